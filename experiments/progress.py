@@ -1,0 +1,51 @@
+"""Progress of long work: a bar in a terminal, a line now and then elsewhere; both with rate and time left."""
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+LINE_EVERY = 15.0
+"""Seconds between lines where there is no terminal."""
+
+
+@contextmanager
+def progress(title: str, total: int, unit: str) -> Iterator[Callable[[int], None]]:
+    """Show progress while the block runs; call what it yields with the number done so far."""
+    if sys.stderr.isatty():
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn(f"{unit}, {{task.fields[rate]}}/s"),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+        )
+        with Progress(*columns, console=Console(stderr=True)) as bar:
+            task, start = bar.add_task(title, total=total, rate="..."), time.monotonic()
+            yield lambda done: bar.update(
+                task, completed=done, rate=f"{done / max(time.monotonic() - start, 1e-9):.1f}"
+            )
+        return
+    yield _Lines(title, total, unit)
+
+
+class _Lines:
+    def __init__(self, title: str, total: int, unit: str) -> None:
+        self.title, self.total, self.unit = title, total, unit
+        self.start = self.last = time.monotonic()
+
+    def __call__(self, done: int) -> None:
+        now = time.monotonic()
+        if now - self.last < LINE_EVERY and done < self.total:
+            return
+        self.last = now
+        rate = done / max(now - self.start, 1e-9)
+        left = (self.total - done) / rate if rate else float("inf")
+        print(
+            f"{self.title}: {done}/{self.total} {self.unit}, {rate:.1f}/s, {left:.0f} s left", file=sys.stderr, flush=True
+        )

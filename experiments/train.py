@@ -1,0 +1,111 @@
+"""``fwi train``: data, network, run, result."""
+
+from pathlib import Path
+from typing import Annotated
+
+import torch
+import tyro
+from lightning import Trainer, seed_everything
+from lightning.pytorch.callbacks import Callback, EarlyStopping, EMAWeightAveraging, ModelCheckpoint
+
+from experiments.callbacks import EpochTable, ProgressLines, WandbRun
+from experiments.cli import Study
+from fwi import runs
+from fwi.config import StudyConfig
+from fwi.data import GatherTransform, ShotDataset, evaluation_loader, require_survey, training_loader
+from fwi.files import write_whole
+from fwi.shards import DataSet
+from fwi.survey import Survey
+from fwi.task import InversionTask, precision
+from fwi.tracking import provenance, quiet
+
+
+def train(study: Study, run: Path, resume: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False) -> None:
+    """Train the study's network on its data set.
+
+    Args:
+        study: the study; on --resume, the run's own is taken.
+        run: the run's folder, new unless --resume.
+        resume: go on from the last epoch that the run finished.
+    """
+    study = runs.read_study(run) if resume else study
+    training, validation = datasets(study)
+
+    seed_everything(study.train.seed, verbose=False)
+    task = InversionTask(
+        study.model_dump(mode="json"), GatherTransform.measured(study.data.amplitude, training)
+    )
+    task.to(memory_format=torch.channels_last if study.train.channels_last else torch.contiguous_format)
+    if study.train.compile:
+        task.network.compile()
+
+    wandb_run = WandbRun(study, run, validation)
+    if resume:
+        runs.read_checkpoint(run, runs.LAST, study)
+    else:
+        runs.begin(run, study)
+    runs.note(run, "train", provenance())
+    runs.write_mean_model(run, training.mean_model())
+    with quiet():
+        trainer = Trainer(
+            max_epochs=study.train.epochs,
+            precision=precision(study.train.precision),
+            gradient_clip_val=study.train.clip or None,
+            callbacks=[*callbacks(study, run), wandb_run],
+            logger=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            num_sanity_val_steps=0,
+            default_root_dir=run,
+        )
+        try:
+            trainer.fit(
+                task,
+                training_loader(training, study.data, study.train.batch_size, study.train.seed),
+                evaluation_loader(validation, study.data, study.train.batch_size),
+                ckpt_path=run / runs.LAST if resume else None,
+                weights_only=True,
+            )
+        except SystemExit:
+            # The trainer turns Ctrl-C into an exit of its own.
+            raise KeyboardInterrupt from None
+
+    best = trainer.checkpoint_callback
+    print(f"{run}: {trainer.current_epoch} epochs, best validation MAE {float(best.best_model_score):.1f} m/s")
+
+
+def datasets(study: StudyConfig) -> tuple[ShotDataset, ShotDataset]:
+    """Open the training and the validation split, after making sure that they are whole and of this survey.
+
+    Raises:
+        ShardError: a data set is missing, damaged, or of another survey.
+    """
+    sets = [DataSet.read(folder) for folder in (study.storage.folder, *study.data.extra_folders)]
+    survey = Survey(study.grid, study.survey)
+    for data in sets:
+        require_survey(data, survey, "this study's")
+        data.verify("train")
+    sets[0].verify("validation")
+    if study.data.flip and not survey.symmetric:
+        raise ValueError("data.flip: mirrored samples are right only where the survey is symmetric; set it to 0")
+    return ShotDataset(sets, "train"), ShotDataset(sets[:1], "validation")
+
+
+def callbacks(study: StudyConfig, run: Path) -> list[Callback]:
+    """Moving average, checkpoints, table of epochs, progress, early stop: in the order they must act."""
+    chosen: list[Callback] = []
+    if study.train.ema:
+        chosen.append(EMAWeightAveraging(decay=study.train.ema))
+    checkpoints = ModelCheckpoint(
+        run / runs.BEST.parent,
+        filename=runs.BEST.stem,
+        monitor="validation/mae",
+        save_last=True,
+        enable_version_counter=False,
+    )
+    chosen += [checkpoints, EpochTable(run / "metrics.csv"), ProgressLines()]
+    stop = study.train.early_stop
+    if stop.metric:
+        mode = "max" if stop.metric.endswith("iou") else "min"
+        chosen.append(EarlyStopping(stop.metric, patience=stop.patience, mode=mode))
+    return chosen

@@ -1,0 +1,1 @@
+"""Deep-learning full-waveform inversion for 2-D salt."""

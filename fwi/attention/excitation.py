@@ -1,0 +1,64 @@
+"""What the gates share: the width of their hidden layer, and how an excitation becomes a factor."""
+
+import torch
+from torch import Tensor, nn
+
+from fwi.config import GateForm
+
+
+def hidden_width(channels: int, reduction: int, minimum: int) -> int:
+    """Width of a mechanism's hidden layer: ``channels // reduction``, but at least ``minimum``.
+
+    Without the minimum, a map with fewer channels than the reduction would get an empty hidden layer, and
+    with it a gate that is the same for every input.
+
+    Raises:
+        ValueError: channels or reduction is below one.
+    """
+    if channels < 1 or reduction < 1:
+        raise ValueError(
+            f"attention needs one channel or more and a reduction of one or more, got {channels} channels "
+            f"and reduction {reduction}"
+        )
+    return max(channels // reduction, minimum)
+
+
+def factor(excitation: Tensor, form: GateForm) -> Tensor:
+    """Turn an unbounded excitation into the factor that multiplies the features.
+
+    A plain sigmoid, as published, halves the features where the excitation is zero, and a stack of such gates
+    shrinks them by orders of magnitude: harmless to a classifier, not to a regression that needs amplitudes.
+
+    Args:
+        excitation: any shape.
+        form: ``sigmoid`` is in (0, 1), as published; ``2sigmoid`` in (0, 2) and 1 at zero; ``1+tanh`` the
+            same but twice as steep; ``residual`` adds what a sigmoid lets through to the features, so it is
+            in (1, 2).
+
+    Returns:
+        The factor, of the excitation's shape.
+
+    Raises:
+        ValueError: an unknown form.
+    """
+    match form:
+        case "sigmoid":
+            return torch.sigmoid(excitation)
+        case "2sigmoid":
+            return 2 * torch.sigmoid(excitation)
+        case "1+tanh":
+            return 1 + torch.tanh(excitation)
+        case "residual":
+            return 1 + torch.sigmoid(excitation)
+    raise ValueError(f"unknown form of a gate {form!r}; known: sigmoid, 2sigmoid, 1+tanh, residual")
+
+
+def start_indifferent(last: nn.Linear | nn.Conv1d | nn.Conv2d | nn.BatchNorm2d) -> None:
+    """Shrink the layer that computes an excitation, so that training begins with excitations near zero.
+
+    The weights become small, not zero: zero weights would keep the gradient from all layers before them.
+    """
+    with torch.no_grad():
+        last.weight.mul_(0.1)
+        if last.bias is not None:
+            last.bias.zero_()

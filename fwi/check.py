@@ -1,0 +1,168 @@
+"""The physics check: does a section explain the records it was inverted from?
+
+The section is simulated with another grid and another order than the data were, so that agreement is not that of
+a discretisation with itself, and compared with the records shot by shot. The training set's mean model is put to
+the same test: a section that explains the records little better than that has learnt nothing from them.
+"""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.nn.functional import interpolate
+
+from fwi.config import CheckConfig, PhysicsConfig
+from fwi.physics import Propagator
+from fwi.survey import Survey
+
+Array = NDArray[np.float32]
+
+
+class Misfit(NamedTuple):
+    """How simulated gathers differ from recorded ones, each figure of shape ``(shot,)``."""
+
+    nrms: Array
+    """RMS of the residual over RMS of the record, both weighted by time, after one gain for all shots."""
+    correlation: Array
+    """Median over the shot's traces of their correlation at no shift."""
+    shift: Array
+    """Median over the shot's traces of the time shift that correlates best [s]; positive: simulated too late."""
+    gain: float
+    """What the simulated gathers were multiplied with."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The outcome of a physics check."""
+
+    believed: bool
+    reasons: tuple[str, ...]
+    """What speaks for the verdict, a sentence each."""
+    misfit: Misfit
+    mean_model: Misfit
+    simulated: Array
+    """Gathers of the section, shape ``(shot, time, receiver)``, after the gain."""
+
+    def summary(self) -> dict[str, object]:
+        """The medians over shots, for tables and files."""
+        return {
+            "nrms": float(np.median(self.misfit.nrms)),
+            "correlation": float(np.median(self.misfit.correlation)),
+            "shift": float(np.median(np.abs(self.misfit.shift))),
+            "mean_model_nrms": float(np.median(self.mean_model.nrms)),
+            "verdict": "believed" if self.believed else "doubtful",
+            "reasons": list(self.reasons),
+        }
+
+
+class PhysicsCheck:
+    """Re-simulate sections of one survey and compare them with records.
+
+    Args:
+        survey: the records' survey.
+        physics: how the records were simulated, or would be; the check takes its absorbing layer and memory.
+        config: the check's grid and order, and the limits of what is believed.
+        mean_model: the training set's mean model [m/s], shape ``(depth, x)``.
+    """
+
+    def __init__(self, survey: Survey, physics: PhysicsConfig, config: CheckConfig, mean_model: Array) -> None:
+        self.config, self.mean_model = config, mean_model
+        self.fine = survey.refined(config.refine)
+        finer = {"order": config.order, "pml_width": physics.pml_width * config.refine}
+        self.propagator = Propagator(self.fine, physics.model_copy(update=finer))
+        self.recorded_dt = survey.recorded_dt
+
+    def simulate(self, velocity: Array) -> Array:
+        """Record a section ``(depth, x)`` [m/s] on the check's grid: ``(shot, time, receiver)``."""
+        section = torch.from_numpy(np.ascontiguousarray(velocity, dtype=np.float32))
+        size = (self.fine.grid.nz, self.fine.grid.nx)
+        fine = interpolate(section[None, None], size=size, mode="bilinear", align_corners=True)[0]
+        with torch.inference_mode():
+            gathers: Array = self.propagator(fine)[0].numpy()
+        return gathers
+
+    def __call__(self, velocity: Array, recorded: Array) -> Verdict:
+        """Judge a section by the records it was inverted from.
+
+        Args:
+            velocity: the section [m/s], shape ``(depth, x)``.
+            recorded: the records, shape ``(shot, time, receiver)``.
+
+        Raises:
+            ValueError: the records are not those of the survey, or not finite.
+        """
+        recorded = np.asarray(recorded, dtype=np.float32)
+        simulated = self.simulate(velocity)
+        found = misfit(recorded, simulated, self.recorded_dt)
+        mean = misfit(recorded, self.simulate(self.mean_model), self.recorded_dt)
+        believed, reasons = self._judge(found, mean)
+        return Verdict(believed, reasons, found, mean, simulated * np.float32(found.gain))
+
+    def _judge(self, found: Misfit, mean: Misfit) -> tuple[bool, tuple[str, ...]]:
+        nrms, mean_nrms = float(np.median(found.nrms)), float(np.median(mean.nrms))
+        correlation, shift = float(np.median(found.correlation)), float(np.median(np.abs(found.shift)))
+        limit = self.config.gain * mean_nrms
+        tests = [
+            (
+                nrms <= limit,
+                f"NRMS {nrms:.2f}, {nrms / mean_nrms:.0%} of the mean model's {mean_nrms:.2f}",
+                f"at most {self.config.gain:.0%}",
+            ),
+            (
+                correlation >= self.config.correlation,
+                f"trace correlation {correlation:.2f}",
+                f"at least {self.config.correlation:.2f}",
+            ),
+            (
+                shift <= self.config.shift,
+                f"time shift {shift * 1000:.1f} ms",
+                f"at most {self.config.shift * 1000:.0f} ms",
+            ),
+        ]
+        failed = tuple(f"{said} ({wanted} is believed)" for passed, said, wanted in tests if not passed)
+        return not failed, failed or tuple(said for _, said, _ in tests)
+
+
+def misfit(recorded: Array, simulated: Array, dt: float) -> Misfit:
+    """Compare gathers of the same survey.
+
+    Both are weighted by time, which about undoes the loss of amplitude on the way: otherwise the direct arrival,
+    which knows nothing of the salt, would be all that counts.
+
+    Args:
+        recorded: shape ``(shot, time, receiver)``.
+        simulated: the same shape.
+        dt: sample interval [s].
+
+    Raises:
+        ValueError: the shapes differ, a sample is not finite, or a gather is all zero.
+    """
+    if recorded.shape != simulated.shape:
+        raise ValueError(f"records of shape {recorded.shape} cannot be those of a survey of {simulated.shape}")
+    if not np.isfinite(recorded).all():
+        raise ValueError("the records hold NaN or infinite samples: mend or mute those traces first")
+    if not recorded.any(axis=(1, 2)).all():
+        raise ValueError("a recorded shot is zero throughout: leave such records out")
+    weight = (np.arange(recorded.shape[1]) * dt)[:, None]
+    recorded, simulated = recorded * weight, simulated * weight
+    power = float((simulated * simulated).sum())
+    gain = float((recorded * simulated).sum()) / power if power else 0.0
+    residual = recorded - gain * simulated
+    nrms = np.sqrt((residual**2).sum((1, 2)) / (recorded**2).sum((1, 2)))
+    correlation, shift = _correlate(recorded, simulated, dt)
+    return Misfit(nrms, np.median(correlation, -1), np.median(shift, -1), gain)
+
+
+def _correlate(recorded: Array, simulated: Array, dt: float) -> tuple[Array, Array]:
+    """Correlation at no shift, and the best shift [s] to a fraction of a sample, each ``(shot, receiver)``."""
+    nt = recorded.shape[1]
+    spectra = np.fft.rfft(simulated, 2 * nt, axis=1) * np.fft.rfft(recorded, 2 * nt, axis=1).conj()
+    lags = np.fft.irfft(spectra, axis=1)
+    norm = np.sqrt((recorded**2).sum(1) * (simulated**2).sum(1)) + np.finfo(np.float32).tiny
+    best = lags.argmax(1)[:, None]
+    before, peak, after = (np.take_along_axis(lags, (best + step) % (2 * nt), 1)[:, 0] for step in (-1, 0, 1))
+    curvature = np.minimum(before - 2 * peak + after, -np.finfo(np.float32).tiny)
+    whole = np.where(best[:, 0] > nt, best[:, 0] - 2 * nt, best[:, 0])
+    return lags[:, 0] / norm, (whole + 0.5 * (before - after) / curvature) * dt

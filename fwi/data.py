@@ -1,0 +1,201 @@
+"""Samples for the network: shards opened lazily, mirrored exactly, normalised with stored statistics."""
+
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from fwi.config import DataConfig, Split
+from fwi.shards import DataSet, Entry, ShardError, open_shard
+from fwi.survey import Survey
+
+OPEN_FILES = 64
+"""Shards that one process keeps open."""
+
+STATISTICS_SAMPLES = 64
+"""Training samples, spread over the split, that the normalisation is measured on."""
+
+
+class Sample(NamedTuple):
+    """One sample, or a batch of them with a leading axis."""
+
+    gathers: Tensor
+    """Pressure as stored, shape ``(shot, time, receiver)``."""
+    velocity: Tensor
+    """P-wave speed [m/s], shape ``(depth, x)``."""
+    salt: Tensor
+    """1 where there is salt, shape ``(depth, x)``."""
+
+
+class ShotDataset(Dataset[Sample]):
+    """The samples of a split over one or several data sets.
+
+    Args:
+        sets: data sets of one survey.
+        split: which split.
+
+    Raises:
+        ShardError: the sets differ in survey, or have no sample in this split.
+    """
+
+    def __init__(self, sets: Sequence[DataSet], split: Split) -> None:
+        for other in sets[1:]:
+            require_survey(other, sets[0].survey, f"the survey of {sets[0].folder}")
+        self.shards: list[tuple[Path, Entry]] = [
+            (data.folder / entry.file, entry) for data in sets for entry in data.split(split)
+        ]
+        if not self.shards:
+            folders = ", ".join(str(data.folder) for data in sets)
+            raise ShardError(f"{folders}: no samples in the {split} split; set storage.{split} and simulate")
+        self.ends = np.cumsum([entry.samples for _, entry in self.shards])
+        self._files: OrderedDict[Path, Any] = OrderedDict()
+
+    def __len__(self) -> int:
+        return int(self.ends[-1])
+
+    def __getitem__(self, key: int | tuple[int, bool]) -> Sample:
+        """Read a sample, given as its number or as ``(number, flip)``.
+
+        Raises:
+            ShardError: the shard is damaged.
+        """
+        number, flip = key if isinstance(key, tuple) else (key, False)
+        if not 0 <= number < len(self):
+            raise IndexError(f"sample {number} of {len(self)}")
+        shard = int(np.searchsorted(self.ends, number, side="right"))
+        path, entry = self.shards[shard]
+        row = number - int(self.ends[shard]) + entry.samples
+        file = self._open(path)
+        try:
+            sample = Sample(*(torch.from_numpy(file[name][row]) for name in Sample._fields))
+        except (OSError, KeyError) as error:
+            raise ShardError(f"{path}: sample {row} is damaged ({error}); run 'fwi verify'") from None
+        return mirrored(sample) if flip else sample
+
+    def mean_model(self) -> NDArray[np.float32]:
+        """Mean of the models [m/s], shape ``(depth, x)``; reads them all, a shard at a time."""
+        total: Any = 0.0
+        for path, _ in self.shards:
+            total = total + self._open(path)["velocity"][:].sum(axis=0, dtype=np.float64)
+        mean: NDArray[np.float32] = (total / len(self)).astype(np.float32)
+        return mean
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Open HDF5 files do not travel to a worker process: it opens its own.
+        return {**self.__dict__, "_files": OrderedDict()}
+
+    def _open(self, path: Path) -> Any:
+        if path in self._files:
+            self._files.move_to_end(path)
+            return self._files[path]
+        if len(self._files) >= OPEN_FILES:
+            self._files.popitem(last=False)[1].close()
+        self._files[path] = open_shard(path)
+        return self._files[path]
+
+
+def mirrored(sample: Sample) -> Sample:
+    """Mirror the line: shots, receivers and model together. Exact where the survey is symmetric."""
+    return Sample(sample.gathers.flip(0, 2), sample.velocity.flip(-1), sample.salt.flip(-1))
+
+
+def require_survey(data: DataSet, survey: Survey, whose: str) -> None:
+    """Refuse a data set of another survey.
+
+    Raises:
+        ShardError: naming every setting that differs.
+    """
+    differences = data.survey.differences(survey)
+    if differences:
+        lines = "\n".join(f"  - {line}" for line in differences)
+        raise ShardError(f"{data.folder} was made for another survey than {whose}:\n{lines}")
+
+
+class EpochSampler(Sampler[tuple[int, bool]]):
+    """Shuffle anew each epoch and say which samples to mirror; a function of (seed, epoch) alone.
+
+    So an interrupted training continues with the very samples that an uninterrupted one would see.
+    """
+
+    def __init__(self, size: int, flip: float, seed: int) -> None:
+        self.size, self.flip, self.seed, self.epoch = size, flip, seed, 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the epoch; the trainer calls this."""
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        return self.size
+
+    def __iter__(self) -> Iterator[tuple[int, bool]]:
+        random = np.random.default_rng([self.seed, self.epoch])
+        order, flips = random.permutation(self.size), random.random(self.size) < self.flip
+        yield from zip(order.tolist(), flips.tolist(), strict=True)
+
+
+def training_loader(dataset: ShotDataset, config: DataConfig, batch_size: int, seed: int) -> DataLoader[Sample]:
+    """Batches in a new order each epoch, mirrored at random."""
+    sampler = EpochSampler(len(dataset), config.flip, seed)
+    return _loader(dataset, config, batch_size, sampler, drop_last=len(dataset) >= batch_size)
+
+
+def evaluation_loader(dataset: ShotDataset, config: DataConfig, batch_size: int) -> DataLoader[Sample]:
+    """Batches in the order of the files."""
+    return _loader(dataset, config, batch_size, sampler=None, drop_last=False)
+
+
+def _loader(
+    dataset: ShotDataset, config: DataConfig, batch_size: int, sampler: EpochSampler | None, *, drop_last: bool
+) -> DataLoader[Sample]:
+    return DataLoader(
+        dataset,
+        batch_size,
+        sampler=sampler,
+        drop_last=drop_last,
+        num_workers=config.workers,
+        persistent_workers=config.workers > 0,
+        pin_memory=torch.cuda.is_available(),
+        multiprocessing_context="forkserver" if config.workers else None,
+    )
+
+
+class GatherTransform(nn.Module):
+    """Bring stored gathers to the amplitudes that the network sees.
+
+    ``signed_log``: ``sign(d) log(1 + |d| / scale) / spread``, so that deep reflections count beside the direct
+    arrival; ``raw``: the gathers as they are. The two numbers are buffers, saved with the network.
+    """
+
+    scale: Tensor
+    spread: Tensor
+
+    def __init__(self, amplitude: str = "signed_log", scale: float = 1.0, spread: float = 1.0) -> None:
+        super().__init__()
+        self.amplitude = amplitude
+        self.register_buffer("scale", torch.tensor(scale))
+        self.register_buffer("spread", torch.tensor(spread))
+
+    @classmethod
+    def measured(cls, amplitude: str, dataset: ShotDataset) -> "GatherTransform":
+        """Measure scale (median amplitude) and spread (standard deviation after the logarithm) on a data set."""
+        if amplitude == "raw":
+            return cls(amplitude)
+        numbers = np.linspace(0, len(dataset) - 1, min(STATISTICS_SAMPLES, len(dataset))).astype(int)
+        gathers = torch.stack([dataset[int(number)].gathers for number in numbers]).float()
+        scale = float(gathers.abs().flatten()[::7].median())
+        if not scale > 0:
+            raise ShardError("more than half of the recorded samples are zero: is the record longer than the data?")
+        return cls(amplitude, scale, float(cls(amplitude, scale)(gathers).std()))
+
+    def forward(self, gathers: Tensor) -> Tensor:
+        """Transform gathers ``(..., shot, time, receiver)`` of any precision to float32."""
+        gathers = gathers.float()
+        if self.amplitude == "raw":
+            return gathers
+        return gathers.sign() * torch.log1p(gathers.abs() / self.scale) / self.spread

@@ -1,0 +1,95 @@
+"""Using a trained run: records in, velocity sections out, and the physics check of each.
+
+>>> run = fwi.load_run("runs/salt")
+>>> section = run.invert(gathers)
+>>> verdict = run.check(section, gathers)
+"""
+
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from fwi import runs
+from fwi.check import PhysicsCheck, Verdict
+from fwi.config import StudyConfig
+from fwi.survey import Survey
+from fwi.task import InversionTask, precision
+
+Array = NDArray[np.float32]
+
+BATCH = 16
+"""Records that pass through the network at once."""
+
+
+def load_run(folder: Path | str, checkpoint: Path = runs.BEST) -> "Run":
+    """Load a trained network with all that inverting and checking needs.
+
+    Args:
+        folder: the run's folder.
+        checkpoint: ``runs.BEST`` by validation MAE, or ``runs.LAST``.
+
+    Raises:
+        RunError: the folder or the checkpoint is missing, damaged, or of another study.
+    """
+    folder = Path(folder)
+    study = runs.read_study(folder)
+    content = runs.read_checkpoint(folder, checkpoint, study)
+    task = InversionTask(study.model_dump(mode="json"))
+    task.load_state_dict(content["state_dict"])
+    return Run(folder, study, task)
+
+
+class Run:
+    """A trained network with its study.
+
+    Args:
+        folder: where it was trained.
+        study: its study.
+        task: network and normalisation, with their trained weights.
+    """
+
+    def __init__(self, folder: Path, study: StudyConfig, task: InversionTask) -> None:
+        self.folder, self.study = folder, study
+        self.survey = Survey(study.grid, study.survey)
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+        order = torch.channels_last if study.train.channels_last else torch.contiguous_format
+        self.task = task.to(device).to(memory_format=order).eval()
+
+    def invert(self, gathers: Array) -> Array:
+        """Invert records of the run's survey.
+
+        Args:
+            gathers: pressure, shape ``(shot, time, receiver)``, or ``(batch, shot, time, receiver)``.
+
+        Returns:
+            P-wave speed [m/s], shape ``(depth, x)``, or ``(batch, depth, x)``.
+
+        Raises:
+            ValueError: the records have another shape than the survey's, or hold NaN or infinite samples.
+        """
+        gathers = np.asarray(gathers)
+        if gathers.shape[-3:] != self.survey.gather_shape or gathers.ndim not in (3, 4):
+            raise ValueError(
+                f"records of shape {gathers.shape} do not fit the run's survey, (shot, time, receiver) = "
+                f"{self.survey.gather_shape}: bring them to that survey, or train for theirs"
+            )
+        if not np.isfinite(gathers).all():
+            raise ValueError("the records hold NaN or infinite samples: mend or mute those traces first")
+        batch = torch.from_numpy(gathers.reshape(-1, *self.survey.gather_shape))
+        device, bf16 = self.task.device, precision(self.study.train.precision) == "bf16-mixed"
+        with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=bf16):
+            sections = torch.cat([self.task(part.to(device)).float().cpu() for part in batch.split(BATCH)])
+        velocity: Array = sections.reshape(*gathers.shape[:-3], *sections.shape[1:]).numpy()
+        return velocity
+
+    def check(self, velocity: Array, gathers: Array) -> Verdict:
+        """Judge a section by its records: see ``fwi.check.PhysicsCheck``."""
+        return self._physics(velocity, gathers)
+
+    @cached_property
+    def _physics(self) -> PhysicsCheck:
+        mean = runs.read_mean_model(self.folder)
+        return PhysicsCheck(self.survey, self.study.physics, self.study.check, mean)

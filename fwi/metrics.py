@@ -1,0 +1,312 @@
+"""How far a velocity section is from the truth: per-sample metrics, their summary, and naive predictors.
+
+The metrics are torch functions on any device, so training can validate with the ones that evaluation reports;
+``score`` takes all of them at once. Sections are velocities in m/s of shape ``(batch, depth, x)``, never
+normalised, and every metric is one number per sample. A metric that a sample cannot have (an error below the
+salt where nothing is below it) is NaN, and ``summarise`` leaves it out and counts the rest.
+"""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from scipy import ndimage
+from torch import Tensor
+
+Sections = Tensor | NDArray[Any]
+
+OPENFWI_RANGE = (1500.0, 4500.0)  # m/s, which OpenFWI's networks see as -1 .. 1
+SSIM_SIGMA = 1.5  # cells; this and the radius are those of Wang et al. (2004), an 11 x 11 window
+SSIM_RADIUS = 5  # cells
+BOUNDARY = 3  # cells on either side of the salt's boundary
+BLUR = 30.0  # m, standard deviation of the naive "blurred truth"
+SHIFT = 10.0  # m, by which the naive "shifted truth" is too deep
+RESAMPLES = 2000  # of the bootstrap
+
+
+class Summary(NamedTuple):
+    """A metric over the samples that have it; NaN in every field but ``samples`` where none has."""
+
+    mean: float
+    median: float
+    p5: float
+    """5th percentile."""
+    p95: float
+    """95th percentile."""
+    low: float
+    """Lower end of the bootstrap 95 % interval of the mean."""
+    high: float
+    """Upper end of the bootstrap 95 % interval of the mean."""
+    samples: int
+    """How many samples have the metric."""
+
+
+def score(
+    prediction: Sections, truth: Sections, salt: Sections, spacing: float
+) -> dict[str, NDArray[np.float32]]:
+    """Take every metric of every sample.
+
+    Args:
+        prediction: Predicted velocity [m/s], shape ``(batch, depth, x)``, tensor or array.
+        truth: True velocity [m/s], same shape.
+        salt: Where the truth is salt (nonzero), same shape.
+        spacing: Cell size [m].
+
+    Returns:
+        One value per sample, shape ``(batch,)``, by metric: ``mae``, ``rmse`` [m/s]; ``ssim_openfwi``;
+        ``salt_iou``; ``mae_salt_boundary`` (cells up to three away from the salt's boundary, on either side)
+        and ``mae_subsalt`` (below the base of salt) [m/s]; ``top_salt_error``, ``base_salt_error`` [m].
+        The last five are NaN for samples without salt, and those of regions that a sample lacks.
+
+    Raises:
+        ValueError: the three shapes differ or are not ``(batch, depth, x)``, or the prediction is not finite.
+    """
+    prediction, truth, inside = _float(prediction), _float(truth), _float(salt) > 0
+    if prediction.ndim != 3 or not prediction.shape == truth.shape == inside.shape:
+        raise ValueError(
+            "prediction, truth and salt must share one shape (batch, depth, x), got "
+            f"{tuple(prediction.shape)}, {tuple(truth.shape)} and {tuple(inside.shape)}"
+        )
+    finite = prediction.isfinite().all(dim=(1, 2))
+    if not finite.all():
+        samples = (~finite).nonzero().flatten().tolist()
+        raise ValueError(
+            f"prediction is NaN or infinite in samples {samples}: the network has diverged or its records "
+            "are not finite; a score over the other samples would flatter it"
+        )
+    # A few samples at a time stay in the processor's cache, which makes SSIM several times as fast.
+    pairs = zip(torch.split(prediction, 4), torch.split(truth, 4), strict=True)
+    metrics = {
+        "mae": mae(prediction, truth),
+        "rmse": (prediction - truth).square().mean(dim=(1, 2)).sqrt(),
+        "ssim_openfwi": torch.cat([ssim_openfwi(few, true) for few, true in pairs]),
+        "salt_iou": salt_iou(prediction, truth, inside),
+        "mae_salt_boundary": mae(prediction, truth, near_salt_boundary(inside)),
+        "mae_subsalt": mae(prediction, truth, below_salt(inside)),
+        **salt_depth_errors(prediction, truth, inside, spacing),
+    }
+    return {name: values.numpy() for name, values in metrics.items()}
+
+
+def summarise(values: NDArray[np.floating[Any]], seed: int = 0) -> Summary:
+    """Summarise one metric over the samples that have it.
+
+    Args:
+        values: One value per sample, shape ``(samples,)``; NaN where a sample lacks the metric.
+        seed: Seed of the bootstrap, which resamples 2000 times and takes percentiles of the means.
+    """
+    present = np.asarray(values, dtype=np.float64)
+    present = present[~np.isnan(present)]
+    if not len(present):
+        nan = float("nan")
+        return Summary(mean=nan, median=nan, p5=nan, p95=nan, low=nan, high=nan, samples=0)
+    drawn = np.random.default_rng(seed).integers(len(present), size=(RESAMPLES, len(present)))
+    low, high = np.percentile(present[drawn].mean(axis=1), [2.5, 97.5])
+    median, p5, p95 = np.percentile(present, [50, 5, 95])
+    return Summary(
+        mean=float(present.mean()),
+        median=float(median),
+        p5=float(p5),
+        p95=float(p95),
+        low=float(low),
+        high=float(high),
+        samples=len(present),
+    )
+
+
+def naive_predictors(
+    truth: NDArray[Any], mean_model: NDArray[Any], spacing: float
+) -> dict[str, NDArray[np.float32]]:
+    """Make the predictions that any sensible network must beat.
+
+    The lengths are in metres, so that they mean the same on any grid: the truth is blurred by a Gaussian of
+    30 m (three cells of 10 m) and moved 10 m deeper (half a cell of 20 m, by linear interpolation).
+
+    Args:
+        truth: True velocity [m/s], shape ``(batch, depth, x)``.
+        mean_model: Mean of the training split's models [m/s], shape ``(depth, x)``.
+        spacing: Cell size [m].
+
+    Returns:
+        Predicted velocity [m/s], shape ``(batch, depth, x)``, by name. ``left edge`` repeats the true model's
+        first column along x: the layers are known, the salt is not.
+    """
+    truth = np.asarray(truth, dtype=np.float32)
+    sigma, deeper = BLUR / spacing, SHIFT / spacing
+    return {
+        "mean": np.repeat(np.asarray(mean_model, dtype=np.float32)[None], len(truth), axis=0),
+        "left edge": np.repeat(truth[:, :, :1], truth.shape[2], axis=2),
+        "blurred truth": ndimage.gaussian_filter(truth, (0, sigma, sigma), mode="nearest"),
+        "shifted truth": ndimage.shift(truth, (0, deeper, 0), order=1, mode="nearest"),
+    }
+
+
+def mae(prediction: Tensor, truth: Tensor, region: Tensor | None = None) -> Tensor:
+    """Mean absolute error [m/s] per sample, over the cells of ``region`` only where one is given.
+
+    Args:
+        prediction: Predicted velocity [m/s], shape ``(batch, depth, x)``.
+        truth: True velocity [m/s], same shape.
+        region: Boolean, same shape; a sample whose region is empty gets NaN.
+    """
+    error = (prediction - truth).abs()
+    return error.mean(dim=(1, 2)) if region is None else _mean_where(error, region, dim=(1, 2))
+
+
+def ssim_openfwi(prediction: Tensor, truth: Tensor) -> Tensor:
+    """Structural similarity per sample as OpenFWI (Deng et al., 2022) reports it.
+
+    1500 .. 4500 m/s is mapped to 0 .. 1 whatever the survey's own range; then see ``ssim``.
+
+    Args:
+        prediction: Predicted velocity [m/s], shape ``(batch, depth, x)``.
+        truth: True velocity [m/s], same shape.
+    """
+    slowest, fastest = OPENFWI_RANGE
+    return ssim((prediction - slowest) / (fastest - slowest), (truth - slowest) / (fastest - slowest))
+
+
+def ssim(first: Tensor, second: Tensor) -> Tensor:
+    """Structural similarity (Wang et al., 2004) per sample, for values in 0 .. 1.
+
+    The variant is OpenFWI's: an 11 x 11 Gaussian window of sigma 1.5 cells that sums to one; zeros beyond the
+    edges, where the windowed mean thus falls off; population variance; C1 = 0.01^2, C2 = 0.03^2 (a data range
+    of 1); the mean over all cells, those at the edges included. scikit-image and torchmetrics leave the edges
+    out and give other figures. Differentiable; half precision is raised to float32.
+
+    Args:
+        first: Values around 0 .. 1, shape ``(batch, depth, x)``.
+        second: The same.
+    """
+    precision = torch.promote_types(first.dtype, torch.float32)
+    a, b = first.to(precision), second.to(precision)
+    averages = _gaussian_mean(torch.stack([a, b, a * a, b * b, a * b]))
+    mean_a, mean_b, square_a, square_b, product = averages.unbind()
+    variances = square_a - mean_a.square() + square_b - mean_b.square()
+    covariance = product - mean_a * mean_b
+    c1, c2 = 0.01**2, 0.03**2
+    luminance = (2 * mean_a * mean_b + c1) / (mean_a.square() + mean_b.square() + c1)
+    structure = (2 * covariance + c2) / (variances + c2)
+    return (luminance * structure).mean(dim=(1, 2))
+
+
+def salt_threshold(truth: Tensor, salt: Tensor) -> Tensor:
+    """Speed [m/s] above which a predicted cell counts as salt, per sample.
+
+    It lies midway between the speed of the true model's salt and that of its fastest sediment (4250 m/s for
+    4500 and 4000). One speed per model, because with the sediment's own speed cell by cell a fast layer put a
+    little too shallow would count as salt. It uses nothing but the truth, so no predictor can move it.
+
+    Args:
+        truth: True velocity [m/s], shape ``(batch, depth, x)``.
+        salt: Where the truth is salt, same shape.
+
+    Returns:
+        Shape ``(batch,)``; NaN for a model without salt, or whose sediment is as fast as its salt, so that
+        speed does not tell the two apart.
+    """
+    inside = salt.bool()
+    salt_speed = _mean_where(truth, inside, dim=(1, 2))
+    sediment = truth.masked_fill(inside, -torch.inf).amax(dim=(1, 2))
+    separable = (sediment < salt_speed) & sediment.isfinite()
+    return torch.where(separable, (salt_speed + sediment) / 2, torch.nan)
+
+
+def predicted_salt(prediction: Tensor, truth: Tensor, salt: Tensor) -> Tensor:
+    """Where a prediction is faster than ``salt_threshold``: boolean, shape ``(batch, depth, x)``."""
+    return prediction > salt_threshold(truth, salt)[:, None, None]
+
+
+def salt_iou(prediction: Tensor, truth: Tensor, salt: Tensor) -> Tensor:
+    """Intersection over union of predicted and true salt per sample; NaN where ``salt_threshold`` is.
+
+    Args:
+        prediction: Predicted velocity [m/s], shape ``(batch, depth, x)``.
+        truth: True velocity [m/s], same shape.
+        salt: Where the truth is salt, same shape.
+    """
+    inside = salt.bool()
+    predicted = predicted_salt(prediction, truth, inside)
+    overlap = (predicted & inside).sum(dim=(1, 2)) / (predicted | inside).sum(dim=(1, 2))
+    return torch.where(salt_threshold(truth, inside).isnan(), torch.nan, overlap)
+
+
+def near_salt_boundary(salt: Tensor) -> Tensor:
+    """Cells with both salt and sediment at most three cells away along each axis: boolean, salt's shape.
+
+    That is a band of three cells on either side of the boundary. The section's edge is no boundary.
+    """
+    inside = salt.bool().float()
+    salt_near = F.max_pool2d(inside, 2 * BOUNDARY + 1, stride=1, padding=BOUNDARY)
+    sediment_near = F.max_pool2d(1 - inside, 2 * BOUNDARY + 1, stride=1, padding=BOUNDARY)
+    return (salt_near * sediment_near).bool()
+
+
+def below_salt(salt: Tensor) -> Tensor:
+    """Cells under the lowest salt of their column, where the column has salt: boolean, salt's shape."""
+    depth = torch.arange(salt.shape[1], device=salt.device)[:, None]
+    return (depth >= _base(salt)[:, None]) & salt.bool().any(dim=1, keepdim=True)
+
+
+def salt_depth_errors(prediction: Tensor, truth: Tensor, salt: Tensor, spacing: float) -> dict[str, Tensor]:
+    """Error of the depth of the top and of the base of salt per sample.
+
+    A column's top and base are those of its highest and lowest salt cell, a prediction's salt is
+    ``predicted_salt``, and the absolute errors are averaged over the columns in which truth and prediction
+    both have salt: columns with missed or invented salt show in ``salt_iou``. The base counts only in columns
+    whose true salt ends within the section.
+
+    Args:
+        prediction: Predicted velocity [m/s], shape ``(batch, depth, x)``.
+        truth: True velocity [m/s], same shape.
+        salt: Where the truth is salt, same shape.
+        spacing: Cell size [m].
+
+    Returns:
+        ``top_salt_error`` and ``base_salt_error`` [m], shape ``(batch,)``; NaN where no column counts.
+    """
+    inside, predicted = salt.bool(), predicted_salt(prediction, truth, salt)
+    shared = inside.any(dim=1) & predicted.any(dim=1)
+    top_error = (_top(predicted) - _top(inside)).abs() * spacing
+    base_error = (_base(predicted) - _base(inside)).abs() * spacing
+    return {
+        "top_salt_error": _mean_where(top_error, shared, dim=1),
+        "base_salt_error": _mean_where(base_error, shared & ~inside[:, -1], dim=1),
+    }
+
+
+def _top(salt: Tensor) -> Tensor:
+    """Cells above the highest salt of each column, shape ``(batch, x)``; meaningless without salt."""
+    return salt.to(torch.uint8).argmax(dim=1)
+
+
+def _base(salt: Tensor) -> Tensor:
+    """Cells down to the end of the lowest salt of each column, shape ``(batch, x)``."""
+    return salt.shape[1] - _top(salt.flip(1))
+
+
+def _mean_where(values: Tensor, region: Tensor, dim: int | tuple[int, ...]) -> Tensor:
+    return (values * region).sum(dim=dim) / region.sum(dim=dim)
+
+
+def _gaussian_mean(maps: Tensor) -> Tensor:
+    """Average the last two axes under the SSIM window, with zeros beyond the edges."""
+    offset = torch.arange(-SSIM_RADIUS, SSIM_RADIUS + 1, dtype=torch.float64)
+    weights = torch.softmax(-(offset**2) / (2 * SSIM_SIGMA**2), dim=0).tolist()
+    # Not by conv2d, which autocast runs in bf16 and a GPU in TF32: the variance is a small difference of two
+    # such averages, and would be lost in their rounding.
+    for axis, pad in ((-2, (0, 0, SSIM_RADIUS, SSIM_RADIUS)), (-1, (SSIM_RADIUS, SSIM_RADIUS))):
+        cells, padded = maps.shape[axis], F.pad(maps, pad)
+        maps = torch.zeros_like(maps)
+        for start, weight in enumerate(weights):
+            maps = torch.add(maps, padded.narrow(axis, start, cells), alpha=weight)
+    return maps
+
+
+def _float(values: Sections) -> Tensor:
+    """Copy to a float32 tensor in main memory."""
+    if isinstance(values, Tensor):
+        return values.detach().to("cpu", torch.float32)
+    return torch.tensor(np.ascontiguousarray(values, dtype=np.float32))

@@ -1,0 +1,110 @@
+"""The U-Net of Yang & Ma (2019, Geophysics 84(4), R583-R599), as its authors published it: the baseline."""
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import pad
+
+from fwi.config import ModelConfig
+from fwi.networks.blocks import double_convolution, velocity_map
+
+
+class FCNVMBUNet(nn.Module):
+    """FCNVMB: takes gathers for pictures of the model, and cuts the model out of an output of their size.
+
+    Its weaknesses are the published ones and are kept, so that what mending them gains can be measured. A
+    skip connection carries the encoder's map *after* pooling, in the middle of a frame of zeros of the
+    decoder's size, so the maps that are joined show different places. Of the output it keeps the rows 1 to nz
+    and the columns 1 to nx, so the late part of the time axis is thrown away. With ``output: raw``, channels
+    64 to 1024 and 29 shots of 400 x 301 samples it is the published network, of 31,058,497 parameters.
+
+    Args:
+        model: the channels per level and the output; no attention.
+        shots: shots of a record.
+        receivers: traces of a gather.
+        samples: recorded time samples of a trace.
+        nz: cells in depth.
+        nx: cells along the line.
+        velocity_range: slowest and fastest admissible speed [m/s].
+
+    Raises:
+        ValueError: the record has too few samples or traces to cut the model out of.
+    """
+
+    def __init__(
+        self,
+        model: ModelConfig,
+        shots: int,
+        receivers: int,
+        samples: int,
+        nz: int,
+        nx: int,
+        velocity_range: tuple[float, float],
+    ) -> None:
+        super().__init__()
+        *channels, deepest = model.channels
+        _refuse_small_records(samples, receivers, nz, nx, halvings=len(channels))
+        self.nz, self.nx = nz, nx
+        finer = [shots, *channels[:-1]]
+        coarser = [*channels[1:], deepest]
+        self.encoder = nn.ModuleList(
+            nn.Sequential(double_convolution(i, o, bias=True), nn.MaxPool2d(2, ceil_mode=True))
+            for i, o in zip(finer, channels, strict=True)
+        )
+        self.centre = double_convolution(channels[-1], deepest, bias=True)
+        self.decoder = nn.ModuleList(_Up(i, o) for i, o in zip(coarser, channels, strict=True))
+        self.head = nn.Conv2d(channels[0], 1, 1)
+        self.velocity = velocity_map(model.output, velocity_range)
+
+    def forward(self, gathers: Tensor) -> Tensor:
+        """Invert gathers.
+
+        Args:
+            gathers: as the study's transform leaves them, shape ``(batch, shot, time, receiver)``.
+
+        Returns:
+            Velocity [m/s], shape ``(batch, depth, x)``.
+        """
+        x = gathers
+        pooled = []
+        for block in self.encoder:
+            x = block(x)
+            pooled.append(x)
+        x = self.centre(x)
+        for block, skip in zip(reversed(self.decoder), reversed(pooled), strict=True):
+            x = block(x, skip)
+        x = self.head(x[:, :, 1 : 1 + self.nz, 1 : 1 + self.nx])
+        velocity: Tensor = self.velocity(x)
+        return velocity[:, 0]
+
+
+class _Up(nn.Module):
+    """Double the size, join the skip connection in its frame of zeros, convolve."""
+
+    def __init__(self, coarse: int, channels: int) -> None:
+        super().__init__()
+        self.up = nn.ConvTranspose2d(coarse, channels, 2, stride=2)
+        self.convolve = double_convolution(2 * channels, channels, bias=True)
+
+    def forward(self, x: Tensor, skip: Tensor) -> Tensor:
+        x = self.up(x)
+        joined: Tensor = self.convolve(torch.cat([_frame(skip, x.shape[2], x.shape[3]), x], dim=1))
+        return joined
+
+
+def _frame(x: Tensor, height: int, width: int) -> Tensor:
+    """Surround a map with zeros to a size; an odd row or column goes below and to the right."""
+    rows, columns = height - x.shape[2], width - x.shape[3]
+    return pad(x, (columns // 2, columns - columns // 2, rows // 2, rows - rows // 2))
+
+
+def _refuse_small_records(samples: int, receivers: int, nz: int, nx: int, halvings: int) -> None:
+    factor = 2**halvings
+    height, width = (factor * math.ceil(size / factor) for size in (samples, receivers))
+    if height <= nz or width <= nx:
+        raise ValueError(
+            f"fcnvmb_unet cuts the model out of an output of the record's size, here {height} x {width}, "
+            f"without its first row and column; {nz} x {nx} cells do not fit. Record more samples (a smaller "
+            "survey.keep_every or a larger survey.nt) or receivers, use a smaller grid, or use attention_unet"
+        )

@@ -1,0 +1,286 @@
+"""A run folder as one HTML page that needs nothing else: no network, no script, no other file.
+
+The page shows what is there and names what is missing, with the command that makes it: a half-finished run
+has a report, too.
+"""
+
+import base64
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import jinja2
+from pydantic import BaseModel, ValidationError
+
+from fwi import config, plots
+from fwi.files import write_whole
+
+
+class Score(BaseModel):
+    """One metric over the samples of a split; None where it is undefined, as the salt's top without salt."""
+
+    mean: float | None = None
+    median: float | None = None
+    p5: float | None = None
+    p95: float | None = None
+    low: float | None = None
+    """Lower end of the bootstrap 95 % interval of the mean."""
+    high: float | None = None
+    """Upper end of the bootstrap 95 % interval of the mean."""
+    samples: int | None = None
+
+
+class CheckedSample(BaseModel):
+    """The physics check of one inverted section."""
+
+    sample: str
+    nrms: float | None = None
+    correlation: float | None = None
+    shift: float | None = None
+    """Median time shift [s]."""
+    mean_model_nrms: float | None = None
+    verdict: Literal["believed", "doubtful"]
+    reasons: list[str] = []
+
+
+class Evaluation(BaseModel):
+    """What ``evaluation.json`` of a run folder holds."""
+
+    split: str
+    samples: int
+    data: str = ""
+    seconds_per_section: float | None = None
+    predictors: dict[str, dict[str, Score]] = {}
+    """Scores by predictor (``network``, and the naive ones it is measured by) and metric."""
+    check: list[CheckedSample] = []
+    captions: dict[str, str] = {}
+    """Captions of ``figures/*.png`` by file stem."""
+
+
+class Metric(NamedTuple):
+    """How a metric is called in the table."""
+
+    title: str
+    unit: str = ""
+
+
+class Predictor(NamedTuple):
+    """How a naive predictor is called, and what it is."""
+
+    title: str
+    meaning: str
+
+
+METRICS = {
+    "mae": Metric("MAE", "m/s"),
+    "rmse": Metric("RMSE", "m/s"),
+    "ssim_openfwi": Metric("SSIM, OpenFWI's definition"),
+    "salt_iou": Metric("Salt IoU"),
+    "mae_salt_boundary": Metric("MAE within three cells of the salt's boundary", "m/s"),
+    "mae_subsalt": Metric("MAE below the salt", "m/s"),
+    "top_salt_error": Metric("Error of the top of salt", "m"),
+    "base_salt_error": Metric("Error of the base of salt", "m"),
+}
+
+PREDICTORS = {
+    "mean": Predictor("mean model", "the mean of the training models, whatever the record"),
+    "left edge": Predictor("left edge", "the truth's left edge carried through the section: layers, no salt"),
+    "blurred truth": Predictor("blurred truth", "all in its place, but nothing sharp"),
+    "shifted truth": Predictor("shifted truth", "all sharp, but a little too deep"),
+}
+"""The naive predictors of ``fwi.metrics``; what they know, the network has to find in the records."""
+
+_HEADLINE = ("mean", "left edge")
+"""The naive predictors that know no salt: any sensible network beats them."""
+
+
+class Figure(NamedTuple):
+    """An image that is part of the page."""
+
+    source: str
+    caption: str
+
+
+def write(folder: Path) -> Path:
+    """Write ``report.html`` into a run folder from what the folder holds.
+
+    Args:
+        folder: A run folder, finished or not.
+
+    Returns:
+        The report's path.
+
+    Raises:
+        ValueError: there is no such folder.
+    """
+    if not folder.is_dir():
+        raise ValueError(f"{folder}: no such run folder; fwi train makes one")
+    evaluation, no_evaluation = _evaluation(folder)
+    training, no_training = _training(folder)
+    page = _template().render(
+        run=folder.resolve().name,
+        folder=str(folder),
+        evaluation=evaluation,
+        no_evaluation=no_evaluation,
+        result=_result(evaluation) if evaluation else [],
+        metrics=_metrics(evaluation) if evaluation else {},
+        predictors=PREDICTORS,
+        figures=_figures(folder, evaluation.captions if evaluation else {}),
+        training=training,
+        no_training=no_training,
+        **_study(folder),
+        **_provenance(folder),
+    )
+    target = folder / "report.html"
+    write_whole(target, page)
+    return target
+
+
+def _template() -> jinja2.Template:
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("fwi"), autoescape=True, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters["number"] = number
+    return environment.get_template("report.html.j2")
+
+
+def number(value: float | None) -> str:
+    """Three significant digits without exponent for everyday sizes; a dash for what is undefined."""
+    if value is None:
+        return "—"
+    return f"{value:.0f}" if 99.95 <= abs(value) < 1e6 else f"{value:#.3g}"
+
+
+def _evaluation(folder: Path) -> tuple[Evaluation | None, str]:
+    path = folder / "evaluation.json"
+    command = f"run fwi evaluate --run {folder}"
+    try:
+        # Python writes an undefined score as NaN, which is no JSON, unless told otherwise.
+        content = json.loads(path.read_bytes(), parse_constant=lambda name: None)
+        return Evaluation.model_validate(content), ""
+    except FileNotFoundError:
+        return None, f"Not evaluated yet: {command}"
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        return (
+            None,
+            f"evaluation.json cannot be used ({where + ': ' if where else ''}{first['msg']}): {command}",
+        )
+    except (OSError, ValueError) as error:
+        return None, f"evaluation.json cannot be read ({error}): {command}"
+
+
+def _training(folder: Path) -> tuple[Figure | None, str]:
+    path = folder / "metrics.csv"
+    if not path.exists():
+        return None, "There is no metrics.csv: fwi train writes it"
+    try:
+        source = _data_uri(plots.png(plots.curves(path)))
+    except ValueError as error:
+        return None, f"{error}"
+    return Figure(source, "Training and validation, epoch by epoch"), ""
+
+
+def _figures(folder: Path, captions: Mapping[str, str]) -> list[Figure]:
+    """The figures that have captions, in their order, then the others by name."""
+    order = {stem: index for index, stem in enumerate(captions)}
+    paths = sorted(
+        (folder / "figures").glob("*.png"), key=lambda path: (order.get(path.stem, len(order)), path.stem)
+    )
+    return [
+        Figure(
+            _data_uri(path.read_bytes()),
+            captions.get(path.stem, path.stem.replace("_", " ").capitalize()),
+        )
+        for path in paths
+    ]
+
+
+def _data_uri(image: bytes) -> str:
+    return "data:image/png;base64," + base64.b64encode(image).decode("ascii")
+
+
+def _result(evaluation: Evaluation) -> list[str]:
+    """Say in sentences what the evaluation found."""
+    sentences = []
+    scores = evaluation.predictors.get("network", {})
+    mae = scores.get("mae", Score())
+    if mae.mean is not None:
+        over = f"{evaluation.samples} {evaluation.split} samples"
+        sentence = f"Over {over} the velocities are off by {number(mae.mean)} m/s on average"
+        if mae.low is not None and mae.high is not None:
+            sentence += f" (95 % interval {number(mae.low)} to {number(mae.high)} m/s)"
+        sentences.append(sentence + ".")
+        shares = []
+        for name in _HEADLINE:
+            naive = evaluation.predictors.get(name, {}).get("mae", Score()).mean
+            if naive:
+                share, title = 100 * mae.mean / naive, PREDICTORS[name].title
+                shares.append(f"{share:.0f} % of the error of the {title} ({number(naive)} m/s)")
+        if shares:
+            sentences.append(f"That is {' and '.join(shares)}.")
+    iou = scores.get("salt_iou", Score()).mean
+    if iou is not None:
+        sentences.append(f"The salt it sees and the true salt overlap with an IoU of {number(iou)}.")
+    if evaluation.check:
+        believed = sum(sample.verdict == "believed" for sample in evaluation.check)
+        sentences.append(f"The physics check believes {believed} of {len(evaluation.check)} sections.")
+    return sentences
+
+
+def _metrics(evaluation: Evaluation) -> dict[str, Metric]:
+    """The rows of the table: the known metrics in their order, then any others by their own name."""
+    present = {name for scores in evaluation.predictors.values() for name in scores}
+    others = sorted(present - METRICS.keys())
+    return {name: METRICS[name] for name in METRICS if name in present} | {
+        name: Metric(name) for name in others
+    }
+
+
+def _study(folder: Path) -> dict[str, Any]:
+    """The configuration as text and, where it is valid, in words."""
+    path = folder / "config.yaml"
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return {"config_text": "", "no_config": "There is no readable config.yaml: fwi train writes it"}
+    try:
+        study = config.load([path])
+    except config.ConfigError as error:
+        return {"config_text": text, "no_config": str(error)}
+    return {"config_text": text, "no_config": "", "study": study, "network": _network(study.model)}
+
+
+def _network(model: config.ModelConfig) -> str:
+    """The network in a line."""
+    channels = "-".join(str(count) for count in model.channels)
+    parts = [f"{model.name}, channels {channels}"]
+    for what, entries in (("attention", model.attention), ("skip", model.skip)):
+        names = [entry.name for entry in entries]
+        if set(names) - {"none"}:
+            parts.append(f"{what} {' / '.join(names)}")
+    return "; ".join(parts)
+
+
+def _provenance(folder: Path) -> dict[str, Any]:
+    path = folder / "provenance.json"
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {
+            "provenance": {},
+            "no_provenance": "There is no readable provenance.json: fwi train writes it",
+        }
+    return {"provenance": _flat(content), "no_provenance": ""}
+
+
+def _flat(content: Any, name: str = "") -> dict[str, str]:
+    """Nested JSON as one table, keys joined by dots."""
+    if isinstance(content, dict) and content:
+        parts = (_flat(value, f"{name}.{key}" if name else str(key)) for key, value in content.items())
+        return {key: value for part in parts for key, value in part.items()}
+    if isinstance(content, list):
+        content = ", ".join(str(entry) for entry in content)
+    return {name or "provenance": str(content)}

@@ -1,0 +1,95 @@
+"""The run folder: what it holds, how it is begun, and how a trained network is taken from it."""
+
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from fwi import config
+from fwi.config import StudyConfig
+from fwi.files import write_whole
+
+CONFIG, PROVENANCE, MEAN_MODEL = "config.yaml", "provenance.json", "mean_model.npy"
+BEST, LAST = Path("checkpoints/best.ckpt"), Path("checkpoints/last.ckpt")
+
+
+class RunError(ValueError):
+    """A run folder that is missing, incomplete, or another's."""
+
+
+def begin(folder: Path, study: StudyConfig) -> None:
+    """Start a new run folder with its study.
+
+    Raises:
+        RunError: the folder already holds a run.
+        OSError: it is not writable.
+    """
+    if (folder / CONFIG).exists():
+        raise RunError(f"{folder} holds a run; continue it with --resume, or choose another --run")
+    write_whole(folder / CONFIG, config.dump(study))
+
+
+def note(folder: Path, stage: str, provenance: dict[str, Any]) -> None:
+    """Add to ``provenance.json`` that a stage (training, evaluation) ran, after what is noted of earlier ones."""
+    path = folder / PROVENANCE
+    noted = json.loads(path.read_text()) if path.exists() else []
+    write_whole(path, json.dumps([*noted, {"stage": stage, **provenance}], indent=1))
+
+
+def write_mean_model(folder: Path, model: NDArray[np.float32]) -> None:
+    """Keep the training set's mean model, which predictions and records are compared with."""
+    buffer = io.BytesIO()
+    np.save(buffer, model)
+    write_whole(folder / MEAN_MODEL, buffer.getvalue())
+
+
+def read_mean_model(folder: Path) -> NDArray[np.float32]:
+    """The training set's mean model [m/s], shape ``(depth, x)``."""
+    mean: NDArray[np.float32] = np.load(folder / MEAN_MODEL, allow_pickle=False)
+    return mean
+
+
+def read_study(folder: Path) -> StudyConfig:
+    """Read the study of a run.
+
+    Raises:
+        RunError: there is no run.
+    """
+    if not (folder / CONFIG).exists():
+        raise RunError(f"{folder}: no run here ({CONFIG} is missing); train one with 'fwi train --run {folder}'")
+    return config.load([folder / CONFIG])
+
+
+def read_checkpoint(folder: Path, which: Path, study: StudyConfig) -> dict[str, Any]:
+    """Read a checkpoint of a run and make sure that it belongs to the run's study.
+
+    Args:
+        folder: the run.
+        which: ``BEST`` or ``LAST``.
+        study: the run's study.
+
+    Raises:
+        RunError: the checkpoint is missing, damaged, or of a study with another grid, survey or network.
+    """
+    path = folder / which
+    if not path.exists():
+        raise RunError(f"{path}: no such checkpoint; the run has not finished an epoch, continue it with --resume")
+    try:
+        checkpoint: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+        trained = checkpoint["hyper_parameters"]["study"]
+    except Exception as error:  # torch raises many kinds for a damaged file
+        raise RunError(f"{path}: not a readable checkpoint ({type(error).__name__}: {error})") from None
+    present = study.model_dump(mode="json")
+    different = [
+        f"{section}.{key}: {trained[section].get(key)} in the checkpoint, {value} in {CONFIG}"
+        for section in ("grid", "survey", "model")
+        for key, value in present[section].items()
+        if trained[section].get(key) != value
+    ]
+    if different:
+        raise RunError(f"{path} is of another study than {folder / CONFIG}:\n" + "\n".join(different))
+    return checkpoint

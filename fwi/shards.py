@@ -1,0 +1,230 @@
+"""The data set on disk: HDF5 shards and the manifest that lists them.
+
+A folder holds ``manifest.json`` and shards such as ``train-00003.h5``. A shard has one chunk per sample:
+
+- ``gathers (sample, shot, time, receiver)``, float16 or float32;
+- ``velocity (sample, depth, x)``, float32 [m/s];
+- ``salt (sample, depth, x)``, uint8, 1 where there is salt;
+- ``seed (sample)``, the sample's number in its split's random stream or in its source file;
+
+with dimension scales ``time`` [s], ``depth``, ``x``, ``shot_x``, ``receiver_x`` [m], so that xarray shows named
+axes. Equal samples give equal bytes; what differs between two runs (times, machine) is in the manifest.
+"""
+
+import hashlib
+import io
+import json
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from fwi.config import SPLITS, Split
+from fwi.files import sha256, write_whole
+from fwi.survey import Survey
+
+SCHEMA = 1
+MANIFEST = "manifest.json"
+
+
+class ShardError(ValueError):
+    """A data set that cannot be used as it is: missing, damaged, or made for another survey."""
+
+
+class Samples(NamedTuple):
+    """Models and their records."""
+
+    gathers: NDArray[np.floating[Any]]
+    """Pressure, shape ``(sample, shot, time, receiver)``."""
+    velocity: NDArray[np.float32]
+    """P-wave speed [m/s], shape ``(sample, depth, x)``."""
+    salt: NDArray[np.uint8]
+    """1 where there is salt, shape ``(sample, depth, x)``."""
+    seed: NDArray[np.int64]
+    """Number of each sample in its stream or source, shape ``(sample,)``."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One finished shard in the manifest."""
+
+    file: str
+    split: Split
+    samples: int
+    bytes: int
+    sha256: str
+    origin: dict[str, Any]
+    """Where its models come from: a salt preset with its stream, or a file with its hash."""
+
+
+@dataclass(frozen=True)
+class DataSet:
+    """The manifest of a folder of shards.
+
+    Args:
+        folder: where manifest and shards are.
+        recipe: what all shards share: survey, physics and precision, as plain values.
+        provenance: when, with which versions and on what the set was begun.
+        entries: the finished shards.
+    """
+
+    folder: Path
+    recipe: dict[str, Any]
+    provenance: dict[str, Any]
+    entries: tuple[Entry, ...] = ()
+
+    @classmethod
+    def read(cls, folder: Path) -> "DataSet":
+        """Read a folder's manifest.
+
+        Raises:
+            ShardError: there is none, or it is not one of ours.
+        """
+        path = folder / MANIFEST
+        try:
+            content = json.loads(path.read_text())
+            entries = tuple(Entry(**entry) for entry in content["shards"])
+            if content["schema"] != SCHEMA:
+                raise ShardError(f"{path}: schema {content['schema']}, this version reads {SCHEMA}")
+            return cls(folder, content["recipe"], content["provenance"], entries)
+        except (FileNotFoundError, NotADirectoryError):
+            raise ShardError(f"{folder}: no data set here ({MANIFEST} is missing); make one with 'fwi simulate'") from None
+        except (KeyError, TypeError, json.JSONDecodeError) as error:
+            raise ShardError(f"{path}: not a manifest of this project ({error!r})") from None
+
+    def write(self) -> None:
+        """Write the manifest, whole or not at all."""
+        content = {
+            "schema": SCHEMA,
+            "recipe": self.recipe,
+            "provenance": self.provenance,
+            "shards": [asdict(entry) for entry in self.entries],
+        }
+        write_whole(self.folder / MANIFEST, json.dumps(content, indent=1))
+
+    def with_entry(self, entry: Entry) -> "DataSet":
+        """The same set with one more finished shard, in the order of splits and names."""
+        others = [old for old in self.entries if old.file != entry.file]
+        return replace(
+            self, entries=tuple(sorted([*others, entry], key=lambda e: (SPLITS.index(e.split), e.file)))
+        )
+
+    @cached_property
+    def survey(self) -> Survey:
+        """The survey that all records were made with."""
+        return Survey.from_dict(self.recipe)
+
+    def split(self, split: Split) -> list[Entry]:
+        """The shards of one split."""
+        return [entry for entry in self.entries if entry.split == split]
+
+    def size(self, split: Split) -> int:
+        """Samples in a split."""
+        return sum(entry.samples for entry in self.split(split))
+
+    def verify(self, split: Split | None = None) -> None:
+        """Compare size and SHA-256 of every shard (of a split) with the manifest.
+
+        Raises:
+            ShardError: naming every shard that is missing or not what it was.
+        """
+        wrong = []
+        for entry in self.entries if split is None else self.split(split):
+            path = self.folder / entry.file
+            if not path.exists():
+                wrong.append(f"{path}: missing")
+            elif path.stat().st_size != entry.bytes:
+                wrong.append(f"{path}: {path.stat().st_size} bytes instead of {entry.bytes}: truncated or replaced")
+            elif sha256(path) != entry.sha256:
+                wrong.append(f"{path}: its content changed since it was written (SHA-256 differs)")
+        if wrong:
+            remedy = "delete them and run the command that made the set again: only they are made anew"
+            raise ShardError("\n".join([*wrong, remedy]))
+
+
+def write(path: Path, samples: Samples, survey: Survey, attributes: dict[str, Any]) -> tuple[int, str]:
+    """Write a shard, whole or not at all.
+
+    Args:
+        path: the file; its folder is made if need be.
+        samples: what to store; ``gathers`` are stored in the precision they have.
+        survey: gives the axes their positions.
+        attributes: file attributes; nested values are stored as JSON.
+
+    Returns:
+        Size in bytes and SHA-256 of the file.
+    """
+    buffer = io.BytesIO()
+    with h5py.File(buffer, "w") as file:
+        file.attrs["schema"] = SCHEMA
+        for key, value in attributes.items():
+            file.attrs[key] = value if isinstance(value, str | int | float) else json.dumps(value, sort_keys=True)
+        _write_axes(file, survey)
+        _write_array(file, "gathers", samples.gathers, ("sample", "shot", "time", "receiver"))
+        _write_array(file, "velocity", samples.velocity, ("sample", "depth", "x"), units="m/s")
+        _write_array(file, "salt", samples.salt, ("sample", "depth", "x"))
+        file.create_dataset("seed", data=samples.seed, fletcher32=True, chunks=samples.seed.shape)
+        file["seed"].dims[0].label = "sample"
+        file["seed"].dims[0].attach_scale(file["sample"])
+    content = buffer.getvalue()
+    write_whole(path, content)
+    return len(content), hashlib.sha256(content).hexdigest()
+
+
+def read(path: Path) -> Samples:
+    """Read a whole shard into memory.
+
+    Raises:
+        ShardError: the file is damaged or no shard.
+    """
+    with open_shard(path) as file:
+        try:
+            return Samples(*(file[name][:] for name in Samples._fields))
+        except (OSError, KeyError) as error:
+            raise ShardError(f"{path}: damaged ({error})") from None
+
+
+def open_shard(path: Path) -> h5py.File:
+    """Open a shard for reading.
+
+    Raises:
+        ShardError: the file is missing, truncated, or no HDF5.
+    """
+    try:
+        return h5py.File(path, "r")
+    except OSError as error:
+        raise ShardError(f"{path}: cannot be opened as a shard ({error})") from None
+
+
+def _write_axes(file: h5py.File, survey: Survey) -> None:
+    # A fixed spread has one line of receivers; a streamer's move with the shot and are given as offsets.
+    receiver_x = survey.receiver_x[0] if survey.config.spread == "fixed" else survey.receiver_x[0] - survey.shot_x[0]
+    axes = {"time": (survey.time, "s"), "depth": (survey.depth, "m"), "x": (survey.x, "m")}
+    for name, (values, units) in axes.items():
+        file[name] = values
+        file[name].make_scale(name)
+        file[name].attrs["units"] = units
+    for name, values in (("shot", survey.shot_x), ("receiver", receiver_x)):
+        file[name] = np.arange(len(values), dtype=np.int32)
+        file[name].make_scale(name)
+        file[f"{name}_x"] = values
+        file[f"{name}_x"].attrs["units"] = "m"
+        file[f"{name}_x"].dims[0].attach_scale(file[name])
+
+
+def _write_array(
+    file: h5py.File, name: str, values: NDArray[Any], axes: tuple[str, ...], units: str | None = None
+) -> None:
+    if "sample" not in file:
+        file["sample"] = np.arange(len(values), dtype=np.int32)
+        file["sample"].make_scale("sample")
+    data = file.create_dataset(name, data=values, chunks=(1, *values.shape[1:]), fletcher32=True)
+    for dimension, axis in enumerate(axes):
+        data.dims[dimension].label = axis
+        data.dims[dimension].attach_scale(file[axis])
+    if units:
+        data.attrs["units"] = units
