@@ -131,7 +131,7 @@ class WandbRun(Callback):
     def teardown(self, trainer: Trainer, task: LightningModule, stage: str) -> None:
         """Close the run, also after a failure."""
         if getattr(self, "run", None) is not None:
-            self.run.finish(quiet=True)
+            self.run.finish()
 
     def _rows(self, task: LightningModule) -> list[plots.SectionRow]:
         batch = Sample(*(torch.stack(parts) for parts in zip(*self.samples, strict=True)))

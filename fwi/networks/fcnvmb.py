@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn.functional import pad
 
 from fwi.config import ModelConfig
-from fwi.networks.blocks import double_convolution, velocity_map
+from fwi.networks.blocks import VelocityHead, double_convolution
 
 
 class FCNVMBUNet(nn.Module):
@@ -54,8 +54,7 @@ class FCNVMBUNet(nn.Module):
         )
         self.centre = double_convolution(channels[-1], deepest, bias=True)
         self.decoder = nn.ModuleList(_Up(i, o) for i, o in zip(coarser, channels, strict=True))
-        self.head = nn.Conv2d(channels[0], 1, 1)
-        self.velocity = velocity_map(model.output, velocity_range)
+        self.head = VelocityHead(channels[0], model.output, velocity_range)
 
     def forward(self, gathers: Tensor) -> Tensor:
         """Invert gathers.
@@ -74,9 +73,8 @@ class FCNVMBUNet(nn.Module):
         x = self.centre(x)
         for block, skip in zip(reversed(self.decoder), reversed(pooled), strict=True):
             x = block(x, skip)
-        x = self.head(x[:, :, 1 : 1 + self.nz, 1 : 1 + self.nx])
-        velocity: Tensor = self.velocity(x)
-        return velocity[:, 0]
+        velocity: Tensor = self.head(x[:, :, 1 : 1 + self.nz, 1 : 1 + self.nx])
+        return velocity
 
 
 class _Up(nn.Module):

@@ -8,7 +8,7 @@ from torch.nn.functional import interpolate, max_pool2d, pad
 
 from fwi import attention
 from fwi.config import Attention, ModelConfig, NoAttention, SkipAttention
-from fwi.networks.blocks import double_convolution, velocity_map
+from fwi.networks.blocks import VelocityHead, double_convolution
 
 
 class AttentionUNet(nn.Module):
@@ -53,11 +53,10 @@ class AttentionUNet(nn.Module):
             Decoder(channels[level + 1], channels[level], attends[level], skips[level])
             for level in range(levels - 1)
         )
-        self.head = nn.Conv2d(channels[0], 1, 1)
-        self.velocity = velocity_map(model.output, velocity_range)
+        self.head = VelocityHead(channels[0], model.output, velocity_range)
         # Begin near the middle of the velocity range; zero weights would pass no gradient on.
-        nn.init.normal_(self.head.weight, std=0.01)
-        nn.init.zeros_(self.head.bias)  # type: ignore[arg-type]
+        nn.init.normal_(self.head.project.weight, std=0.01)
+        nn.init.zeros_(self.head.project.bias)  # type: ignore[arg-type]
 
     def forward(self, gathers: Tensor) -> Tensor:
         """Invert gathers.
@@ -75,8 +74,8 @@ class AttentionUNet(nn.Module):
             maps.append(x)
         for block, skip in zip(reversed(self.decoder), reversed(maps[:-1]), strict=True):
             x = block(x, skip)
-        velocity: Tensor = self.velocity(self.head(x))
-        return velocity[:, 0]
+        velocity: Tensor = self.head(x)
+        return velocity
 
 
 class Stem(nn.Module):

@@ -219,6 +219,16 @@ def test_cbam_spatial_gate_is_one_map_between_0_and_1_that_ignores_the_order_of_
     torch.testing.assert_close(gate(x.flip(1)), weights)
 
 
+def test_cbam_spatial_gate_follows_the_statistics_of_its_input_by_one_percent_per_step():
+    gate = SpatialGate(7, "sigmoid").train()
+    x = torch.randn(2, 8, 7, 13)
+    before = gate.convolve(torch.cat([x.amax(1, keepdim=True), x.mean(1, keepdim=True)], dim=1))
+
+    gate(x)
+
+    assert gate.normalise.running_mean.item() == pytest.approx(0.01 * before.mean().item(), rel=1e-4)
+
+
 def test_cbam_with_mirrored_kernel_mirrors_its_output():
     module, mirrored, (x,) = build("cbam"), build("cbam"), maps("cbam")
     kernel = mirrored.spatial_gate.convolve.weight
