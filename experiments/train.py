@@ -51,7 +51,7 @@ def train(study: Study, run: Path, resume: Annotated[bool, tyro.conf.FlagCreateP
             max_epochs=study.train.epochs,
             precision=precision(study.train.precision),
             gradient_clip_val=study.train.clip or None,
-            callbacks=[*callbacks(study, run), wandb_run],
+            callbacks=[*callbacks(study, run, len(training)), wandb_run],
             logger=False,
             enable_progress_bar=False,
             enable_model_summary=False,
@@ -91,11 +91,13 @@ def datasets(study: StudyConfig) -> tuple[ShotDataset, ShotDataset]:
     return ShotDataset(sets, "train"), ShotDataset(sets[:1], "validation")
 
 
-def callbacks(study: StudyConfig, run: Path) -> list[Callback]:
+def callbacks(study: StudyConfig, run: Path, samples: int) -> list[Callback]:
     """Moving average, checkpoints, table of epochs, progress, early stop: in the order they must act."""
     chosen: list[Callback] = []
     if study.train.ema:
-        chosen.append(EMAWeightAveraging(decay=study.train.ema))
+        # The first weights are random: an average that began with them would take epochs to forget them.
+        begin = samples // study.train.batch_size // 2
+        chosen.append(EMAWeightAveraging(decay=study.train.ema, update_starting_at_step=begin))
     checkpoints = ModelCheckpoint(
         run / runs.BEST.parent,
         filename=runs.BEST.stem,

@@ -1,1 +1,44 @@
-"""Deep-learning full-waveform inversion for 2-D salt."""
+"""Deep-learning full-waveform inversion for 2-D salt.
+
+The names below are what a notebook needs; each is imported on first use, so that ``import fwi`` costs nothing.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from fwi.check import PhysicsCheck
+    from fwi.config import StudyConfig
+    from fwi.data import ShotDataset
+    from fwi.invert import Run, load_run
+    from fwi.physics import Propagator
+    from fwi.shards import DataSet
+    from fwi.survey import Survey
+
+_HOME = {
+    "DataSet": "fwi.shards",
+    "PhysicsCheck": "fwi.check",
+    "Propagator": "fwi.physics",
+    "Run": "fwi.invert",
+    "ShotDataset": "fwi.data",
+    "StudyConfig": "fwi.config",
+    "Survey": "fwi.survey",
+    "load_run": "fwi.invert",
+}
+
+__all__ = [
+    "DataSet",
+    "PhysicsCheck",
+    "Propagator",
+    "Run",
+    "ShotDataset",
+    "StudyConfig",
+    "Survey",
+    "load_run",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'fwi' has no attribute '{name}'; it has {', '.join(__all__)}")
+    return getattr(import_module(_HOME[name]), name)

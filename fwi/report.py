@@ -6,7 +6,7 @@ has a report, too.
 
 import base64
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -116,7 +116,8 @@ def write(folder: Path) -> Path:
     """
     if not folder.is_dir():
         raise ValueError(f"{folder}: no such run folder; fwi train makes one")
-    evaluation, no_evaluation = _evaluation(folder)
+    evaluation, no_evaluation = _evaluation(folder / "evaluation.json", folder)
+    others = _other_evaluations(folder)
     training, no_training = _training(folder)
     page = _template().render(
         run=folder.resolve().name,
@@ -126,7 +127,9 @@ def write(folder: Path) -> Path:
         result=_result(evaluation) if evaluation else [],
         metrics=_metrics(evaluation) if evaluation else {},
         predictors=PREDICTORS,
-        figures=_figures(folder, evaluation.captions if evaluation else {}),
+        others=others,
+        metrics_of=_metrics,
+        figures=_figures(folder, _captions([*([evaluation] if evaluation else []), *others.values()])),
         training=training,
         no_training=no_training,
         **_study(folder),
@@ -152,8 +155,18 @@ def number(value: float | None) -> str:
     return f"{value:.0f}" if 99.95 <= abs(value) < 1e6 else f"{value:#.3g}"
 
 
-def _evaluation(folder: Path) -> tuple[Evaluation | None, str]:
-    path = folder / "evaluation.json"
+def _other_evaluations(folder: Path) -> dict[str, Evaluation]:
+    """Scores on further data sets, ``evaluation-NAME.json``, by name; one that cannot be read is left out."""
+    paths = sorted(folder.glob("evaluation-*.json"))
+    found = {path.stem.removeprefix("evaluation-"): _evaluation(path, folder)[0] for path in paths}
+    return {name: evaluation for name, evaluation in found.items() if evaluation}
+
+
+def _captions(evaluations: Sequence[Evaluation]) -> dict[str, str]:
+    return {stem: caption for evaluation in evaluations for stem, caption in evaluation.captions.items()}
+
+
+def _evaluation(path: Path, folder: Path) -> tuple[Evaluation | None, str]:
     command = f"run fwi evaluate --run {folder}"
     try:
         # Python writes an undefined score as NaN, which is no JSON, unless told otherwise.

@@ -200,6 +200,19 @@ def open_shard(path: Path) -> h5py.File:
         raise ShardError(f"{path}: cannot be opened as a shard ({error})") from None
 
 
+def attribute(file: h5py.File, name: str) -> dict[str, Any]:
+    """An attribute of an open shard that holds nested values, such as ``study`` (grid, survey, physics, storage).
+
+    Raises:
+        ShardError: the file has no such attribute.
+    """
+    try:
+        values: dict[str, Any] = json.loads(file.attrs[name])
+        return values
+    except (KeyError, TypeError, json.JSONDecodeError):
+        raise ShardError(f"{file.filename}: not a shard of this project (no attribute '{name}')") from None
+
+
 def _write_axes(file: h5py.File, survey: Survey) -> None:
     # A fixed spread has one line of receivers; a streamer's move with the shot and are given as offsets.
     receiver_x = survey.receiver_x[0] if survey.config.spread == "fixed" else survey.receiver_x[0] - survey.shot_x[0]

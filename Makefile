@@ -1,0 +1,35 @@
+# make demo, make test and make check set everything up by themselves: Python >= 3.11 and make are all they need.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# Threads that wait should sleep: on a busy machine, spinning ones slow everything down severalfold.
+export OMP_WAIT_POLICY ?= passive
+
+.PHONY: demo test check docs clean
+
+demo: $(VENV)/ready
+	$(BIN)/fwi demo --config configs/demo.yaml
+
+test: $(VENV)/ready
+	$(BIN)/python -m pytest
+
+check: $(VENV)/ready
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+docs: $(VENV)/ready
+	$(BIN)/python docs/figures/salt_statistics.py
+
+# The pinned torch is asked for alone and first, so that nothing asks for a newer one.
+$(VENV)/ready: pyproject.toml constraints.txt
+	$(PYTHON) -c "import sys; sys.version_info >= (3, 11) or sys.exit('Python 3.11 or newer is needed: make PYTHON=python3.12 ...')"
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt torch
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[dev]"
+	touch $@
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache

@@ -1,0 +1,158 @@
+"""``fwi evaluate``: invert a split, score it beside naive predictors, check it by physics, draw and report it."""
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from experiments.callbacks import open_wandb, wandb_mode
+from experiments.progress import progress
+from fwi import metrics, plots, report, runs
+from fwi.config import Split
+from fwi.data import Sample, ShotDataset, require_survey
+from fwi.files import write_whole
+from fwi.invert import BATCH, Run, load_run
+from fwi.shards import DataSet
+from fwi.tracking import provenance
+
+Array = NDArray[np.float32]
+
+
+def evaluate(
+    run: Path,
+    data: Path | None = None,
+    split: Split = "test",
+    checks: int = 6,
+    name: str | None = None,
+) -> None:
+    """Score a run on a split that it was not trained on, and write figures and report into its folder.
+
+    Args:
+        run: the run's folder.
+        data: the data set; the run's own if not given.
+        split: the split to score.
+        checks: how many samples, evenly spread, are drawn and checked by the wave equation.
+        name: what this evaluation is called in the report; the data set's folder and split if not given.
+    """
+    trained = load_run(run)
+    folder = data or trained.study.storage.folder
+    test = DataSet.read(folder)
+    require_survey(test, trained.survey, f"that of the run {run}")
+    test.verify(split)
+    dataset = ShotDataset([test], split)
+    own = data is None and split == "test"
+    stem = "evaluation" if own else f"evaluation-{name or f'{folder.name}-{split}'}"
+
+    sections, truth, salt, seconds = invert_all(trained, dataset)
+    scores = {"network": metrics.score(sections, truth, salt, trained.study.grid.spacing)}
+    naive = metrics.naive_predictors(truth, runs.read_mean_model(run), trained.study.grid.spacing)
+    for predictor, guess in naive.items():
+        scores[predictor] = metrics.score(guess, truth, salt, trained.study.grid.spacing)
+
+    chosen = np.unique(np.linspace(0, len(dataset) - 1, min(checks, len(dataset))).astype(int)).tolist()
+    verdicts = {}
+    with progress("check", len(chosen), "sections") as advance:
+        for done, number in enumerate(chosen, start=1):
+            verdicts[number] = trained.check(sections[number], dataset[number].gathers.float().numpy())
+            advance(done)
+
+    figures = run / "figures"
+    rows = [plots.SectionRow(f"{split} {n}", sections[n], truth[n], salt[n] > 0) for n in chosen]
+    drawn = plots.sections(rows, trained.study.grid.spacing, trained.study.grid.velocity)
+    captions = {f"{stem}-sections": "Truth, inversion and their difference; the line is the true salt's outline"}
+    plots.save(drawn, figures / f"{stem}-sections.png")
+    if chosen:
+        shot = trained.survey.config.shots // 2
+        compared = plots.gathers(
+            dataset[chosen[0]].gathers[shot].float().numpy(),
+            verdicts[chosen[0]].simulated[shot],
+            trained.survey.receiver_x[shot],
+            trained.survey.recorded_dt,
+            ("Recorded", "Simulated from the inversion"),
+        )
+        plots.save(compared, figures / f"{stem}-gathers.png")
+        captions[f"{stem}-gathers"] = f"The middle shot of {split} {chosen[0]}: what the inversion explains of it"
+
+    result = {
+        "split": split,
+        "samples": len(dataset),
+        "data": str(folder),
+        "seconds_per_section": seconds,
+        "predictors": {
+            predictor: {metric: _summary(values) for metric, values in found.items()}
+            for predictor, found in scores.items()
+        },
+        "check": [{"sample": f"{split} {n}", **verdict.summary()} for n, verdict in verdicts.items()],
+        "captions": captions,
+        "per_sample": {metric: _plain(values) for metric, values in scores["network"].items()},
+    }
+    write_whole(run / f"{stem}.json", json.dumps(result, indent=1))
+    runs.note(run, "evaluate", provenance())
+    _log_table(trained, scores)
+    print(table(result))
+    print(f"report:  {report.write(run)}\nfigures: {figures}")
+
+
+def invert_all(run: Run, dataset: ShotDataset) -> tuple[Array, Array, NDArray[np.uint8], float]:
+    """Invert every sample of a data set.
+
+    Returns:
+        Inverted and true sections [m/s] and salt masks, each ``(sample, depth, x)``, and the seconds that a
+        section took, reading left out.
+    """
+    inverted, truth, salt, seconds = [], [], [], 0.0
+    with progress("invert", len(dataset), "sections") as advance:
+        for first in range(0, len(dataset), BATCH):
+            numbers = range(first, min(first + BATCH, len(dataset)))
+            batch = Sample(*(torch.stack(parts) for parts in zip(*(dataset[n] for n in numbers), strict=True)))
+            start = time.perf_counter()
+            inverted.append(run.invert(batch.gathers.numpy()))
+            seconds += time.perf_counter() - start
+            truth.append(batch.velocity.numpy())
+            salt.append(batch.salt.numpy())
+            advance(numbers.stop)
+    return np.concatenate(inverted), np.concatenate(truth), np.concatenate(salt), seconds / len(dataset)
+
+
+def table(result: dict[str, Any]) -> str:
+    """The means as text, a metric per line and a predictor per column."""
+    predictors = list(result["predictors"])
+    lines = [f"{result['samples']} {result['split']} samples of {result['data']}", ""]
+    lines.append(f"{'mean over samples':<22}" + "".join(f"{name:>15}" for name in predictors))
+    for metric in result["predictors"]["network"]:
+        means = [result["predictors"][name][metric]["mean"] for name in predictors]
+        cells = "".join(f"{'-' if mean is None else f'{mean:.3g}' if mean < 10 else f'{mean:.1f}':>15}" for mean in means)
+        lines.append(f"{metric:<22}{cells}")
+    believed = sum(checked["verdict"] == "believed" for checked in result["check"])
+    lines += ["", f"physics check: {believed} of {len(result['check'])} sections believed"]
+    return "\n".join(lines)
+
+
+def _summary(values: NDArray[np.floating[Any]]) -> dict[str, float | int | None]:
+    return {key: _finite(value) for key, value in metrics.summarise(values)._asdict().items()}
+
+
+def _plain(values: NDArray[np.floating[Any]]) -> list[float | None]:
+    return [_finite(float(value)) for value in values]
+
+
+def _finite(value: float) -> float | None:
+    return value if np.isfinite(value) else None
+
+
+def _log_table(run: Run, scores: dict[str, dict[str, NDArray[np.floating[Any]]]]) -> None:
+    """Add the evaluation to the run's W&B record."""
+    mode = wandb_mode(run.study)
+    if mode == "disabled":
+        return
+    import wandb
+
+    columns = ["predictor", *scores["network"]]
+    rows = [[name, *(float(np.nanmean(v)) if np.isfinite(v).any() else None for v in found.values())] for name, found in scores.items()]
+    tracked = open_wandb(run.study, run.folder, mode)
+    tracked.log({"evaluation": wandb.Table(columns=columns, data=rows)})
+    tracked.finish()

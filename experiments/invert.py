@@ -1,0 +1,132 @@
+"""``fwi invert`` and ``fwi check``: a trained run on records, and the wave equation on the outcome."""
+
+import io
+import time
+from pathlib import Path
+
+import numpy as np
+import tyro
+from numpy.typing import NDArray
+
+from fwi import config, plots, shards
+from fwi.check import Verdict
+from fwi.config import StudyConfig
+from fwi.files import write_whole
+from fwi.invert import Run, load_run
+from fwi.survey import Survey
+
+
+def invert(
+    records: tyro.conf.Positional[Path],
+    run: Path,
+    out: Path = Path("."),
+    survey: Path | None = None,
+    sample: int | None = None,
+    check: bool = True,
+) -> None:
+    """Invert records; write each section as .npy and .png, and say how far the wave equation supports it.
+
+    Args:
+        records: a shard (.h5), or a .npy of gathers (shot, time, receiver) or (sample, shot, time, receiver).
+        run: the trained run.
+        out: folder for the sections.
+        survey: YAML with the grid and survey of a .npy; the run's own are assumed if not given.
+        sample: invert this sample of the file only.
+        check: simulate each section and compare with its records.
+    """
+    trained = load_run(run)
+    gathers = read_gathers(records, trained, survey)
+    numbers = range(len(gathers)) if sample is None else [sample]
+    if sample is not None and not 0 <= sample < len(gathers):
+        raise ValueError(f"--sample {sample}: {records} holds samples 0 to {len(gathers) - 1}")
+    out.mkdir(parents=True, exist_ok=True)
+    trained.invert(gathers[:1])  # the first call also prepares memory
+    for number in numbers:
+        start = time.perf_counter()
+        velocity = trained.invert(gathers[number])
+        seconds = time.perf_counter() - start
+        stem = f"{records.stem}-{number}"
+        write_section(out / f"{stem}.npy", velocity)
+        drawn = plots.velocity_model(velocity, trained.study.grid.spacing, trained.study.grid.velocity, stem)
+        plots.save(drawn, out / f"{stem}.png")
+        print(f"{out / stem}.npy, .png: inverted in {1000 * seconds:.0f} ms")
+        if check:
+            print(f"  {describe(trained.check(velocity, gathers[number]))}")
+
+
+def check(
+    section: tyro.conf.Positional[Path], records: tyro.conf.Positional[Path], run: Path, sample: int = 0
+) -> None:
+    """Check a section against records: simulate it on a finer grid and compare.
+
+    Args:
+        section: a .npy of velocity (depth, x) [m/s] on the run's grid.
+        records: a shard (.h5) or .npy of gathers.
+        run: the run whose survey, mean model and limits to judge by.
+        sample: which sample of the records.
+    """
+    trained = load_run(run)
+    velocity = _read_npy(section)
+    gathers = read_gathers(records, trained, None)
+    if not 0 <= sample < len(gathers):
+        raise ValueError(f"--sample {sample}: {records} holds samples 0 to {len(gathers) - 1}")
+    grid = trained.study.grid
+    if velocity.shape != (grid.nz, grid.nx):
+        raise ValueError(f"{section}: shape {velocity.shape}, the run's grid is {(grid.nz, grid.nx)}")
+    print(describe(trained.check(velocity.astype(np.float32), gathers[sample])))
+
+
+def read_gathers(path: Path, run: Run, survey: Path | None) -> NDArray[np.float32]:
+    """Read the gathers of a shard or .npy, ``(sample, shot, time, receiver)``, after comparing their survey.
+
+    Raises:
+        ValueError: the file cannot be read, or its survey is not the run's.
+    """
+    if path.suffix == ".h5":
+        with shards.open_shard(path) as file:
+            described = Survey.from_dict(shards.attribute(file, "study"))
+        _require_same(path, described, run)
+        return shards.read(path).gathers.astype(np.float32)
+    if path.suffix != ".npy":
+        raise ValueError(f"{path}: records are read from a shard (.h5) or a .npy, not from '{path.suffix}'")
+    if survey is not None:
+        study: StudyConfig = config.load([survey])
+        _require_same(survey, Survey(study.grid, study.survey), run)
+    gathers = _read_npy(path)
+    if gathers.ndim == 3:
+        gathers = gathers[None]
+    if gathers.dtype.kind != "f" or gathers.ndim != 4:
+        raise ValueError(
+            f"{path}: {gathers.dtype} of shape {gathers.shape}; expected floating-point gathers "
+            "(shot, time, receiver) or (sample, shot, time, receiver)"
+        )
+    return gathers.astype(np.float32)
+
+
+def write_section(path: Path, velocity: NDArray[np.float32]) -> None:
+    """Write a section as .npy, whole or not at all."""
+    buffer = io.BytesIO()
+    np.save(buffer, velocity)
+    write_whole(path, buffer.getvalue())
+
+
+def describe(verdict: Verdict) -> str:
+    """The verdict with its reasons in a line."""
+    return f"{'believed' if verdict.believed else 'doubtful'}: {'; '.join(verdict.reasons)}"
+
+
+def _require_same(path: Path, survey: Survey, run: Run) -> None:
+    differences = survey.differences(run.survey)
+    if differences:
+        lines = "\n".join(f"  - {line}" for line in differences)
+        raise ValueError(f"{path} is of another survey than the run {run.folder}:\n{lines}")
+
+
+def _read_npy(path: Path) -> NDArray[np.float32]:
+    try:
+        array: NDArray[np.float32] = np.load(path, allow_pickle=False)
+        return array
+    except FileNotFoundError:
+        raise ValueError(f"{path}: no such file") from None
+    except (OSError, ValueError, EOFError) as error:
+        raise ValueError(f"{path}: not a readable .npy ({error})") from None
