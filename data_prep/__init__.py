@@ -1,0 +1,1 @@
+"""Making and importing records: salt models, simulation, and the files that people have."""

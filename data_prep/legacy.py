@@ -1,5 +1,6 @@
 """Velocity models from the files people have (.npz, .npy, .mat), checked and put on a study's grid."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -37,15 +38,21 @@ def jobs(
         spacing: the models' cell size [m].
         key: which array of a .npz or .mat.
         kilometres: the models are in km/s.
-        validation: how many of the models, drawn at random with the study's salt seed, go to validation instead.
+        validation: how many of them, drawn at random with the study's salt seed, go to validation instead.
 
     Raises:
         ModelError: the file cannot be read, or its models cannot be used.
     """
     models = read_models(path, key, study.grid.velocity, kilometres=kilometres)
     models = on_grid(models, spacing, study.grid)
-    if validation >= len(models):
-        raise ModelError(f"--validation {validation}: {path} has only {len(models)} models")
+    if split == "validation" and validation:
+        raise ModelError(
+            "--validation: with --split validation all models go there; leave out one of the two"
+        )
+    if not 0 <= validation < len(models):
+        raise ModelError(
+            f"--validation {validation}: {path} has {len(models)} models, of which {split} needs at least one"
+        )
     source = {"file": path.name, "key": key, "sha256": sha256(path), "spacing": spacing}
     order = np.random.default_rng(study.salt.seed).permutation(len(models))
     chosen: list[tuple[Split, NDArray[np.int64]]] = [
@@ -53,7 +60,7 @@ def jobs(
         (split, np.sort(order[validation:])),
     ]
     step = study.storage.samples_per_shard
-    stem = "-".join(filter(None, (path.stem, key)))
+    stem = re.sub(r"[^\w-]", "_", "-".join(filter(None, (path.stem, key))))
     return [
         Job(
             f"{name}-{stem}-{first // step:05d}.h5",
@@ -90,7 +97,9 @@ def read_models(
     if values.ndim == 2:
         values = values[None]
     if values.ndim != 3 or 0 in values.shape:
-        raise ModelError(f"{path}: the array has shape {values.shape}, expected (model, depth, x) or (depth, x)")
+        raise ModelError(
+            f"{path}: the array has shape {values.shape}, expected (model, depth, x) or (depth, x)"
+        )
     models = values.astype(np.float32) * (1000 if kilometres else 1)
     _refuse_impossible(path, models, velocity_range)
     return models
@@ -111,12 +120,13 @@ def on_grid(models: NDArray[np.float32], spacing: float, grid: GridConfig) -> ND
     have = ((nz - 1) * spacing, (nx - 1) * spacing)
     want = ((grid.nz - 1) * grid.spacing, (grid.nx - 1) * grid.spacing)
     if any(abs(h - w) > grid.spacing / 2 for h, w in zip(have, want, strict=True)):
-        larger = any(h > w for h, w in zip(have, want, strict=True))
+        compared = "larger" if any(h > w for h, w in zip(have, want, strict=True)) else "smaller"
+        fits = [round(h / grid.spacing) + 1 for h in have]
         raise ModelError(
             f"the models are {have[0]:g} m deep and {have[1]:g} m long ({nz} x {nx} cells at {spacing:g} m), "
-            f"{'larger' if larger else 'smaller'} than the grid, {want[0]:g} m by {want[1]:g} m ({grid.nz} x {grid.nx} "
-            f"cells at {grid.spacing:g} m): check --spacing, set grid.nz {round(have[0] / grid.spacing) + 1} and "
-            f"grid.nx {round(have[1] / grid.spacing) + 1}, or cut the models"
+            f"{compared} than the grid, {want[0]:g} m by {want[1]:g} m ({grid.nz} x {grid.nx} cells at "
+            f"{grid.spacing:g} m): check --spacing, set grid.nz {fits[0]} and grid.nx {fits[1]}, or "
+            "cut the models"
         )
     rows = np.round(np.arange(grid.nz) * grid.spacing / spacing).astype(int).clip(0, nz - 1)
     columns = np.round(np.arange(grid.nx) * grid.spacing / spacing).astype(int).clip(0, nx - 1)
@@ -130,7 +140,9 @@ def _refuse_impossible(path: Path, models: NDArray[np.float32], velocity_range: 
         raise ModelError(f"{path}: {_where(models, bad)} is not a finite speed; mend or leave out the model")
     bad = models <= 0
     if bad.any():
-        raise ModelError(f"{path}: {_where(models, bad)} is not a positive speed; mend or leave out the model")
+        raise ModelError(
+            f"{path}: {_where(models, bad)} is not a positive speed; mend or leave out the model"
+        )
     if models.max() < SLOWEST_ROCK:
         raise ModelError(
             f"{path}: speeds of {models.min():g} .. {models.max():g} look like km/s; if so, add --kilometres"
@@ -138,8 +150,9 @@ def _refuse_impossible(path: Path, models: NDArray[np.float32], velocity_range: 
     bad = (models < slowest) | (models > fastest)
     if bad.any():
         raise ModelError(
-            f"{path}: {_where(models, bad)} is outside grid.velocity {slowest:g} .. {fastest:g} m/s; the file spans "
-            f"{models.min():g} .. {models.max():g} m/s: widen grid.velocity (and check dt) or mend the model"
+            f"{path}: {_where(models, bad)} is outside grid.velocity {slowest:g} .. {fastest:g} m/s; the "
+            f"file spans {models.min():g} .. {models.max():g} m/s: widen grid.velocity (and check dt) or "
+            "mend the model"
         )
 
 
@@ -150,16 +163,17 @@ def _where(models: NDArray[np.float32], bad: NDArray[np.bool_]) -> str:
 
 def _read_array(path: Path, key: str | None) -> Any:
     readers = {".npy": _read_npy, ".npz": _read_npz, ".mat": _read_mat}
-    if path.suffix not in readers:
+    kind = path.suffix.lower()
+    if kind not in readers:
         raise ModelError(f"{path}: models are read from {', '.join(readers)}, not from '{path.suffix}'")
     if not path.exists():
         raise ModelError(f"{path}: no such file")
     try:
-        return readers[path.suffix](path, key)
-    except (OSError, ValueError, NotImplementedError) as error:
-        if isinstance(error, ModelError):
-            raise
-        raise ModelError(f"{path}: cannot be read as {path.suffix} ({error})") from None
+        return readers[kind](path, key)
+    except ModelError:
+        raise
+    except Exception as error:  # a damaged file makes the readers raise errors of every kind
+        raise ModelError(f"{path}: cannot be read as {kind} ({error!r})") from None
 
 
 def _read_npy(path: Path, key: str | None) -> Any:
@@ -177,7 +191,8 @@ def _read_mat(path: Path, key: str | None) -> Any:
 
     if h5py.is_hdf5(path):  # version 7.3; its arrays are stored with the axes reversed
         with h5py.File(path, "r") as file:
-            return file[_choose(path, key, [name for name in file if not name.startswith("#")])][:].T
+            arrays = [name for name, item in file.items() if isinstance(item, h5py.Dataset)]
+            return file[_choose(path, key, arrays)][()].T
     content = loadmat(path)
     return content[_choose(path, key, [name for name in content if not name.startswith("__")])]
 

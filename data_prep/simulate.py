@@ -1,35 +1,33 @@
 """Making a data set: models to records to shards, in a pool of processes, resumable at any moment.
 
-A shard is a pure function of the study and its ``Job``. One thread per process scales better than threads
-within the wave equation; a killed run leaves only whole shards, and running it again makes what is missing.
+A shard is a pure function of the study and its ``Job``. A killed run leaves only whole shards, and running it
+again makes what is missing.
 """
 
 import contextlib
+import errno
 import functools
-import multiprocessing
-import os
 import shutil
-import signal
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
-from multiprocessing.connection import wait as wait_for_handle
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-
+from data_prep import pool
 from fwi import shards
 from fwi.config import SPLITS, Split, StudyConfig
-from fwi.files import remove_leftovers, sha256
+from fwi.files import locked, remove_leftovers, sha256
 from fwi.shards import DataSet, Entry, Samples, ShardError
 from fwi.survey import Survey
 from fwi.tracking import provenance, versions
 
 OnProgress = Callable[[int], None]
-"""Called with the number of samples simulated so far."""
+"""Called with the number of samples simulated so far in this run."""
+
+SHARD_OVERHEAD = 13_000
+"""Bytes of a shard beside its samples: axes, attributes and HDF5's own structures."""
 
 
 class Job(NamedTuple):
@@ -63,7 +61,7 @@ def simulate(study: StudyConfig, workers: int, on_progress: OnProgress = lambda 
 
     Raises:
         ShardError: the folder holds a set of another recipe.
-        OSError: the disk is full or the folder not writable.
+        OSError: as ``make``.
     """
     return make(study, salt_jobs(study), workers, on_progress)
 
@@ -74,11 +72,15 @@ def salt_jobs(study: StudyConfig) -> list[Job]:
     for stream, split in enumerate(SPLITS):
         total, step = getattr(study.storage, split), study.storage.samples_per_shard
         origin = {"salt": study.salt.model_dump(mode="json"), "stream": stream}
-        jobs += [
-            Job(f"{split}-{first // step:05d}.h5", split, list(range(first, min(first + step, total))), origin)
-            for first in range(0, total, step)
-        ]
+        for first in range(0, total, step):
+            numbers = list(range(first, min(first + step, total)))
+            jobs.append(Job(f"{split}-{first // step:05d}.h5", split, numbers, origin))
     return jobs
+
+
+def unfinished(study: StudyConfig, jobs: Sequence[Job]) -> list[Job]:
+    """The jobs whose shard is not yet in the study's folder."""
+    return [job for job in jobs if not (study.storage.folder / job.file).exists()]
 
 
 def make(
@@ -92,66 +94,87 @@ def make(
         workers: processes, each of one thread.
         on_progress: told the samples done in this run.
 
+    Returns:
+        The folder's whole data set, with the shards that were there before.
+
     Raises:
-        ShardError: the folder holds a set of another recipe, or a shard of another origin under a job's name.
-        OSError: the disk is full or the folder not writable.
+        ShardError: the folder holds a set of another recipe, a shard of other models under a job's name, or
+            the same models elsewhere; or a shard there is damaged.
+        OSError: the disk is full, the folder not writable or in use by another run, or a worker was killed.
     """
+    if workers < 1:
+        raise ValueError(f"workers: {workers} processes cannot simulate; take 1 or more")
+    if len({job.file for job in jobs}) < len(jobs):
+        raise ValueError("two jobs have the same file name; give each shard its own")
     Survey(study.grid, study.survey).check(study.physics.order)
-    data = _begin(study)
-    remove_leftovers(data.folder)
-    data, missing = _without_finished(data, jobs)
-    _refuse_if_disk_too_small(study, missing)
-    done = 0
-    if not missing:
-        return data
-    with _pool(min(workers, len(missing))) as (executor, counter):
-        waiting = {executor.submit(make_shard, study, job) for job in missing}
-        while waiting:
-            finished, waiting = wait(waiting, timeout=0.5, return_when=FIRST_COMPLETED)
-            for future in finished:
-                data = data.with_entry(future.result())
+    folder = study.storage.folder
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with locked(folder):
+            remove_leftovers(folder)
+            data = _with_finished(_begin(study), study, jobs)
+            missing = unfinished(study, jobs)
+            _refuse_if_disk_too_small(study, missing)
+            if missing:
+                data = _make_missing(data, study, missing, workers, on_progress)
+            return data
+    except OSError as error:
+        if error.errno is None:  # one of our own, already in words
+            raise
+        raise OSError(_in_words(error, study, jobs)) from error
+
+
+def _make_missing(
+    data: DataSet, study: StudyConfig, jobs: Sequence[Job], workers: int, on_progress: OnProgress
+) -> DataSet:
+    work = functools.partial(make_shard, study)
+    try:
+        with contextlib.closing(pool.completed(work, jobs, workers, on_progress)) as entries:
+            for entry in entries:
+                data = data.with_entry(entry)
                 data.write()
-            if counter.value != done:
-                done = counter.value
-                on_progress(done)
-    return data
+        return data
+    finally:
+        remove_leftovers(data.folder)  # of workers that were ended while they wrote
 
 
 def make_shard(study: StudyConfig, job: Job) -> Entry:
     """Simulate one shard and write it: a pure function of the study and the job."""
+    survey = Survey(study.grid, study.survey)
     velocity, salt = _models(study, job)
-    gathers = np.empty((len(job.numbers), *Survey(study.grid, study.survey).gather_shape), study.storage.dtype)
+    gathers = np.empty((len(job.numbers), *survey.gather_shape), study.storage.dtype)
     for i, records in enumerate(_records(study, velocity)):
         gathers[i] = records
-        _count_one()
-    seed = np.array(job.numbers)
-    attributes = {"study": _recipe(study), "origin": job.origin, "versions": versions()}
-    path = study.storage.folder / job.file
-    size, digest = shards.write(
-        path, Samples(gathers, velocity, salt, seed), Survey(study.grid, study.survey), attributes
-    )
+        pool.count_step()
+    samples = Samples(gathers, velocity, salt, seed=np.array(job.numbers))
+    attributes = {"study": recipe(study), "origin": job.origin, "versions": versions()}
+    size, digest = shards.write(study.storage.folder / job.file, samples, survey, attributes)
     return Entry(job.file, job.split, len(job.numbers), size, digest, job.origin)
 
 
 def plan(study: StudyConfig, jobs: Sequence[Job]) -> Plan:
     """Count what ``jobs`` would take, and time one sample to estimate how long."""
-    survey = Survey(study.grid, study.survey)
     samples = sum(len(job.numbers) for job in jobs)
-    itemsize = np.dtype(study.storage.dtype).itemsize
-    per_sample = int(np.prod(survey.gather_shape)) * itemsize + study.grid.nz * study.grid.nx * 5
     pad = 2 * study.physics.pml_width
-    middle = np.full((1, study.grid.nz, study.grid.nx), np.mean(study.grid.velocity), np.float32)
-    next(_records(study, middle))  # the first call also loads libraries
-    start = time.perf_counter()
-    next(_records(study, middle))
-    seconds = time.perf_counter() - start
     return Plan(
-        samples,
-        samples * per_sample,
-        samples * survey.config.shots * survey.config.nt,
-        (study.grid.nz + pad) * (study.grid.nx + pad),
-        seconds,
+        samples=samples,
+        bytes=_size(study, jobs),
+        steps=samples * study.survey.shots * study.survey.nt,
+        cells=(study.grid.nz + pad) * (study.grid.nx + pad),
+        seconds_per_sample=_seconds_per_sample(study),
     )
+
+
+def recipe(study: StudyConfig) -> dict[str, Any]:
+    """What all shards of a folder must share, as plain values. The memory limit changes no record."""
+    return {
+        **Survey(study.grid, study.survey).to_dict(),
+        "physics": study.physics.model_dump(mode="json", exclude={"memory"}),
+        "storage": {"dtype": study.storage.dtype},
+    }
+
+
+# -- one shard
 
 
 def _models(study: StudyConfig, job: Job) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
@@ -174,10 +197,10 @@ def _records(study: StudyConfig, velocity: NDArray[np.float32]) -> Iterator[NDAr
 
 
 @functools.lru_cache(maxsize=1)
-def _propagator_of(recipe: str) -> Any:
+def _propagator_of(values: str) -> Any:
     from fwi.physics import Propagator
 
-    study = StudyConfig.model_validate_json(recipe)
+    study = StudyConfig.model_validate_json(values)
     return Propagator(Survey(study.grid, study.survey), study.physics)
 
 
@@ -185,110 +208,139 @@ def _propagator(study: StudyConfig) -> Any:
     return _propagator_of(study.model_dump_json(include={"grid", "survey", "physics"}))
 
 
-def _recipe(study: StudyConfig) -> dict[str, Any]:
-    """What all shards of a folder must share. The memory limit changes no record."""
-    return {
-        **Survey(study.grid, study.survey).to_dict(),
-        "physics": study.physics.model_dump(mode="json", exclude={"memory"}),
-        "storage": {"dtype": study.storage.dtype},
-    }
+def _size(study: StudyConfig, jobs: Sequence[Job]) -> int:
+    """Bytes that the shards of ``jobs`` take on the disk."""
+    gathers = (
+        int(np.prod(Survey(study.grid, study.survey).gather_shape)) * np.dtype(study.storage.dtype).itemsize
+    )
+    models = study.grid.nz * study.grid.nx * (np.dtype(np.float32).itemsize + np.dtype(np.uint8).itemsize)
+    return sum(SHARD_OVERHEAD + len(job.numbers) * (gathers + models) for job in jobs)
+
+
+def _seconds_per_sample(study: StudyConfig) -> float:
+    """Time a sample on one thread, as a worker has it."""
+    import torch
+
+    model = np.full((1, study.grid.nz, study.grid.nx), np.mean(study.grid.velocity), np.float32)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        next(_records(study, model))  # the first call also loads libraries
+        start = time.perf_counter()
+        next(_records(study, model))
+        return time.perf_counter() - start
+    finally:
+        torch.set_num_threads(threads)
+
+
+# -- what is in the folder already
 
 
 def _begin(study: StudyConfig) -> DataSet:
     """The folder's data set so far, or a new one."""
-    folder, recipe = study.storage.folder, _recipe(study)
+    folder, wanted = study.storage.folder, recipe(study)
     if not (folder / shards.MANIFEST).exists():
-        data = DataSet(folder, recipe, provenance())
+        data = DataSet(folder, wanted, provenance())
         data.write()
         return data
     data = DataSet.read(folder)
     different = data.survey.differences(Survey(study.grid, study.survey))
     for section in ("physics", "storage"):
-        old, new = data.recipe[section], recipe[section]
-        different += [f"{section}.{key}: {old.get(key)} against {new[key]}" for key in new if old.get(key) != new[key]]
+        different += _differences(data.recipe[section], wanted[section], f"{section}.")
     if different:
-        raise ShardError(
-            f"{folder} holds a set of another recipe; choose another storage.folder.\n"
-            + "\n".join(f"  - {line}" for line in different)
-        )
+        raise _other(f"{folder} holds a set of another recipe", different)
     return data
 
 
-def _without_finished(data: DataSet, jobs: Sequence[Job]) -> tuple[DataSet, list[Job]]:
-    """Leave out the jobs whose shard is there, taking up those that a killed run left out of the manifest."""
-    known = {entry.file: entry for entry in data.entries}
-    missing, found = [], False
+def _with_finished(data: DataSet, study: StudyConfig, jobs: Sequence[Job]) -> DataSet:
+    """Check the shards that are there, and take up those that a killed run left out of the manifest."""
+    _refuse_models_twice(data, jobs)
+    known, before = {entry.file for entry in data.entries}, data
     for job in jobs:
-        path, entry = data.folder / job.file, known.get(job.file)
+        path = data.folder / job.file
         if not path.exists():
-            missing.append(job)
             continue
-        if entry is None:
-            # Named finally, so whole; the run was killed before it could note it.
-            entry = Entry(job.file, job.split, len(job.numbers), path.stat().st_size, sha256(path), job.origin)
-            data, found = data.with_entry(entry), True
-        if (entry.samples, entry.origin) != (len(job.numbers), job.origin):
-            raise ShardError(
-                f"{path} holds {entry.samples} samples of {entry.origin}, this run would put {len(job.numbers)} of "
-                f"{job.origin} there; choose another storage.folder"
-            )
-    if found:
+        attributes, numbers = shards.describe(path)
+        different = _differences(attributes["origin"], job.origin)
+        if job.file not in known:
+            different += _differences(attributes["study"], recipe(study))
+        if numbers != job.numbers:
+            different.append(f"samples: {_span(numbers)} against {_span(job.numbers)}")
+        if different:
+            raise _other(f"{path} holds other models or records", different)
+        if job.file not in known:  # it has its final name, so it is whole
+            entry = Entry(job.file, job.split, len(numbers), path.stat().st_size, sha256(path), job.origin)
+            data = data.with_entry(entry)
+    if data is not before:
         data.write()
-    return data, missing
+    return data
+
+
+def _refuse_models_twice(data: DataSet, jobs: Sequence[Job]) -> None:
+    """A file's models are in a folder once: twice, they could be trained on and tested with."""
+    sources = [job.origin["source"] for job in jobs if "source" in job.origin]
+    own = {job.file for job in jobs}
+    for entry in data.entries:
+        there = entry.origin.get("source")
+        if there is None or entry.file in own:
+            continue
+        for source in sources:
+            # No key is the only array of the file, whose name this does not know.
+            same_key = there["key"] == source["key"] or None in (there["key"], source["key"])
+            if there["sha256"] == source["sha256"] and same_key:
+                raise ShardError(
+                    f"{data.folder / entry.file} holds models of {source['file']} already; to continue its "
+                    "import repeat it with the same split and validation, else choose another storage.folder"
+                )
+
+
+def _other(what: str, different: list[str]) -> ShardError:
+    lines = "\n".join(f"  - {line}" for line in different)
+    return ShardError(f"{what}:\n{lines}\nchoose another storage.folder")
+
+
+def _differences(there: dict[str, Any], here: dict[str, Any], prefix: str = "") -> list[str]:
+    """Name the leaves in which nested values differ, such as ``salt.seed: 0 against 1``."""
+    lines = []
+    for key in dict.fromkeys([*there, *here]):
+        old, new = there.get(key), here.get(key)
+        if isinstance(old, dict) and isinstance(new, dict):
+            lines += _differences(old, new, f"{prefix}{key}.")
+        elif old != new:
+            lines.append(f"{prefix}{key}: {old} against {new}")
+    return lines
+
+
+def _span(numbers: list[int]) -> str:
+    return f"{len(numbers)} numbered {numbers[0]} .. {numbers[-1]}"
+
+
+# -- the disk
 
 
 def _refuse_if_disk_too_small(study: StudyConfig, jobs: Sequence[Job]) -> None:
-    itemsize = np.dtype(study.storage.dtype).itemsize
-    per_sample = int(np.prod(Survey(study.grid, study.survey).gather_shape)) * itemsize
-    needed = sum(len(job.numbers) for job in jobs) * per_sample
-    free = shutil.disk_usage(study.storage.folder).free
+    folder, needed = study.storage.folder, _size(study, jobs)
+    free = shutil.disk_usage(folder).free
     if needed > free:
         raise OSError(
-            f"{study.storage.folder}: the set needs {needed / 1e9:.2f} GB and {free / 1e9:.2f} GB are free; "
+            f"{folder}: the set needs {_amount(needed)} more, and {_amount(free)} are free; "
             "choose another storage.folder or fewer samples"
         )
 
 
-# -- the pool of processes
-
-_samples_done: Any = None  # a counter shared with the parent, set in workers alone
-
-
-@contextlib.contextmanager
-def _pool(workers: int) -> Iterator[tuple[ProcessPoolExecutor, Any]]:
-    """Processes of one thread each, which end with their parent whatever ends it; and their count of samples."""
-    context = multiprocessing.get_context("spawn")
-    counter = context.Value("q", 0)
-    executor = ProcessPoolExecutor(workers, context, initializer=_start_worker, initargs=(counter,))
-    try:
-        yield executor, counter
-    except BaseException:
-        # Nothing half-made is worth waiting for: shards have their name only when they are whole.
-        for process in multiprocessing.active_children():
-            process.terminate()
-        executor.shutdown(wait=True, cancel_futures=True)
-        raise
-    executor.shutdown()
+def _in_words(error: OSError, study: StudyConfig, jobs: Sequence[Job]) -> str:
+    folder = study.storage.folder
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        left, free = unfinished(study, jobs), shutil.disk_usage(folder).free
+        samples = sum(len(job.numbers) for job in left)
+        return (
+            f"{folder}: the disk is full: {_amount(free)} free, and the {samples} samples still to make need "
+            f"{_amount(_size(study, left))}. "
+            "What was finished is kept: make room and run the same command again"
+        )
+    where = f": {error.filename}" if error.filename else ""
+    return f"{folder}: cannot be written to ({error.strerror}{where}); choose another storage.folder"
 
 
-def _start_worker(counter: Any) -> None:
-    global _samples_done
-    import torch
-
-    _samples_done = counter
-    torch.set_num_threads(1)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        wait_for_handle([parent.sentinel])
-        os._exit(1)
-
-
-def _count_one() -> None:
-    if _samples_done is not None:
-        with _samples_done.get_lock():
-            _samples_done.value += 1
+def _amount(size: int) -> str:
+    return f"{size / 1e9:.2f} GB" if size >= 1e8 else f"{size / 1e6:.2f} MB"

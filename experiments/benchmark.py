@@ -1,9 +1,10 @@
-"""``fwi benchmark``: how fast and how lean simulating, loading and training are, against peers of the same run.
+"""``fwi benchmark``: how fast and how lean simulating, loading and training are, against peers of one run.
 
 An idle and a busy machine differ threefold, so what is compared takes turns (A B A B ...): a ratio is the
 median over the turns of one side by the other, and the absolute figures are only its parts.
 """
 
+import itertools
 import json
 import math
 import os
@@ -26,10 +27,8 @@ from fwi import config
 from fwi.config import StudyConfig
 from fwi.files import write_whole
 from fwi.shards import DataSet
-from fwi.survey import Survey
+from fwi.survey import COURANT_LIMIT, Survey
 from fwi.tracking import provenance, quiet
-
-Benchmarked = Literal["simulate", "load", "train"]
 
 BARE_SECONDS = 5.0
 """How long a turn of the bare wave equation runs."""
@@ -61,9 +60,19 @@ class Figure(NamedTuple):
         return Figure(name, "x", ratios, meaning, target)
 
 
+class Set(NamedTuple):
+    """What to measure with: a study and the data set to be made for it."""
+
+    study: StudyConfig
+    samples: int | None
+    """None: as many as the measurement needs."""
+    workers: int
+    folder: Path
+
+
 def benchmark(
     study: Study,
-    what: tyro.conf.Positional[Benchmarked],
+    what: tyro.conf.Positional[Literal["simulate", "load", "train"]],
     samples: int | None = None,
     repeats: int = 3,
     workers: int = os.cpu_count() or 1,
@@ -73,31 +82,29 @@ def benchmark(
 
     Args:
         study: the study.
-        what: simulate: fwi simulate against the bare wave equation; load: the loader against what a training step
-            eats; train: the step against plain float32 PyTorch. simulate and train also tell their peak memory.
-        samples: size of the data set; by default enough for a minute's work (simulate), 64 (load) or 256 (train).
+        what: simulate: fwi simulate against the bare wave equation. load: the loader against what a training
+            step eats. train: the step against plain PyTorch. Simulate and train also tell their memory.
+        samples: size of the data set; by default a minute's work (simulate), 64 (load) or 256 (train).
         repeats: turns of each side.
         workers: processes that simulate.
         out: write the figures, turn by turn, to this JSON file too.
     """
     if repeats < 1 or workers < 1 or (samples is not None and samples < 4):
-        raise ValueError("benchmark needs --samples 4 or more, and at least one of --repeats and --workers")
-    began = _load_average()
+        raise ValueError("benchmark needs 4 samples or more, and at least one of repeats and workers")
+    load = os.getloadavg()[0]
     measure = {"simulate": _simulate, "load": _load, "train": _train}[what]
     with tempfile.TemporaryDirectory(prefix="fwi-benchmark-") as folder:
-        samples, figures = measure(study, samples, repeats, workers, Path(folder))
-    print(f"{what}: {samples} samples of {_size(study)}, {workers} workers; medians of {repeats} turns")
-    print(
-        f"load average {began:.1f} before the start, {os.cpu_count()} CPUs: ratios (x) hold, other figures vary\n"
-    )
+        samples, figures = measure(Set(study, samples, workers, Path(folder)), repeats)
+    print(f"{what}: {samples} samples of {_size(study)}, --workers {workers}; medians of {repeats} turns")
+    print(f"load average {load:.1f} before the start, {os.cpu_count()} CPUs: trust the ratios (x) alone\n")
     print(_table(figures))
     if out:
         measured = [{**figure._asdict(), "value": figure.value} for figure in figures]
-        content = {
+        content: dict[str, Any] = {
             "what": what,
             "samples": samples,
             "workers": workers,
-            "load_average": began,
+            "load_average": load,
             "figures": measured,
         }
         content |= {"study": study.model_dump(mode="json"), "provenance": provenance()}
@@ -107,99 +114,94 @@ def benchmark(
 # -- simulate
 
 
-def _simulate(
-    study: StudyConfig, samples: int | None, repeats: int, workers: int, folder: Path
-) -> tuple[int, list[Figure]]:
-    one, many, seconds, peaks = [], [], [], []
+def _simulate(made: Set, repeats: int) -> tuple[int, list[Figure]]:
+    study, _, workers, folder = made
     cells = cell_updates(study) / 1e6
+    samples = made.samples or workers * math.ceil(AMORTISED_SECONDS * _bare_loops(study, 1))
+    # Shards of the same size in the set and in its quarter, and at least one per worker.
+    shard = min(study.storage.samples_per_shard, max(1, samples // 4 // workers))
+    one, many, commands = [], [], []
     for turn in range(repeats):
-        one.append(cells * sum(_bare_processes(study, 1)))
-        many.append(cells * sum(_bare_processes(study, workers)))
-        if samples is None:
-            samples = workers * math.ceil(AMORTISED_SECONDS * one[0] / cells)
-        usage = _simulate_command(study, samples, workers, folder / f"set-{turn}", samples)
-        seconds.append(usage.seconds)
-        peaks.append(usage.peak)
-    quarter = _simulate_command(study, samples // 4, workers, folder / "quarter", samples)
+        one.append(cells * _bare_loops(study, 1))
+        many.append(cells * _bare_loops(study, workers))
+        whole = _stored(study, folder / f"{turn}", train=samples, samples_per_shard=shard)
+        commands.append(_command(whole, "simulate", "--workers", str(workers)))
+    quarter = _stored(study, folder / "quarter", train=samples // 4, samples_per_shard=shard)
+    small = _command(quarter, "simulate", "--workers", str(workers))
 
-    ours = Figure(
-        "fwi simulate",
+    rates = [samples * cells / command.seconds for command in commands]
+    ours = Figure("fwi simulate", "Mcell/s", rates, "the whole command: start of the pool and files included")
+    bare = Figure(
+        "1 deepwave", "Mcell/s", one, "deepwave.scalar in a loop: one process, one thread, no files"
+    )
+    beside = Figure(
+        f"deepwave, {workers} at once",
         "Mcell/s",
-        [samples * cells / s for s in seconds],
-        "the whole command, start and files included",
+        many,
+        f"the same loop in {workers} process(es) at the same time",
     )
-    bare = Figure("deepwave", "Mcell/s", one, "deepwave.scalar in a loop, one process of one thread")
-    ideal = Figure(
-        f"{workers} x deepwave", "Mcell/s", [workers * rate for rate in one], "if the machine were ideal"
-    )
-    at_once = Figure(f"{workers} deepwave", "Mcell/s", many, f"the same loop in {workers} processes at once")
-    full = Figure(f"peak, {samples} samples", "MB", peaks, "resident memory of the command's largest process")
-    part = Figure(
-        f"peak, {samples // 4} samples", "MB", [quarter.peak] * repeats, "the same with a quarter of the set"
-    )
+    ideal = bare._replace(turns=[workers * rate for rate in one])
+    peaks = [command.peak for command in commands]
+    large = Figure(f"peak, {samples} samples", "MB", peaks, "memory of fwi simulate's largest process")
     return samples, [
         ours,
         bare,
-        at_once,
-        ours.by(ideal, "against ideal", f"fwi simulate by {workers} times one deepwave", 0.9),
+        beside,
+        ours.by(ideal, "efficiency", f"fwi simulate by {workers} x deepwave", 0.9),
         ours.by(
-            at_once, "against possible", f"fwi simulate by {workers} deepwave at once: what is lost is ours"
+            beside,
+            "efficiency, busy",
+            f"fwi simulate by deepwave, {workers} at once: what is lost here is ours",
         ),
-        full,
-        part,
-        full.by(part, "memory, 4 x set", "peak by peak: 1 where memory does not grow with the data set"),
+        large,
+        *_growth(large, small.peak, samples // 4),
     ]
 
 
 def cell_updates(study: StudyConfig) -> int:
-    """Cell updates that one sample takes: cells with absorbing layer, times time steps, times shots."""
+    """Cell updates that a sample takes: cells with their absorbing layer, times time steps, times shots."""
     grid, width = study.grid, study.physics.pml_width
     above = 0 if study.survey.top == "free" else width
     return (grid.nz + width + above) * (grid.nx + 2 * width) * study.survey.nt * study.survey.shots
 
 
-def _simulate_command(study: StudyConfig, samples: int, workers: int, folder: Path, largest: int) -> "Usage":
-    """Run ``fwi simulate`` for a set; shards are those of the largest set, and at least one per worker."""
-    shard = min(study.storage.samples_per_shard, max(1, largest // 4 // workers))
-    study = _stored(study, folder, train=samples, samples_per_shard=shard)
-    return _command(study, folder, "simulate", "--workers", str(workers))
-
-
-def _bare_processes(study: StudyConfig, processes: int) -> list[float]:
+def _bare_loops(study: StudyConfig, processes: int) -> float:
+    """Samples per second of deepwave alone, in some processes of one thread."""
     with ProcessPoolExecutor(processes, get_context("spawn")) as pool:
-        return list(pool.map(_bare, [study] * processes, [BARE_SECONDS] * processes))
+        return sum(pool.map(_bare_loop, [study] * processes, [BARE_SECONDS] * processes))
 
 
-def _bare(study: StudyConfig, seconds: float) -> float:
-    """Samples per second of deepwave alone, on one thread."""
+def _bare_loop(study: StudyConfig, seconds: float) -> float:
     import deepwave
     import torch
 
     from data_prep.salt import generate
-    from fwi.physics import Propagator
-    from fwi.survey import COURANT_LIMIT
 
     torch.set_num_threads(1)
-    survey, physics = study.survey, study.physics
-    geometry = Propagator(Survey(study.grid, survey), physics)
-    boundary, pml_width = deepwave.boundaries(
-        2, top="free" if survey.top == "free" else "pml", width=physics.pml_width
-    )
+    config, physics, spacing = study.survey, study.physics, study.grid.spacing
+    survey = Survey(study.grid, config)
+    shot_x = torch.from_numpy(survey.shot_x)[:, None]
+    receiver_x = torch.from_numpy(survey.receiver_x)
+    shots = torch.stack([torch.full_like(shot_x, survey.shot_depth), shot_x], dim=-1)
+    receivers = torch.stack([torch.full_like(receiver_x, survey.receiver_depth), receiver_x], dim=-1)
+    wavelet = torch.from_numpy(survey.wavelet).float().repeat(config.shots, 1, 1)
     velocity = torch.from_numpy(generate(study.grid, study.salt, stream=0, index=0).velocity)
-    source_amplitudes = geometry.wavelet.expand(survey.shots, 1, -1).contiguous()
+    boundary, pml_width = deepwave.boundaries(
+        2, top="free" if config.top == "free" else "pml", width=physics.pml_width
+    )
 
     def record() -> None:
         deepwave.scalar(
             velocity,
-            study.grid.spacing,
-            survey.dt,
-            source_amplitudes=source_amplitudes,
-            source_locations=geometry.shot_cells,
-            receiver_locations=geometry.receiver_cells,
+            spacing,
+            config.dt,
+            source_amplitudes=wavelet,
+            source_locations=(shots / spacing).round().long(),
+            receiver_locations=(receivers / spacing).round().long(),
             accuracy=physics.order,
             boundary=boundary,
             pml_width=pml_width,
-            pml_freq=survey.wavelet.frequency,
+            pml_freq=config.wavelet.frequency,
             max_vel=study.grid.velocity[1],
             courant_number=COURANT_LIMIT * (1 + 1e-6),
         )
@@ -207,122 +209,101 @@ def _bare(study: StudyConfig, seconds: float) -> float:
     with torch.inference_mode():
         record()  # the first call loads libraries
         done, start = 0, time.perf_counter()
-        while (passed := time.perf_counter() - start) < seconds or not done:
+        while time.perf_counter() - start < seconds:
             record()
             done += 1
-    return done / passed
+        return done / (time.perf_counter() - start)
 
 
 # -- load and train
 
 
-def _load(
-    study: StudyConfig, samples: int | None, repeats: int, workers: int, folder: Path
-) -> tuple[int, list[Figure]]:
-    samples = samples or 64
-    study = _stored(study, folder / "data", train=samples)
-    data = make(study, salt_jobs(study), workers)
+def _load(made: Set, repeats: int) -> tuple[int, list[Figure]]:
     from fwi.data import ShotDataset, training_loader
 
+    samples = made.samples or 64
+    study = _stored(made.study, made.folder / "data", train=samples)
+    data = make(study, salt_jobs(study), made.workers)
     loader = training_loader(
         ShotDataset([data], "train"), study.data, study.train.batch_size, study.train.seed
     )
+    loaded, eaten = _turns(study, data, repeats, lambda: sum(len(batch.velocity) for batch in loader))
 
-    def load() -> int:
-        return sum(len(batch.velocity) for batch in loader)
-
-    loaded, eaten = _turns(study, data, repeats, load)
+    processes = f"data.workers {study.data.workers}"
     supply = Figure(
-        "loader", "samples/s", loaded, f"the training loader alone, data.workers {study.data.workers}"
+        "loader", "samples/s", loaded, f"an epoch of the loader alone, {processes}, files in memory"
     )
-    demand = Figure("training step", "samples/s", eaten, "what the trainer eats when batches lie in memory")
-    per_sample = sum(entry.bytes for entry in data.entries) / samples / 1e6
-    read = Figure(
-        "to read", "MB/s", [per_sample * rate for rate in eaten], "what the training step needs of the disk"
-    )
-    meaning = (
-        "loader by training step; files come from the system's cache, as in all epochs but the first of a set"
-    )
-    return samples, [supply, demand, read, supply.by(demand, "supply", meaning, 3.0)]
+    demand = Figure("training step", "samples/s", eaten, "steps of the trainer on batches in memory")
+    return samples, [supply, demand, supply.by(demand, "supply", "loader by training step", 3.0)]
 
 
-def _train(
-    study: StudyConfig, samples: int | None, repeats: int, workers: int, folder: Path
-) -> tuple[int, list[Figure]]:
-    samples = samples or 256
-    storage = {"validation": study.train.batch_size, "samples_per_shard": max(1, samples // 4 // workers)}
+def _train(made: Set, repeats: int) -> tuple[int, list[Figure]]:
+    samples = made.samples or 256
+    # A quarter of the set comes first: making a set goes on from what is there.
     peaks = []
-    # Before torch is loaded here: a child's peak is never reported lower than its parent's.
     for size in (samples // 4, samples):
-        grown = _stored(study, folder / "data", train=size, **storage)
-        data = make(grown, salt_jobs(grown), workers)
-        peaks.append(_command(grown, folder, "train", "--run", str(folder / f"run-{size}")).peak)
-
-    from fwi.data import GatherTransform, ShotDataset
-
-    transform = GatherTransform.measured(study.data.amplitude, ShotDataset([data], "train"))
-    plain = _PlainTraining(study, transform, _batches(data, study.train.batch_size))
-    theirs, ours = _turns(study, data, repeats, plain.epoch)
+        study = _stored(
+            made.study,
+            made.folder / "data",
+            train=size,
+            validation=made.study.train.batch_size,
+            samples_per_shard=max(1, samples // 4 // made.workers),
+        )
+        data = make(study, salt_jobs(study), made.workers)
+        # Before this process loads torch: a child's peak is never less than its parent's.
+        # As many steps of either set: the first steps of any training still raise its peak.
+        flags = ["--run", str(made.folder / f"run-{size}"), "--train.epochs", str(samples // size)]
+        peaks.append(_command(study, "train", *flags).peak)
+    theirs, ours = _turns(study, data, repeats, _plain_training(study, data))
 
     step = Figure(
-        "training step",
-        "samples/s",
-        ours,
-        "the trainer: precision, memory order, clip and average of the study",
+        "training step", "samples/s", ours, "the trainer's, as the study has it, on batches in memory"
     )
-    peer = Figure(
-        "plain PyTorch",
-        "samples/s",
-        theirs,
-        "the same network and optimiser: eager float32, contiguous, no more",
+    plain = Figure(
+        "plain PyTorch", "samples/s", theirs, "same network, loss, optimiser; eager float32, contiguous"
     )
-    part = Figure(
-        f"peak, {samples // 4} samples", "MB", [peaks[0]], "resident memory of fwi train, one epoch"
-    )
-    full = Figure(f"peak, {samples} samples", "MB", [peaks[1]], "the same with four times the set")
+    large = Figure(f"peak, {samples} samples", "MB", peaks[1:], "memory of fwi train's largest process")
     return samples, [
         step,
-        peer,
-        step.by(peer, "speed-up", "training step by plain PyTorch", 3.0),
-        part,
-        full,
-        full.by(part, "memory, 4 x set", "peak by peak: 1 where memory does not grow with the data set"),
+        plain,
+        step.by(plain, "speed-up", "training step by plain PyTorch", 3.0),
+        large,
+        *_growth(large, peaks[0], samples // 4),
     ]
 
 
 def _turns(
     study: StudyConfig, data: DataSet, repeats: int, other: Callable[[], int]
 ) -> tuple[list[float], list[float]]:
-    """Samples per second of ``other`` and of the trainer's steps on batches in memory, in turns.
+    """Samples per second of ``other``, which returns how many it saw, and of the trainer's steps, in turns.
 
-    Each epoch of the trainer is a turn; ``other`` has its own when the epoch is over, and returns how many
-    samples it saw. The first turn warms up.
+    Each epoch of the trainer is a turn of its own, and ``other`` has the next. The first of each warms up.
     """
     import torch
     from lightning import Trainer, seed_everything
     from lightning.pytorch.callbacks import Callback, EMAWeightAveraging, LambdaCallback
+    from torch.utils.data import DataLoader
 
-    from fwi.data import GatherTransform, ShotDataset
     from fwi.task import InversionTask, precision
 
     seed_everything(study.train.seed, verbose=False)
-    transform = GatherTransform.measured(study.data.amplitude, ShotDataset([data], "train"))
-    task = InversionTask(study.model_dump(mode="json"), transform)
+    task = InversionTask(study.model_dump(mode="json"), _transform(study, data))
     task.to(memory_format=torch.channels_last if study.train.channels_last else torch.contiguous_format)
     if study.train.compile:
         task.network.compile()
-    batches = _batches(data, study.train.batch_size)
-    samples = sum(len(batch.velocity) for batch in batches)
-    theirs, ours, started = [], [], [0.0]
+    batches = _batches(study, data)
+    theirs, ours, start = [], [], 0.0
 
     def begin(*_: Any) -> None:
-        started[0] = time.perf_counter()
+        nonlocal start
+        start = time.perf_counter()
 
     def end(*_: Any) -> None:
-        ours.append(samples / (time.perf_counter() - started[0]))
-        start = time.perf_counter()
-        seen = other()
-        theirs.append(seen / (time.perf_counter() - start))
+        if torch.cuda.is_available():
+            torch.cuda.synchronize()
+        ours.append(sum(len(batch.velocity) for batch in batches) / (time.perf_counter() - start))
+        begin()
+        theirs.append(other() / (time.perf_counter() - start))
 
     callbacks: list[Callback] = [LambdaCallback(on_train_epoch_start=begin, on_train_epoch_end=end)]
     if study.train.ema:
@@ -338,48 +319,49 @@ def _turns(
             enable_progress_bar=False,
             enable_model_summary=False,
         )
-        trainer.fit(task, batches)
+        trainer.fit(task, DataLoader(batches, batch_size=None))  # type: ignore[arg-type]
     return theirs[1:], ours[1:]
 
 
-class _PlainTraining:
-    """The study's network trained as a first script would: eager, float32, contiguous."""
+def _plain_training(study: StudyConfig, data: DataSet) -> Callable[[], int]:
+    """An epoch of the study's network as a first script would train it."""
+    import torch
 
-    def __init__(self, study: StudyConfig, transform: Any, batches: list[Any]) -> None:
-        import torch
+    from fwi.task import InversionTask
 
-        from fwi.task import InversionTask
+    contiguous = study.model_copy(update={"train": study.train.model_copy(update={"channels_last": False})})
+    task = InversionTask(contiguous.model_dump(mode="json"), _transform(study, data))
+    task.to("cuda" if torch.cuda.is_available() else "cpu")
+    optimizer = (torch.optim.Adam if study.train.optimizer == "adam" else torch.optim.AdamW)(
+        task.parameters()
+    )
+    batches = _batches(study, data)
 
-        plain = study.train.model_copy(update={"channels_last": False})
-        self.task = InversionTask(
-            study.model_copy(update={"train": plain}).model_dump(mode="json"), transform
-        )
-        self.task.to("cuda" if torch.cuda.is_available() else "cpu")
-        optimizer = torch.optim.Adam if study.train.optimizer == "adam" else torch.optim.AdamW
-        self.optimizer = optimizer(self.task.parameters(), study.train.learning_rate)
-        self.batches = batches
-
-    def epoch(self) -> int:
-        device = self.task.device
-        for batch in self.batches:
-            self.optimizer.zero_grad()
-            loss = self.task.loss(self.task(batch.gathers.to(device)), batch.velocity.to(device))
+    def epoch() -> int:
+        for batch in batches:
+            optimizer.zero_grad()
+            loss = task.loss(task(batch.gathers.to(task.device)), batch.velocity.to(task.device))
             loss.backward()
-            self.optimizer.step()
-        float(loss)  # waits for the device
-        return sum(len(batch.velocity) for batch in self.batches)
+            optimizer.step()
+        loss.item()  # waits for the device
+        return sum(len(batch.velocity) for batch in batches)
+
+    return epoch
 
 
-def _batches(data: DataSet, batch_size: int) -> list[Any]:
-    """The first batches of the training split, in memory."""
-    from torch.utils.data import default_collate
+def _transform(study: StudyConfig, data: DataSet) -> Any:
+    from fwi.data import GatherTransform, ShotDataset
 
-    from fwi.data import ShotDataset
+    return GatherTransform.measured(study.data.amplitude, ShotDataset([data], "train"))
 
-    dataset = ShotDataset([data], "train")
-    size = min(batch_size, len(dataset))
-    count = min(TIMED_STEPS, len(dataset) // size)
-    return [default_collate([dataset[i] for i in range(n * size, (n + 1) * size)]) for n in range(count)]
+
+def _batches(study: StudyConfig, data: DataSet) -> list[Any]:
+    """The first batches of the training split."""
+    from fwi.data import ShotDataset, training_loader
+
+    config = study.data.model_copy(update={"workers": 0})
+    loader = training_loader(ShotDataset([data], "train"), config, study.train.batch_size, study.train.seed)
+    return list(itertools.islice(loader, TIMED_STEPS))
 
 
 # -- commands in processes of their own
@@ -393,9 +375,9 @@ class Usage(NamedTuple):
     """Largest resident memory of one of its processes [MB]."""
 
 
-def _command(study: StudyConfig, folder: Path, *arguments: str) -> Usage:
-    """Run an ``fwi`` command with a study of its own, as a user would."""
-    file = folder.with_name(f"{folder.name}.yaml")
+def _command(study: StudyConfig, *arguments: str) -> Usage:
+    """Run an ``fwi`` command on a study, as a user would."""
+    file = study.storage.folder.with_suffix(".yaml")
     write_whole(file, config.dump(study))
     command = [sys.executable, "-m", "experiments.cli", arguments[0], "--config", str(file), *arguments[1:]]
     with tempfile.TemporaryFile() as log:
@@ -426,9 +408,18 @@ def _stored(study: StudyConfig, folder: Path, **storage: int) -> StudyConfig:
 # -- what is printed
 
 
+def _growth(large: Figure, peak: float, samples: int) -> list[Figure]:
+    """The peak with a quarter of the set, and what the whole set adds."""
+    small = Figure(
+        f"peak, {samples} samples", "MB", [peak] * len(large.turns), "the same with a quarter of the set"
+    )
+    return [small, large.by(small, "memory", "peak by peak: 1 where memory does not grow with the data set")]
+
+
 def _size(study: StudyConfig) -> str:
     grid, survey = study.grid, study.survey
-    return f"{grid.nz} x {grid.nx} cells, {survey.shots} shots, {survey.nt} steps ({cell_updates(study) / 1e6:.0f} Mcell)"
+    each = f"{grid.nz} x {grid.nx} cells, {survey.shots} shots, {survey.nt} steps"
+    return f"{each} ({_number(cell_updates(study) / 1e6)} Mcell with the absorbing layer)"
 
 
 def _table(figures: Iterable[Figure]) -> str:
@@ -443,7 +434,3 @@ def _table(figures: Iterable[Figure]) -> str:
 
 def _number(value: float) -> str:
     return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
-
-
-def _load_average() -> float:
-    return os.getloadavg()[0] if hasattr(os, "getloadavg") else math.nan

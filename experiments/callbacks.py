@@ -1,8 +1,9 @@
-"""What happens beside the optimisation: the table of epochs, progress, and Weights & Biases."""
+"""What happens beside the optimisation: checkpoints, the table of epochs, progress, and Weights & Biases."""
 
 import csv
 import io
 import os
+import re
 import sys
 import time
 from collections.abc import Mapping
@@ -10,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from lightning import LightningModule, Trainer
-from lightning.pytorch.callbacks import Callback
+from lightning import LightningModule, Trainer  # noqa: TID253 - nobody imports this file but to train
+from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint  # noqa: TID253
 from PIL import Image
 
-from fwi import plots
+from fwi import plots, runs
 from fwi.config import StudyConfig
 from fwi.data import Sample, ShotDataset
 from fwi.files import write_whole
@@ -33,6 +34,34 @@ FIXED_SECTIONS = 4
 """Validation samples that are drawn after each epoch."""
 
 
+class Checkpoints(ModelCheckpoint):
+    """Keep the best epoch by validation MAE, and the last; a run folder may be moved before it is resumed."""
+
+    def __init__(self, run: Path) -> None:
+        super().__init__(
+            run / runs.BEST.parent,
+            filename=runs.BEST.stem,
+            monitor="validation/mae",
+            save_last=True,
+            enable_version_counter=False,
+        )
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take up the best score; the trainer would forget it where the folder's name has changed."""
+        best, last = (str(Path(str(self.dirpath)) / path.name) for path in (runs.BEST, runs.LAST))
+        moved = {"dirpath": self.dirpath, "best_model_path": best, "last_model_path": last}
+        moved |= {"kth_best_model_path": best, "best_k_models": {best: state["best_model_score"]}}
+        super().load_state_dict({**state, **moved})
+
+
+class EarlyStop(EarlyStopping):
+    """Stop when a metric no longer improves; a run that ended so trains no further when it is resumed."""
+
+    def on_train_start(self, trainer: Trainer, task: LightningModule) -> None:
+        """Stop at once where patience had run out before."""
+        trainer.should_stop = self.wait_count >= self.patience
+
+
 class EpochTable(Callback):
     """Write ``metrics.csv``, a row per epoch; a resumed run goes on below the epochs that it keeps."""
 
@@ -41,7 +70,7 @@ class EpochTable(Callback):
         self.rows: list[Mapping[str, Any]] = []
         self.before = 0.0  # seconds of the epochs before a resume
 
-    def on_fit_start(self, trainer: Trainer, task: LightningModule) -> None:
+    def on_train_start(self, trainer: Trainer, task: LightningModule) -> None:
         """Take up the rows of the epochs that the checkpoint has behind it."""
         if self.path.exists():
             with open(self.path, newline="") as file:
@@ -64,7 +93,7 @@ class EpochTable(Callback):
 
 
 class ProgressLines(Callback):
-    """A line per epoch with rate and time left; in a terminal also the step, on a line that is overwritten."""
+    """A line per epoch with rate and time left; in a terminal also the step, on a line of its own."""
 
     def on_train_start(self, trainer: Trainer, task: LightningModule) -> None:
         """Begin to count."""
@@ -74,7 +103,8 @@ class ProgressLines(Callback):
         """Show the step now and then."""
         if sys.stderr.isatty() and time.monotonic() - self.last > 1:
             self.last = time.monotonic()
-            print(f"\r  step {trainer.global_step}, {self._left(trainer)}   ", end="", file=sys.stderr, flush=True)
+            line = f"\r  step {trainer.global_step}, {self._left(trainer)}   "
+            print(line, end="", file=sys.stderr, flush=True)
 
     def on_train_epoch_end(self, trainer: Trainer, task: LightningModule) -> None:
         """Show the epoch."""
@@ -92,6 +122,8 @@ class ProgressLines(Callback):
 
 class WandbRun(Callback):
     """Log a run to Weights & Biases: config, losses, and fixed validation sections after each epoch.
+
+    It comes before the moving average among the callbacks, and so draws what the averaged weights invert.
 
     Offline unless the study or WANDB_MODE says otherwise; never asks for anything.
 
@@ -116,17 +148,22 @@ class WandbRun(Callback):
         """Open the run."""
         self.run = open_wandb(self.study, self.folder, self.mode)
 
-    def on_validation_end(self, trainer: Trainer, task: LightningModule) -> None:
+    def on_validation_epoch_end(self, trainer: Trainer, task: LightningModule) -> None:
+        """Draw the sections while the weights are those that were validated."""
+        if self.samples:
+            figure = plots.sections(self._rows(task), self.study.grid.spacing, self.study.grid.velocity)
+            self.drawn = Image.open(io.BytesIO(plots.png(figure)))
+
+    def on_train_epoch_end(self, trainer: Trainer, task: LightningModule) -> None:
         """Log the epoch's figures and sections."""
-        if trainer.sanity_checking or self.mode == "disabled":
+        if not self.samples:
             return
         import wandb
 
         found = {name: float(value) for name, value in trainer.callback_metrics.items()}
-        found |= {"epoch": trainer.current_epoch, "learning_rate": trainer.optimizers[0].param_groups[0]["lr"]}
-        figure = plots.sections(self._rows(task), self.study.grid.spacing, self.study.grid.velocity)
-        image = Image.open(io.BytesIO(plots.png(figure)))
-        self.run.log({**found, "sections": wandb.Image(image)}, step=trainer.global_step)
+        found |= {"epoch": trainer.current_epoch}
+        found |= {"learning_rate": trainer.optimizers[0].param_groups[0]["lr"]}
+        self.run.log({**found, "sections": wandb.Image(self.drawn)}, step=trainer.global_step)
 
     def teardown(self, trainer: Trainer, task: LightningModule, stage: str) -> None:
         """Close the run, also after a failure."""
@@ -138,9 +175,7 @@ class WandbRun(Callback):
         with torch.no_grad(), task.trainer.precision_plugin.forward_context():
             inverted = task(batch.gathers.to(task.device)).float().cpu().numpy()
         truths, salts = batch.velocity.numpy(), batch.salt.numpy() > 0
-        return [
-            plots.SectionRow(*row) for row in zip(self.names, inverted, truths, salts, strict=True)
-        ]
+        return [plots.SectionRow(*row) for row in zip(self.names, inverted, truths, salts, strict=True)]
 
 
 def wandb_mode(study: StudyConfig) -> str:
@@ -156,21 +191,27 @@ def wandb_mode(study: StudyConfig) -> str:
         import wandb
 
         if not (os.environ.get("WANDB_API_KEY") or wandb.api.api_key):
-            raise ValueError("W&B is to be online, but there is no key: set WANDB_API_KEY, or tracking.mode offline")
+            raise ValueError(
+                "W&B is to be online, but there is no key: set WANDB_API_KEY, or tracking.mode to offline"
+            )
     return mode
 
 
 def open_wandb(study: StudyConfig, folder: Path, mode: str) -> Any:
-    """Open the folder's W&B run, the same one on every call."""
+    """Open the folder's W&B run, the same one on every call; all its files stay in the folder."""
+    for kind in ("CACHE", "CONFIG", "DATA"):
+        os.environ.setdefault(f"WANDB_{kind}_DIR", str(folder.resolve() / "wandb"))
     import wandb
 
+    name = folder.resolve().name
     return wandb.init(
         project=study.tracking.project,
-        name=folder.name,
-        id=folder.name,
+        name=name,
+        # W&B takes up to 64 characters, and not all of them.
+        id=re.sub(r"[^\w.-]", "-", name, flags=re.ASCII)[:64],
         dir=folder,
         config=study.model_dump(mode="json"),
-        mode=mode,  # type: ignore[arg-type]
-        resume="allow",
+        mode=mode,
+        resume="allow" if mode == "online" else None,
         settings=wandb.Settings(silent=True, console="off", x_disable_stats=True),
     )

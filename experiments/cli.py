@@ -11,26 +11,32 @@ import inspect
 import os
 import sys
 from collections.abc import Callable, Sequence
-from typing import Annotated, Any
+from importlib import metadata
+from typing import Annotated, Any, get_type_hints
 
 import tyro
 import yaml
-from pydantic import ValidationError
 
 from fwi import config
-from fwi.config import Attention, SkipAttention, StudyConfig
+from fwi.config import Attention, LossName, Positive, Section, SkipAttention, StudyConfig
 
 COMMANDS = {
     "demo": ("experiments.demo", "simulate, train, evaluate, invert, check and report in minutes"),
     "simulate": ("experiments.simulate", "salt models to shards of models and records"),
-    "import": ("experiments.simulate", "velocity models of others (.npz, .npy, .mat) to shards, records simulated"),
+    "import": (
+        "experiments.simulate",
+        "velocity models of others (.npz, .npy, .mat) to shards, records simulated",
+    ),
     "verify": ("experiments.simulate", "check a data set against its manifest"),
     "train": ("experiments.train", "train a network; --resume continues"),
     "evaluate": ("experiments.evaluate", "score a run beside naive predictors; figures and report"),
     "invert": ("experiments.invert", "records in, velocity section out, with its physics check"),
     "check": ("experiments.invert", "compare a section with records by the wave equation"),
     "plot": ("experiments.plot", "velocity sections and gathers from files"),
-    "benchmark": ("experiments.benchmark", "speed and memory of simulate, load and train, as ratios of one run"),
+    "benchmark": (
+        "experiments.benchmark",
+        "speed and memory of simulate, load and train, as ratios of one run",
+    ),
     "config": ("experiments.study", "show, validate, or describe the configuration"),
 }
 
@@ -43,16 +49,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
         return
     name, *rest = arguments
     if name == "--version":
-        print(f"fwi {importlib.metadata.version('salt-fwi')}")
+        print(f"fwi {metadata.version('salt-fwi')}")
         return
     if name not in COMMANDS:
         _fail(f"unknown command '{name}'; known: {', '.join(COMMANDS)}")
     try:
         _run(name, rest)
-    except KeyboardInterrupt:
-        _fail("interrupted; what was finished is kept, and the same command continues from there")
-    except ValidationError as error:
-        _fail("\n".join(f"  - {line}" for line in config.describe(StudyConfig, error.errors())))
+        sys.stdout.flush()
+    except KeyboardInterrupt as interruption:
+        _fail(str(interruption) or "interrupted; the same command goes on from what is finished")
+    except BrokenPipeError:
+        # Whoever read the output, such as head, has seen enough.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except (ValueError, OSError) as error:
         if os.environ.get("FWI_TRACEBACK"):
             raise
@@ -62,11 +70,23 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _run(name: str, arguments: list[str]) -> None:
     module = importlib.import_module(COMMANDS[name][0])
     function: Callable[..., None] = getattr(module, {"import": "import_models"}.get(name, name))
+    description = inspect.getdoc(function).partition("\n\nArgs:")[0]
     if "study" in inspect.signature(function).parameters:
         files, arguments = _config_files(arguments)
-        function = functools.partial(function, study=config.load(files))
+        function = functools.partial(_with_valid_study(function), study=config.load(files))
+        description += "\n\n--config FILE gives the study; repeat it to merge files. Flags go before files."
     with _entries:
-        tyro.cli(function, args=arguments, prog=f"fwi {name}")
+        tyro.cli(function, args=arguments, prog=f"fwi {name}", description=description)
+
+
+def _with_valid_study(function: Callable[..., None]) -> Callable[..., None]:
+    """Validate the study only once its flags are merged in, so that all their mistakes are told at once."""
+
+    @functools.wraps(function)
+    def checked(*, study: dict[str, Any], **others: Any) -> None:
+        function(study=config.validate(StudyConfig, study, source="the flags"), **others)
+
+    return checked
 
 
 def _config_files(arguments: list[str]) -> tuple[list[str], list[str]]:
@@ -88,6 +108,19 @@ def _config_files(arguments: list[str]) -> tuple[list[str], list[str]]:
 _entries = tyro.constructors.ConstructorRegistry()
 
 
+@_entries.struct_rule
+def _section(info: Any) -> tyro.constructors.StructConstructorSpec | None:
+    """A section of the study is parsed to plain values, which are validated when all sections are there."""
+    if not (isinstance(info.type, type) and issubclass(info.type, Section)):
+        return None
+    types = get_type_hints(info.type, include_extras=True)
+    fields = (
+        tyro.constructors.StructFieldSpec(name, types[name], getattr(info.default, name), field.description)
+        for name, field in info.type.model_fields.items()
+    )
+    return tyro.constructors.StructConstructorSpec(instantiate=dict, fields=tuple(fields))
+
+
 @_entries.primitive_rule
 def _attention_entries(info: Any) -> tyro.constructors.PrimitiveConstructorSpec[Any] | None:
     """Attention is a list of names, or of mappings as in YAML: ``none se '{name: ca, reduction: 16}'``."""
@@ -96,10 +129,31 @@ def _attention_entries(info: Any) -> tyro.constructors.PrimitiveConstructorSpec[
     return tyro.constructors.PrimitiveConstructorSpec(
         nargs="*",
         metavar="NAME|{name: NAME, ...}",
-        instance_from_str=lambda words: tuple(yaml.safe_load(word) for word in words),
+        instance_from_str=lambda words: [_yaml(word) for word in words],
         is_instance=lambda value: isinstance(value, tuple),
         str_from_instance=lambda entries: [entry.name for entry in entries],
     )
+
+
+@_entries.primitive_rule
+def _loss_terms(info: Any) -> tyro.constructors.PrimitiveConstructorSpec[Any] | None:
+    """The loss is a mapping as in YAML: ``'{l1: 1, ssim: 0.5}'``."""
+    if info.type != dict[LossName, Positive]:
+        return None
+    return tyro.constructors.PrimitiveConstructorSpec(
+        nargs=1,
+        metavar="{NAME: WEIGHT, ...}",
+        instance_from_str=lambda words: _yaml(words[0]),
+        is_instance=lambda value: isinstance(value, dict),
+        str_from_instance=lambda terms: [yaml.safe_dump(terms, default_flow_style=True).strip()],
+    )
+
+
+def _yaml(word: str) -> object:
+    try:
+        return yaml.safe_load(word)
+    except yaml.YAMLError as error:
+        raise ValueError(f"not valid YAML: {word}") from error
 
 
 def _overview() -> str:

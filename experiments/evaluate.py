@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from experiments.callbacks import open_wandb, wandb_mode
+from experiments.invert import remark
 from experiments.progress import progress
 from fwi import metrics, plots, report, runs
 from fwi.config import Split
@@ -61,7 +62,9 @@ def evaluate(
             advance(done)
 
     figures = run / "figures"
-    rows = [plots.SectionRow(f"{split} {n}", sections[n], truth[n], salt[n] > 0) for n in chosen]
+    rows = [
+        plots.SectionRow(f"{split} {n}", sections[n], truth[n], salt[n] > 0, remark(verdicts[n])) for n in chosen
+    ]
     drawn = plots.sections(rows, trained.study.grid.spacing, trained.study.grid.velocity)
     captions = {f"{stem}-sections": "Truth, inversion and their difference; the line is the true salt's outline"}
     plots.save(drawn, figures / f"{stem}-sections.png")

@@ -19,7 +19,7 @@ from fwi.survey import Survey
 def invert(
     records: tyro.conf.Positional[Path],
     run: Path,
-    out: Path = Path("."),
+    out: Path = Path(),
     survey: Path | None = None,
     sample: int | None = None,
     check: bool = True,
@@ -113,6 +113,11 @@ def write_section(path: Path, velocity: NDArray[np.float32]) -> None:
 def describe(verdict: Verdict) -> str:
     """The verdict with its reasons in a line."""
     return f"{'believed' if verdict.believed else 'doubtful'}: {'; '.join(verdict.reasons)}"
+
+
+def remark(verdict: Verdict) -> str:
+    """The verdict in two words, for the title of a figure."""
+    return f"{'believed' if verdict.believed else 'doubtful'}, NRMS {np.median(verdict.misfit.nrms):.2f}"
 
 
 def _require_same(path: Path, survey: Survey, run: Run) -> None:

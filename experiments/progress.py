@@ -6,7 +6,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 
 LINE_EVERY = 15.0
 """Seconds between lines where there is no terminal."""
@@ -47,5 +54,7 @@ class _Lines:
         rate = done / max(now - self.start, 1e-9)
         left = (self.total - done) / rate if rate else float("inf")
         print(
-            f"{self.title}: {done}/{self.total} {self.unit}, {rate:.1f}/s, {left:.0f} s left", file=sys.stderr, flush=True
+            f"{self.title}: {done}/{self.total} {self.unit}, {rate:.1f}/s, {left:.0f} s left",
+            file=sys.stderr,
+            flush=True,
         )

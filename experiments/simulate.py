@@ -7,7 +7,7 @@ from typing import Annotated
 
 import tyro
 
-from data_prep.simulate import Job, make, plan, salt_jobs
+from data_prep.simulate import Job, make, plan, salt_jobs, unfinished
 from experiments.cli import Study
 from experiments.progress import progress
 from fwi.config import SPLITS, Split, StudyConfig
@@ -71,17 +71,20 @@ def verify(folder: tyro.conf.Positional[Path]) -> None:
 
 
 def _make(study: StudyConfig, jobs: Sequence[Job], workers: int, dry_run: bool) -> None:
-    samples = sum(len(job.numbers) for job in jobs)
+    left = unfinished(study, jobs)
     if dry_run:
-        estimate = plan(study, jobs)
-        hours = estimate.samples * estimate.seconds_per_sample / workers / 3600
+        estimate = plan(study, left)
+        busy = max(1, min(workers, len(left)))
+        seconds = estimate.seconds_per_sample
         print(
-            f"{estimate.samples} samples in {len(jobs)} shards, {estimate.bytes / 1e9:.2f} GB in {study.storage.folder}\n"
+            f"{estimate.samples} samples to make in {len(left)} shards, {estimate.bytes / 1e9:.3f} GB, "
+            f"in {study.storage.folder}\n"
             f"{estimate.steps:,} time steps of {estimate.cells:,} cells\n"
-            f"{estimate.seconds_per_sample:.2f} s a sample and core, so about {hours:.2f} h with {workers} workers"
+            f"{seconds:.2f} s a sample and core, so about {estimate.samples * seconds / busy / 3600:.2f} h "
+            f"with {busy} workers"
         )
         return
-    with progress("simulate", samples, "samples") as report:
+    with progress("simulate", sum(len(job.numbers) for job in left), "samples") as report:
         data = make(study, jobs, workers, report)
     print(f"{study.storage.folder}: {_sizes(data)}")
 

@@ -24,12 +24,15 @@ def config(study: Study, action: tyro.conf.Positional[Literal["show", "validate"
     survey = Survey(study.grid, study.survey)
     survey.check(study.physics.order)
     if study.data.flip and not survey.symmetric:
-        raise ValueError("data.flip: mirrored samples are right only where the survey is symmetric; set it to 0")
+        raise ValueError(
+            "data.flip: mirrored samples are right only where the survey is symmetric; set it to 0"
+        )
     if action == "show":
         print(configuration.dump(study), end="")
         return
     shots, samples, receivers = survey.gather_shape
     print(
-        f"valid: {study.grid.nz} x {study.grid.nx} cells of {study.grid.spacing:g} m; {shots} shots x {samples} "
-        f"samples of {survey.recorded_dt:g} s x {receivers} receivers; {study.model.name}"
+        f"valid: {study.grid.nz} x {study.grid.nx} cells of {study.grid.spacing:g} m; "
+        f"{shots} shots x {samples} samples of {survey.recorded_dt:g} s x {receivers} receivers; "
+        f"{study.model.name}"
     )

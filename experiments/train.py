@@ -5,15 +5,14 @@ from typing import Annotated
 
 import torch
 import tyro
-from lightning import Trainer, seed_everything
-from lightning.pytorch.callbacks import Callback, EarlyStopping, EMAWeightAveraging, ModelCheckpoint
+from lightning import Trainer, seed_everything  # noqa: TID253 - nobody imports this file but to train
+from lightning.pytorch.callbacks import Callback, EMAWeightAveraging  # noqa: TID253
 
-from experiments.callbacks import EpochTable, ProgressLines, WandbRun
+from experiments.callbacks import Checkpoints, EarlyStop, EpochTable, ProgressLines, WandbRun
 from experiments.cli import Study
 from fwi import runs
 from fwi.config import StudyConfig
 from fwi.data import GatherTransform, ShotDataset, evaluation_loader, require_survey, training_loader
-from fwi.files import write_whole
 from fwi.shards import DataSet
 from fwi.survey import Survey
 from fwi.task import InversionTask, precision
@@ -24,11 +23,14 @@ def train(study: Study, run: Path, resume: Annotated[bool, tyro.conf.FlagCreateP
     """Train the study's network on its data set.
 
     Args:
-        study: the study; on --resume, the run's own is taken.
+        study: the study; on --resume it need not be given, the run's own is taken.
         run: the run's folder, new unless --resume.
         resume: go on from the last epoch that the run finished.
     """
-    study = runs.read_study(run) if resume else study
+    if resume:
+        study = runs.resumed(run, study)
+    else:
+        runs.require_new(run)
     training, validation = datasets(study)
 
     seed_everything(study.train.seed, verbose=False)
@@ -40,9 +42,11 @@ def train(study: Study, run: Path, resume: Annotated[bool, tyro.conf.FlagCreateP
         task.network.compile()
 
     wandb_run = WandbRun(study, run, validation)
-    if resume:
+    # A run that was stopped in its first epoch has no checkpoint: it starts over.
+    finished_an_epoch = resume and (run / runs.LAST).exists()
+    if finished_an_epoch:
         runs.read_checkpoint(run, runs.LAST, study)
-    else:
+    if not resume:
         runs.begin(run, study)
     runs.note(run, "train", provenance())
     runs.write_mean_model(run, training.mean_model())
@@ -51,7 +55,7 @@ def train(study: Study, run: Path, resume: Annotated[bool, tyro.conf.FlagCreateP
             max_epochs=study.train.epochs,
             precision=precision(study.train.precision),
             gradient_clip_val=study.train.clip or None,
-            callbacks=[*callbacks(study, run, len(training)), wandb_run],
+            callbacks=[wandb_run, *callbacks(study, run, len(training))],
             logger=False,
             enable_progress_bar=False,
             enable_model_summary=False,
@@ -63,15 +67,15 @@ def train(study: Study, run: Path, resume: Annotated[bool, tyro.conf.FlagCreateP
                 task,
                 training_loader(training, study.data, study.train.batch_size, study.train.seed),
                 evaluation_loader(validation, study.data, study.train.batch_size),
-                ckpt_path=run / runs.LAST if resume else None,
+                ckpt_path=run / runs.LAST if finished_an_epoch else None,
                 weights_only=True,
             )
         except SystemExit:
             # The trainer turns Ctrl-C into an exit of its own.
-            raise KeyboardInterrupt from None
+            raise KeyboardInterrupt(f"interrupted; go on with: fwi train --run {run} --resume") from None
 
-    best = trainer.checkpoint_callback
-    print(f"{run}: {trainer.current_epoch} epochs, best validation MAE {float(best.best_model_score):.1f} m/s")
+    best = float(trainer.checkpoint_callback.best_model_score)
+    print(f"{run}: {trainer.current_epoch} epochs, best validation MAE {best:.1f} m/s")
 
 
 def datasets(study: StudyConfig) -> tuple[ShotDataset, ShotDataset]:
@@ -87,27 +91,22 @@ def datasets(study: StudyConfig) -> tuple[ShotDataset, ShotDataset]:
         data.verify("train")
     sets[0].verify("validation")
     if study.data.flip and not survey.symmetric:
-        raise ValueError("data.flip: mirrored samples are right only where the survey is symmetric; set it to 0")
+        raise ValueError(
+            "data.flip: mirrored samples are right only where the survey is symmetric; set it to 0"
+        )
     return ShotDataset(sets, "train"), ShotDataset(sets[:1], "validation")
 
 
 def callbacks(study: StudyConfig, run: Path, samples: int) -> list[Callback]:
-    """Moving average, checkpoints, table of epochs, progress, early stop: in the order they must act."""
+    """Moving average, checkpoints, table of epochs, progress, early stop."""
     chosen: list[Callback] = []
     if study.train.ema:
         # The first weights are random: an average that began with them would take epochs to forget them.
         begin = samples // study.train.batch_size // 2
         chosen.append(EMAWeightAveraging(decay=study.train.ema, update_starting_at_step=begin))
-    checkpoints = ModelCheckpoint(
-        run / runs.BEST.parent,
-        filename=runs.BEST.stem,
-        monitor="validation/mae",
-        save_last=True,
-        enable_version_counter=False,
-    )
-    chosen += [checkpoints, EpochTable(run / "metrics.csv"), ProgressLines()]
+    chosen += [Checkpoints(run), EpochTable(run / "metrics.csv"), ProgressLines()]
     stop = study.train.early_stop
     if stop.metric:
         mode = "max" if stop.metric.endswith("iou") else "min"
-        chosen.append(EarlyStopping(stop.metric, patience=stop.patience, mode=mode))
+        chosen.append(EarlyStop(stop.metric, patience=stop.patience, mode=mode))
     return chosen

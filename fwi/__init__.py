@@ -1,6 +1,6 @@
 """Deep-learning full-waveform inversion for 2-D salt.
 
-The names below are what a notebook needs; each is imported on first use, so that ``import fwi`` costs nothing.
+The names below are what a notebook needs; each is imported on first use: ``import fwi`` alone costs nothing.
 """
 
 from importlib import import_module
@@ -36,6 +36,10 @@ __all__ = [
     "Survey",
     "load_run",
 ]
+
+
+def __dir__() -> list[str]:
+    return __all__
 
 
 def __getattr__(name: str) -> Any:

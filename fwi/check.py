@@ -1,11 +1,12 @@
 """The physics check: does a section explain the records it was inverted from?
 
-The section is simulated with another grid and another order than the data were, so that agreement is not that of
-a discretisation with itself, and compared with the records shot by shot. The training set's mean model is put to
-the same test: a section that explains the records little better than that has learnt nothing from them.
+The section is simulated with another grid and another order than the data were, so that agreement is not that
+of a discretisation with itself, and compared with the records shot by shot. The training set's mean model is
+put to the same test: a section that explains the records little better has learnt nothing from them.
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -24,11 +25,11 @@ class Misfit(NamedTuple):
     """How simulated gathers differ from recorded ones, each figure of shape ``(shot,)``."""
 
     nrms: Array
-    """RMS of the residual over RMS of the record, both weighted by time, after one gain for all shots."""
+    """RMS of the residual over RMS of the record, weighted by time squared, after one gain for all shots."""
     correlation: Array
     """Median over the shot's traces of their correlation at no shift."""
     shift: Array
-    """Median over the shot's traces of the time shift that correlates best [s]; positive: simulated too late."""
+    """Median over the shot's traces of the time shift that correlates best [s]; positive: simulated late."""
     gain: float
     """What the simulated gathers were multiplied with."""
 
@@ -67,7 +68,9 @@ class PhysicsCheck:
         mean_model: the training set's mean model [m/s], shape ``(depth, x)``.
     """
 
-    def __init__(self, survey: Survey, physics: PhysicsConfig, config: CheckConfig, mean_model: Array) -> None:
+    def __init__(
+        self, survey: Survey, physics: PhysicsConfig, config: CheckConfig, mean_model: Array
+    ) -> None:
         self.config, self.mean_model = config, mean_model
         self.fine = survey.refined(config.refine)
         finer = {"order": config.order, "pml_width": physics.pml_width * config.refine}
@@ -75,7 +78,15 @@ class PhysicsCheck:
         self.recorded_dt = survey.recorded_dt
 
     def simulate(self, velocity: Array) -> Array:
-        """Record a section ``(depth, x)`` [m/s] on the check's grid: ``(shot, time, receiver)``."""
+        """Record a section ``(depth, x)`` [m/s] on the check's grid: ``(shot, time, receiver)``.
+
+        Raises:
+            ValueError: the section has another shape than the survey's grid, or speeds outside its range.
+        """
+        if np.shape(velocity) != self.mean_model.shape:
+            raise ValueError(
+                f"section of shape {np.shape(velocity)}, the survey's grid wants {self.mean_model.shape}"
+            )
         section = torch.from_numpy(np.ascontiguousarray(velocity, dtype=np.float32))
         size = (self.fine.grid.nz, self.fine.grid.nx)
         fine = interpolate(section[None, None], size=size, mode="bilinear", align_corners=True)[0]
@@ -91,14 +102,18 @@ class PhysicsCheck:
             recorded: the records, shape ``(shot, time, receiver)``.
 
         Raises:
-            ValueError: the records are not those of the survey, or not finite.
+            ValueError: section or records are not of the survey's shape, or hold impossible values.
         """
         recorded = np.asarray(recorded, dtype=np.float32)
         simulated = self.simulate(velocity)
         found = misfit(recorded, simulated, self.recorded_dt)
-        mean = misfit(recorded, self.simulate(self.mean_model), self.recorded_dt)
+        mean = misfit(recorded, self._mean_gathers, self.recorded_dt)
         believed, reasons = self._judge(found, mean)
         return Verdict(believed, reasons, found, mean, simulated * np.float32(found.gain))
+
+    @cached_property
+    def _mean_gathers(self) -> Array:
+        return self.simulate(self.mean_model)
 
     def _judge(self, found: Misfit, mean: Misfit) -> tuple[bool, tuple[str, ...]]:
         nrms, mean_nrms = float(np.median(found.nrms)), float(np.median(mean.nrms))
@@ -128,8 +143,9 @@ class PhysicsCheck:
 def misfit(recorded: Array, simulated: Array, dt: float) -> Misfit:
     """Compare gathers of the same survey.
 
-    Both are weighted by time, which about undoes the loss of amplitude on the way: otherwise the direct arrival,
-    which knows nothing of the salt, would be all that counts.
+    Both are weighted by time squared, which about undoes the loss of amplitude on the way (Claerbout, 1985,
+    Imaging the Earth's Interior): otherwise the direct arrival, which knows nothing of the salt, would be all
+    that counts.
 
     Args:
         recorded: shape ``(shot, time, receiver)``.
@@ -140,12 +156,14 @@ def misfit(recorded: Array, simulated: Array, dt: float) -> Misfit:
         ValueError: the shapes differ, a sample is not finite, or a gather is all zero.
     """
     if recorded.shape != simulated.shape:
-        raise ValueError(f"records of shape {recorded.shape} cannot be those of a survey of {simulated.shape}")
+        raise ValueError(
+            f"records of shape {recorded.shape} cannot be those of a survey of {simulated.shape}"
+        )
     if not np.isfinite(recorded).all():
         raise ValueError("the records hold NaN or infinite samples: mend or mute those traces first")
     if not recorded.any(axis=(1, 2)).all():
         raise ValueError("a recorded shot is zero throughout: leave such records out")
-    weight = (np.arange(recorded.shape[1]) * dt)[:, None]
+    weight = ((np.arange(recorded.shape[1]) * dt) ** 2)[:, None]
     recorded, simulated = recorded * weight, simulated * weight
     power = float((simulated * simulated).sum())
     gain = float((recorded * simulated).sum()) / power if power else 0.0
@@ -156,7 +174,7 @@ def misfit(recorded: Array, simulated: Array, dt: float) -> Misfit:
 
 
 def _correlate(recorded: Array, simulated: Array, dt: float) -> tuple[Array, Array]:
-    """Correlation at no shift, and the best shift [s] to a fraction of a sample, each ``(shot, receiver)``."""
+    """Correlation at no shift, and the best shift [s], finer than a sample, each ``(shot, receiver)``."""
     nt = recorded.shape[1]
     spectra = np.fft.rfft(simulated, 2 * nt, axis=1) * np.fft.rfft(recorded, 2 * nt, axis=1).conj()
     lags = np.fft.irfft(spectra, axis=1)

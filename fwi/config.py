@@ -10,7 +10,16 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 from pydantic_core import ErrorDetails
 
 WaveletKind = Literal["ricker"]
@@ -46,7 +55,7 @@ class GridConfig(Section):
     spacing: Positive = 20.0
     """Cell size [m]."""
     velocity: tuple[Positive, Positive] = (1500.0, 4500.0)
-    """Slowest and fastest admissible P-wave speed [m/s]: the range of every model and of the network's output."""
+    """Slowest and fastest P-wave speed [m/s]: the range of every model and of the network's output."""
 
     @field_validator("velocity")
     @classmethod
@@ -74,7 +83,7 @@ class SurveyConfig(Section):
     shots: Count = 15
     """Number of shots, evenly spaced and symmetric about the middle of the line."""
     shot_margin: Annotated[float, Field(ge=0)] | None = None
-    """Distance of the outermost shots from the first and last cell [m]; half the shot interval if not given."""
+    """Distance of the outermost shots from the line's ends [m]; half the shot interval if not given."""
     receivers: Annotated[int, Field(ge=2)] = 151
     """Receivers that record each shot."""
     spread: Literal["fixed", "streamer"] = "fixed"
@@ -119,7 +128,7 @@ class SaltConfig(Section):
     seed: Annotated[int, Field(ge=0)] = 0
     """A sample depends on this seed, its split and its index, and on nothing else."""
     threshold: Positive = 4250.0
-    """A cell at least this fast [m/s] is salt, in imported and in inverted models: midway between salt and sediment."""
+    """A cell at least this fast [m/s] is salt, imported or inverted: midway from sediment to salt."""
     lens_share: Share = 0.5
     """Share of models whose salt is a lens; the others are domes with their base below the section."""
 
@@ -147,7 +156,7 @@ class DataConfig(Section):
     extra_folders: tuple[Path, ...] = ()
     """Further data sets of the same survey, whose training splits are added to the first one's."""
     amplitude: Literal["signed_log", "raw"] = "signed_log"
-    """``signed_log``: sign(d) log(1 + |d| / s), s measured and stored with the run; ``raw``: records as they are."""
+    """``signed_log``: sign(d) log(1 + |d| / s), s measured and stored with the run; ``raw``: as recorded."""
     flip: Share = 0.5
     """Probability of mirroring shots, receivers and model of a training sample (needs a symmetric survey)."""
     workers: Annotated[int, Field(ge=0)] = 1
@@ -163,12 +172,14 @@ class NoAttention(Section):
     """Nothing is attended to."""
 
     name: Literal["none"] = "none"
+    """The mechanism."""
 
 
 class SEChoice(Section):
     """Squeeze and excitation (Hu et al., 2018)."""
 
     name: Literal["se"] = "se"
+    """The mechanism."""
     reduction: Count = 16
     """Channels per hidden unit."""
     gate: GateForm = "2sigmoid"
@@ -179,6 +190,7 @@ class CBAMChoice(Section):
     """Convolutional block attention module (Woo et al., 2018)."""
 
     name: Literal["cbam"] = "cbam"
+    """The mechanism."""
     reduction: Count = 16
     """Channels per hidden unit of the channel gate."""
     kernel_size: Literal[3, 7] = 7
@@ -191,6 +203,7 @@ class CAChoice(Section):
     """Coordinate attention (Hou et al., 2021)."""
 
     name: Literal["ca"] = "ca"
+    """The mechanism."""
     reduction: Count = 32
     """Channels per hidden unit."""
     gate: GateForm = "2sigmoid"
@@ -201,6 +214,7 @@ class GateChoice(Section):
     """Attention gate of a skip connection (Oktay et al., 2018)."""
 
     name: Literal["gate"] = "gate"
+    """The mechanism."""
 
 
 Attention = Annotated[
@@ -223,27 +237,32 @@ class ModelConfig(Section):
     channels: Annotated[tuple[Count, ...], Field(min_length=2)] = (32, 64, 128, 256, 512)
     """Channels per level, shallow to deep."""
     attention: tuple[Attention, ...] = ()
-    """Attention per level, shallow to deep, at the end of each encoder and decoder block; empty is none anywhere."""
+    """Attention per level, shallow to deep, at the end of encoder and decoder blocks; empty is none."""
     skip: tuple[SkipAttention, ...] = ()
     """Attention per skip connection, shallow to deep (one fewer than levels); empty is none anywhere."""
     output: Literal["bounded", "raw"] = "bounded"
-    """``bounded``: squashed into the grid's velocity range. ``raw``: the network's output is m/s as it stands."""
+    """``bounded``: squashed into the grid's velocity range. ``raw``: the network's output is m/s as it is."""
+
+    @field_validator("attention", "skip")
+    @classmethod
+    def _one_entry_per_slot(cls, entries: tuple[Section, ...], info: ValidationInfo) -> tuple[Section, ...]:
+        if not entries or "channels" not in info.data:
+            return entries
+        levels = len(info.data["channels"])
+        wanted, slot = (
+            (levels, "level") if info.field_name == "attention" else (levels - 1, "skip connection")
+        )
+        if len(entries) != wanted:
+            raise ValueError(
+                f"{len(entries)} entries, but {levels} levels of channels need {wanted}: write one per "
+                f"{slot}, 'none' among them, or leave it empty"
+            )
+        return entries
 
     @model_validator(mode="after")
-    def _one_entry_per_level(self) -> "ModelConfig":
-        levels = len(self.channels)
-        for key, entries, wanted in (
-            ("attention", self.attention, levels),
-            ("skip", self.skip, levels - 1),
-        ):
-            if entries and len(entries) != wanted:
-                raise ValueError(
-                    f"{key} has {len(entries)} entries, but {levels} levels of channels need {wanted}: "
-                    f"write one per {'level' if key == 'attention' else 'skip connection'}, 'none' among them, "
-                    "or leave it empty"
-                )
+    def _published_network_is_plain(self) -> "ModelConfig":
         if self.name == "fcnvmb_unet" and (self.attention or self.skip):
-            raise ValueError("fcnvmb_unet is the published network and takes no attention: use attention_unet")
+            raise ValueError("fcnvmb_unet is the published network, without attention: use attention_unet")
         return self
 
 
@@ -294,7 +313,7 @@ class TrackingConfig(Section):
     """Weights & Biases. A CSV file of the same figures is written in any case."""
 
     mode: Literal["offline", "online", "disabled"] = "offline"
-    """``offline`` writes to the run folder and needs neither network nor account. WANDB_MODE goes before this."""
+    """``offline`` writes to the run folder and needs no network or account. WANDB_MODE goes before this."""
     project: str = "salt-fwi"
     """The W&B project."""
 
@@ -341,11 +360,11 @@ def load(paths: Iterable[Path | str]) -> StudyConfig:
     Raises:
         ConfigError: a file is missing, is no YAML mapping, or the merged study has mistakes (all are listed).
     """
-    paths = [Path(path) for path in paths]
     merged: dict[str, Any] = {}
-    for path in paths:
-        merged = merge(merged, _read_mapping(path))
-    return validate(StudyConfig, merged, source=" + ".join(map(str, paths)) or "the defaults")
+    files = [Path(path) for path in paths]
+    for file in files:
+        merged = merge(merged, _read_mapping(file))
+    return validate(StudyConfig, merged, source=" + ".join(map(str, files)) or "the defaults")
 
 
 def merge(base: Mapping[str, Any], override: Mapping[str, Any]) -> dict[str, Any]:
@@ -387,7 +406,7 @@ def _read_mapping(path: Path) -> dict[str, Any]:
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise ConfigError(f"{path}: no such file; the studies that come with the project are in configs/") from None
+        raise ConfigError(f"{path}: no such file; studies to start from are in configs/") from None
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: cannot be read ({error})") from None
     except yaml.YAMLError as error:
@@ -395,7 +414,8 @@ def _read_mapping(path: Path) -> dict[str, Any]:
     if content is None:
         return {}
     if not isinstance(content, dict):
-        raise ConfigError(f"{path}: expected sections such as 'grid:' and 'survey:', got a {type(content).__name__}")
+        found = type(content).__name__
+        raise ConfigError(f"{path}: expected sections such as 'grid:' and 'survey:', got a {found}")
     return content
 
 
@@ -406,22 +426,31 @@ def _key(error: ErrorDetails) -> str:
 def _explain(kind: type[BaseModel], error: ErrorDetails) -> str:
     if error["type"] == "extra_forbidden":
         known = _known_keys(kind, error["loc"][:-1])
-        return f"unknown key; known here: {', '.join(known)}" if known else "unknown key; remove it"
+        return f"unknown key; known here: {', '.join(known)}"
     if error["type"] == "union_tag_invalid":
         context = error["ctx"]
         return f"unknown name {context['tag']!r}; known: {context['expected_tags']}"
     if error["type"] == "literal_error":
         return f"{error['input']!r} is not offered; known: {error['ctx']['expected']}"
+    if error["type"] in ("union_tag_not_found", "model_attributes_type"):
+        return f"{error['input']!r} names no mechanism; write se, or {{name: se, reduction: 8}}"
+    if error["type"] == "model_type":
+        return f"expected keys with values, got {error['input']!r}; remove the line to have the defaults"
     if error["type"] == "value_error":
         return str(error["ctx"]["error"])
     return f"{error['msg'][0].lower()}{error['msg'][1:]}, got {error['input']!r}"
 
 
 def _known_keys(kind: type[BaseModel], location: Sequence[int | str]) -> list[str]:
-    """Field names of the section at a location, where the location leads to a plain section."""
+    """Field names of the section at a location."""
     for part in location:
-        annotation = kind.model_fields[part].annotation if part in kind.model_fields else None  # type: ignore[index]
-        if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
-            return []
-        kind = annotation
+        field = kind.model_fields.get(str(part))
+        found = _ATTENTION.get(str(part)) if field is None else field.annotation
+        if isinstance(found, type) and issubclass(found, BaseModel):
+            kind = found
     return list(kind.model_fields)
+
+
+_ATTENTION: dict[str, type[Section]] = {
+    choice().name: choice for choice in (NoAttention, SEChoice, CBAMChoice, CAChoice, GateChoice)
+}

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from fwi.config import DataConfig, Split
-from fwi.shards import DataSet, Entry, ShardError, open_shard
+from fwi.shards import DAMAGE, DataSet, Entry, ShardError, open_shard
 from fwi.survey import Survey
 
 OPEN_FILES = 64
@@ -74,8 +74,10 @@ class ShotDataset(Dataset[Sample]):
         file = self._open(path)
         try:
             sample = Sample(*(torch.from_numpy(file[name][row]) for name in Sample._fields))
-        except (OSError, KeyError) as error:
-            raise ShardError(f"{path}: sample {row} is damaged ({error}); run 'fwi verify'") from None
+        except DAMAGE as error:
+            raise ShardError(
+                f"{path}: sample {row} is damaged ({error}); run 'fwi verify {path.parent}'"
+            ) from None
         return mirrored(sample) if flip else sample
 
     def mean_model(self) -> NDArray[np.float32]:
@@ -139,7 +141,9 @@ class EpochSampler(Sampler[tuple[int, bool]]):
         yield from zip(order.tolist(), flips.tolist(), strict=True)
 
 
-def training_loader(dataset: ShotDataset, config: DataConfig, batch_size: int, seed: int) -> DataLoader[Sample]:
+def training_loader(
+    dataset: ShotDataset, config: DataConfig, batch_size: int, seed: int
+) -> DataLoader[Sample]:
     """Batches in a new order each epoch, mirrored at random."""
     sampler = EpochSampler(len(dataset), config.flip, seed)
     return _loader(dataset, config, batch_size, sampler, drop_last=len(dataset) >= batch_size)
@@ -151,7 +155,12 @@ def evaluation_loader(dataset: ShotDataset, config: DataConfig, batch_size: int)
 
 
 def _loader(
-    dataset: ShotDataset, config: DataConfig, batch_size: int, sampler: EpochSampler | None, *, drop_last: bool
+    dataset: ShotDataset,
+    config: DataConfig,
+    batch_size: int,
+    sampler: EpochSampler | None,
+    *,
+    drop_last: bool,
 ) -> DataLoader[Sample]:
     return DataLoader(
         dataset,
@@ -168,8 +177,8 @@ def _loader(
 class GatherTransform(nn.Module):
     """Bring stored gathers to the amplitudes that the network sees.
 
-    ``signed_log``: ``sign(d) log(1 + |d| / scale) / spread``, so that deep reflections count beside the direct
-    arrival; ``raw``: the gathers as they are. The two numbers are buffers, saved with the network.
+    ``signed_log``: ``sign(d) log(1 + |d| / scale) / spread``, so that deep reflections count beside the
+    direct arrival; ``raw``: the gathers as they are. The two numbers are buffers, saved with the network.
     """
 
     scale: Tensor
@@ -183,14 +192,16 @@ class GatherTransform(nn.Module):
 
     @classmethod
     def measured(cls, amplitude: str, dataset: ShotDataset) -> "GatherTransform":
-        """Measure scale (median amplitude) and spread (standard deviation after the logarithm) on a data set."""
+        """Measure scale (median amplitude) and spread (standard deviation of the logarithm) on a data set."""
         if amplitude == "raw":
             return cls(amplitude)
         numbers = np.linspace(0, len(dataset) - 1, min(STATISTICS_SAMPLES, len(dataset))).astype(int)
         gathers = torch.stack([dataset[int(number)].gathers for number in numbers]).float()
         scale = float(gathers.abs().flatten()[::7].median())
         if not scale > 0:
-            raise ShardError("more than half of the recorded samples are zero: is the record longer than the data?")
+            raise ShardError(
+                "more than half of the recorded samples are zero: is the record longer than the data?"
+            )
         return cls(amplitude, scale, float(cls(amplitude, scale)(gathers).std()))
 
     def forward(self, gathers: Tensor) -> Tensor:

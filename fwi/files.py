@@ -1,11 +1,14 @@
 """Files that are whole or absent: whatever has its final name was written to its end."""
 
+import contextlib
+import fcntl
 import hashlib
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 
-def write_whole(path: Path, content: bytes | str) -> None:
+def write_whole(path: Path, content: str | bytes | memoryview) -> None:
     """Write a file under a temporary name beside the target, flush it to the disk, and rename it.
 
     Whatever goes wrong on the way (a full disk, Ctrl-C, a crash), the target keeps its former content, or
@@ -21,7 +24,7 @@ def write_whole(path: Path, content: bytes | str) -> None:
             file.write(content.encode() if isinstance(content, str) else content)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(temporary, path)
+        temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -30,6 +33,28 @@ def remove_leftovers(folder: Path) -> None:
     """Remove the temporary files that a killed process left in a folder."""
     for leftover in folder.glob(".*.tmp"):
         leftover.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Keep a folder to this process while the block runs; the lock ends with the process, whatever ends it.
+
+    Raises:
+        BlockingIOError: another process holds it.
+    """
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise BlockingIOError(
+                f"{folder}: another command is writing here; wait until it has ended"
+            ) from None
+        except OSError:
+            pass  # some network file systems cannot lock a folder
+        yield
+    finally:
+        os.close(handle)
 
 
 def sha256(path: Path) -> str:

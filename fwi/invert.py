@@ -70,7 +70,7 @@ class Run:
         Raises:
             ValueError: the records have another shape than the survey's, or hold NaN or infinite samples.
         """
-        gathers = np.asarray(gathers)
+        gathers = np.asarray(gathers, dtype=np.float32)
         if gathers.shape[-3:] != self.survey.gather_shape or gathers.ndim not in (3, 4):
             raise ValueError(
                 f"records of shape {gathers.shape} do not fit the run's survey, (shot, time, receiver) = "
@@ -81,7 +81,9 @@ class Run:
         batch = torch.from_numpy(gathers.reshape(-1, *self.survey.gather_shape))
         device, bf16 = self.task.device, precision(self.study.train.precision) == "bf16-mixed"
         with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=bf16):
-            sections = torch.cat([self.task(part.to(device)).float().cpu() for part in batch.split(BATCH)])
+            sections = torch.cat(
+                [self.task(part.to(device)).float().cpu() for part in torch.split(batch, BATCH)]
+            )
         velocity: Array = sections.reshape(*gathers.shape[:-3], *sections.shape[1:]).numpy()
         return velocity
 

@@ -1,14 +1,27 @@
 """The wave equation: velocity in, shot gathers out. The only file that knows deepwave and its conventions."""
 
+from typing import Any
+
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.utils.checkpoint import checkpoint
+from torch.nn.functional import pad
 
 from fwi.config import PhysicsConfig
-from fwi.survey import COURANT_LIMIT, Survey
+from fwi.survey import COURANT_LIMIT, ON_CELL, Survey
 
-WAVEFIELDS = 8
-"""Arrays of the padded grid's size that a time step of deepwave keeps per shot: two fields, four PML, model, work."""
+FORWARD_ARRAYS = 11
+"""Arrays of the padded grid's size that deepwave needs per shot (measured: 8 to 10)."""
+
+GRADIENT_ARRAYS = 30
+"""The same for a gradient (measured: 18 to 25), beside the wavefield's history: an array per time step."""
+
+HALF_WIDTH = 8
+"""Cells on either side over which a position between cells is spread."""
+
+KAISER = 8.56
+"""Shape of that spread's window: at most 3e-4 off down to 3 cells per wavelength (Hicks, 2002)."""
 
 
 class VelocityRangeError(ValueError):
@@ -20,10 +33,13 @@ class Propagator(nn.Module):
 
     Solves the constant-density acoustic wave equation
 
-    .. math:: \nabla^2 p - \frac{1}{v^2} \frac{\partial^2 p}{\partial t^2} = -w(t)\,\delta(\mathbf{x} - \mathbf{x}_s)
+    .. math:: \nabla^2 p - \frac{1}{v^2} \frac{\partial^2 p}{\partial t^2}
+        = -w(t)\,\delta(\mathbf{x} - \mathbf{x}_s)
 
     so that records do not depend on the grid beyond its discretisation error. dt, absorbing layer and scale
-    are fixed by the survey alone, not by the model. Runs on the device of the velocity, and is differentiable.
+    are fixed by the survey alone, not by the model. Runs on the device and in the precision of the velocity.
+    Once differentiable: the backward pass simulates each chunk of shots again, so that only one chunk's
+    wavefield history, the bulk of a gradient's memory, is held at a time.
 
     Args:
         survey: geometry, time axis and wavelet.
@@ -35,30 +51,53 @@ class Propagator(nn.Module):
 
     wavelet: Tensor
     to_samples: Tensor
-    shot_cells: Tensor
-    receiver_cells: Tensor
+    shot_columns: Tensor
+    shot_weights: Tensor
+    columns: Tensor
+    receiver_columns: Tensor
+    receiver_weights: Tensor
 
     def __init__(self, survey: Survey, physics: PhysicsConfig) -> None:
         super().__init__()
         survey.check(physics.order)
         self.survey, self.physics = survey, physics
-        self.register_buffer("wavelet", _source(survey, physics.correct_dispersion), persistent=False)
-        self.register_buffer("to_samples", _recording(survey, physics.correct_dispersion), persistent=False)
-        depth = torch.full((survey.config.shots, 1), survey.shot_depth)
-        shots = torch.stack([depth, torch.from_numpy(survey.shot_x)[:, None]], dim=-1)
-        receiver_x = torch.from_numpy(survey.receiver_x)
-        receivers = torch.stack([torch.full_like(receiver_x, survey.receiver_depth), receiver_x], dim=-1)
-        self.register_buffer("shot_cells", _cells(shots, survey.grid.spacing), persistent=False)
-        self.register_buffer("receiver_cells", _cells(receivers, survey.grid.spacing), persistent=False)
+        spacing = survey.grid.spacing
+        # deepwave puts a free surface one cell above its first row: give it no row at the surface.
+        self.first_row = 1 if survey.config.top == "free" else 0
+        self.shot_row = round(survey.shot_depth / spacing) - self.first_row
+        self.receiver_row = round(survey.receiver_depth / spacing) - self.first_row
+        shots, shot_weights = _spread(survey.shot_x / spacing)
+        receivers, receiver_weights = _spread(survey.receiver_x / spacing)
+        columns = np.unique(receivers)
+        # Where a spread reaches beyond the model, its edge is continued as the absorbing layer would.
+        self.beyond = (
+            max(0, -int(min(shots.min(), columns[0]))),
+            max(0, int(max(shots.max(), columns[-1])) - (survey.grid.nx - 1)),
+        )
+        for name, value in (
+            ("wavelet", _source(survey, physics.correct_dispersion)),
+            ("to_samples", _recording(survey, physics.correct_dispersion)),
+            ("shot_columns", torch.from_numpy(shots + self.beyond[0])),
+            ("shot_weights", torch.from_numpy(shot_weights)),
+            ("columns", torch.from_numpy(columns + self.beyond[0])),  # all that are recorded, of every shot
+            ("receiver_columns", torch.from_numpy(np.searchsorted(columns, receivers))),  # which of those
+            ("receiver_weights", torch.from_numpy(receiver_weights)),
+        ):
+            self.register_buffer(name, value, persistent=False)
 
-    @property
-    def shots_per_chunk(self) -> int:
-        """How many shots are simulated at once within ``physics.memory`` bytes."""
-        grid, config = self.survey.grid, self.survey.config
-        pad = self.physics.pml_width + self.physics.order
-        cells = (grid.nz + 2 * pad) * (grid.nx + 2 * pad)
-        per_shot = 4 * (WAVEFIELDS * cells + config.nt * (config.receivers + 1))
-        return max(1, self.physics.memory // per_shot)
+    def shots_per_chunk(self, gradient: bool = False) -> int:
+        """How many float32 shots are simulated at once within ``physics.memory`` bytes.
+
+        Args:
+            gradient: whether the wavefield's history is kept, for a gradient.
+        """
+        grid, nt, (_, samples, receivers) = self.survey.grid, self.survey.config.nt, self.survey.gather_shape
+        margin = 2 * (self.physics.pml_width + self.physics.order // 2)
+        cells = (grid.nz + margin) * (grid.nx + sum(self.beyond) + margin)
+        arrays = GRADIENT_ARRAYS + nt if gradient else FORWARD_ARRAYS
+        traces = nt * (2 * len(self.columns) + self.shot_columns.shape[1])
+        traces += samples * (len(self.columns) + 4 * receivers)
+        return max(1, self.physics.memory // (4 * (arrays * cells + traces)))
 
     def forward(self, velocity: Tensor) -> Tensor:
         """Record every shot of the survey over a batch of models.
@@ -74,35 +113,43 @@ class Propagator(nn.Module):
             ValueError: the model has another shape than the survey's grid.
         """
         self._refuse_misfits(velocity)
+        self.to(velocity.device)
         shots = self.survey.config.shots
+        gradient = velocity.requires_grad and torch.is_grad_enabled()
         pairs = torch.arange(velocity.shape[0] * shots, device=velocity.device)
-        # Gradients need the whole wavefield history: recompute a chunk's rather than keep all chunks' at once.
-        keep_graph = velocity.requires_grad and len(pairs) > self.shots_per_chunk
         gathers = [
-            checkpoint(self._record, velocity, chunk, use_reentrant=False)
-            if keep_graph
-            else self._record(velocity, chunk)
-            for chunk in pairs.split(self.shots_per_chunk)
+            _Resimulated.apply(velocity, self, chunk)  # type: ignore[no-untyped-call]
+            if gradient
+            else self.record(velocity, chunk)
+            for chunk in torch.split(pairs, self.shots_per_chunk(gradient))
         ]
-        return torch.cat(gathers).unflatten(0, (velocity.shape[0], shots))
+        return torch.cat(gathers).reshape(velocity.shape[0], *self.survey.gather_shape)
 
-    def _record(self, velocity: Tensor, pairs: Tensor) -> Tensor:
-        """Simulate some (model, shot) pairs: ``(pair,)`` numbers to ``(pair, time, receiver)``."""
+    def record(self, velocity: Tensor, pairs: Tensor) -> Tensor:
+        """Simulate some (model, shot) pairs at once, all in memory.
+
+        Args:
+            velocity: P-wave speed [m/s], shape ``(batch, depth, x)``.
+            pairs: ``model * shots + shot`` of each pair, shape ``(pair,)``.
+
+        Returns:
+            Pressure at the receivers, shape ``(pair, time, receiver)``.
+        """
         import deepwave
 
-        survey = self.survey
+        survey, dtype = self.survey, velocity.dtype
         model, shot = pairs // survey.config.shots, pairs % survey.config.shots
-        width = self.physics.pml_width
         boundary, pml_width = deepwave.boundaries(
-            2, top="free" if survey.config.top == "free" else "pml", width=width
+            2, top="free" if survey.config.top == "free" else "pml", width=self.physics.pml_width
         )
+        extended = pad(velocity[:, self.first_row :], (*self.beyond, 0, 0), mode="replicate")
         traces = deepwave.scalar(
-            velocity[model] if velocity.shape[0] > 1 else velocity[0],
+            extended[model] if len(velocity) > 1 else extended[0],
             survey.grid.spacing,
             survey.config.dt,
-            source_amplitudes=self.wavelet.to(velocity.dtype).expand(len(pairs), 1, -1),
-            source_locations=self.shot_cells[shot],
-            receiver_locations=self.receiver_cells[shot],
+            source_amplitudes=self.shot_weights[shot, :, None].to(dtype) * self.wavelet.to(dtype),
+            source_locations=_on_row(self.shot_row, self.shot_columns[shot]),
+            receiver_locations=_on_row(self.receiver_row, self.columns.expand(len(pairs), -1)),
             accuracy=self.physics.order,
             boundary=boundary,
             pml_width=pml_width,
@@ -110,14 +157,18 @@ class Propagator(nn.Module):
             max_vel=survey.grid.velocity[1],
             courant_number=COURANT_LIMIT * (1 + 1e-6),
         ).receiver_amplitudes
-        recorded: Tensor = traces @ self.to_samples.to(velocity.dtype)
-        return recorded.transpose(1, 2)
+        samples = traces @ self.to_samples.to(dtype)  # (pair, column, time)
+        pair = torch.arange(len(pairs), device=pairs.device)[:, None]
+        weights, columns = self.receiver_weights[shot].to(dtype), self.receiver_columns[shot]
+        taps = (weights[..., k, None] * samples[pair, columns[..., k]] for k in range(columns.shape[-1]))
+        return sum(taps, start=torch.zeros((), dtype=dtype)).transpose(1, 2)
 
     def _refuse_misfits(self, velocity: Tensor) -> None:
         grid = self.survey.grid
         if velocity.ndim != 3 or tuple(velocity.shape[1:]) != (grid.nz, grid.nx):
             raise ValueError(
-                f"velocity has shape {tuple(velocity.shape)}, the survey's grid wants (batch, {grid.nz}, {grid.nx})"
+                f"velocity has shape {tuple(velocity.shape)}, "
+                f"the survey's grid wants (batch, {grid.nz}, {grid.nx})"
             )
         slowest, fastest = grid.velocity
         # float32 models may round a speed at the very end of the range.
@@ -125,9 +176,32 @@ class Propagator(nn.Module):
         if wrong.any():
             batch, iz, ix = (int(i) for i in wrong.nonzero()[0])
             raise VelocityRangeError(
-                f"velocity is {float(velocity[batch, iz, ix]):g} m/s in cell (depth {iz}, x {ix}) of model {batch}, "
-                f"outside grid.velocity {slowest:g} .. {fastest:g} m/s; widen that range (and check dt) or mend the model"
+                f"velocity is {float(velocity[batch, iz, ix]):g} m/s in cell (depth {iz}, x {ix}) of model "
+                f"{batch}, outside grid.velocity {slowest:g} .. {fastest:g} m/s; widen that range (and check "
+                "dt) or mend the model"
             )
+
+
+class _Resimulated(torch.autograd.Function):
+    """Record without a history, and simulate again with one for the gradient.
+
+    ``torch.utils.checkpoint`` does not serve: deepwave keeps its history out of autograd's sight.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, velocity: Tensor, propagator: Propagator, pairs: Tensor) -> Tensor:
+        ctx.save_for_backward(velocity, pairs)
+        ctx.propagator = propagator
+        return propagator.record(velocity, pairs)
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
+        velocity, pairs = ctx.saved_tensors
+        with torch.enable_grad():
+            velocity = velocity.detach().requires_grad_()
+            gathers = ctx.propagator.record(velocity, pairs)
+        return *torch.autograd.grad(gathers, velocity, gradient), None, None
 
 
 def _source(survey: Survey, correct_dispersion: bool) -> Tensor:
@@ -148,31 +222,58 @@ def _recording(survey: Survey, correct_dispersion: bool) -> Tensor:
 
     One matrix corrects the dispersion, filters against aliasing where the wavelet needs it, and thins.
     """
-    from deepwave.time_dispersion import correct_receivers
-
     nt, keep_every = survey.config.nt, survey.config.keep_every
-    impulses = torch.eye(nt, dtype=torch.float64)
-    if correct_dispersion:
-        impulses = correct_receivers(impulses, survey.config.dt, nt_out=2 * nt)[:, :nt]
-    if survey.aliases:
-        impulses = impulses @ _low_pass(nt, keep_every)
-    return impulses[:, ::keep_every].float().contiguous()
+    low_pass = _low_pass(nt, keep_every) if survey.aliases else None
+    # In blocks, for all of it at once takes a gigabyte where nt is 4000.
+    blocks = []
+    for steps in torch.split(torch.arange(nt), 256):
+        corrected = _shifted_impulses(steps, nt) if correct_dispersion else torch.eye(nt).double()[steps]
+        samples = corrected[:, ::keep_every] if low_pass is None else corrected @ low_pass
+        blocks.append(samples.float())
+    return torch.cat(blocks)
+
+
+def _shifted_impulses(steps: Tensor, nt: int) -> Tensor:
+    """Traces that are 1 at a step and 0 elsewhere, corrected for time dispersion: ``(step, nt)``.
+
+    What deepwave's ``correct_receivers`` gives for an identity matrix, without transforming one. The leapfrog
+    shifts the frequency F to f = 2 / dt asin(F dt / 2), so F's spectrum is read at f (Koene et al., 2018).
+    """
+    padded = 2 * nt  # so that nothing wraps around from the end
+    half = torch.pi * torch.arange(nt + 1, dtype=torch.float64) / padded  # F dt / 2
+    shifted = 2 * torch.asin(half.clamp(max=1))
+    phase = steps[:, None] * shifted
+    spectrum = torch.where(half <= 1, torch.polar(torch.ones_like(phase), -phase), 0)
+    traces: Tensor = torch.fft.irfft(spectrum, n=padded)
+    return traces[:, :nt]
 
 
 def _low_pass(nt: int, keep_every: int) -> Tensor:
-    """Zero-phase windowed-sinc low-pass below 0.8 of the thinned Nyquist frequency, shape ``(nt, nt)``."""
+    """Zero-phase low-pass below 0.8 of the recorded Nyquist frequency, and thinning: ``(nt, time)``."""
     cutoff = 0.8 / keep_every  # of the simulation's Nyquist frequency
     half = 16 * keep_every
     lag = torch.arange(-half, half + 1, dtype=torch.float64)
-    taps = cutoff * torch.sinc(cutoff * lag) * torch.special.i0(8.0 * (1 - (lag / half) ** 2).clamp(min=0).sqrt())
+    taps = torch.sinc(cutoff * lag) * torch.special.i0(8.0 * (1 - (lag / half) ** 2).clamp(min=0).sqrt())
     taps = taps / taps.sum()
-    offset = torch.arange(nt)[None, :] - torch.arange(nt)[:, None]
+    offset = torch.arange(0, nt, keep_every)[None, :] - torch.arange(nt)[:, None]
     return torch.where(offset.abs() <= half, taps[(offset + half).clamp(0, 2 * half)], 0.0)
 
 
-def _cells(metres: Tensor, spacing: float) -> Tensor:
-    """Cell indices of positions: whole numbers where they lie on cells, else fractions that deepwave interpolates."""
-    cells = metres / spacing
-    if bool(torch.all((cells - cells.round()).abs() < 1e-6)):
-        return cells.round().long()
-    return cells.float()
+def _spread(cells: NDArray[np.float64]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Columns and weights that stand for positions in units of cells: both get a last axis ``tap``.
+
+    One tap where all positions are on cells, else the taps of a Kaiser-windowed sinc (Hicks, 2002).
+    """
+    nearest = np.round(cells).astype(np.int64)
+    if np.all(np.abs(cells - nearest) < ON_CELL):
+        return nearest[..., None], np.ones((*cells.shape, 1))
+    first = np.floor(cells).astype(np.int64) - (HALF_WIDTH - 1)
+    columns = first[..., None] + np.arange(2 * HALF_WIDTH)
+    lag = cells[..., None] - columns
+    window = np.i0(KAISER * np.sqrt(np.clip(1 - (lag / HALF_WIDTH) ** 2, 0, None))) / np.i0(KAISER)
+    return columns, np.sinc(lag) * window
+
+
+def _on_row(row: int, columns: Tensor) -> Tensor:
+    """Cells for deepwave, ``(shot, position, (z, x))``, of columns ``(shot, position)``."""
+    return torch.stack([torch.full_like(columns, row), columns], dim=-1)

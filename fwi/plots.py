@@ -39,6 +39,8 @@ class SectionRow(NamedTuple):
     """Velocity [m/s], shape ``(depth, x)``."""
     salt: Array | None = None
     """True where there is salt, shape ``(depth, x)``; its outline is drawn."""
+    remark: str = ""
+    """Said of the inversion in its title, such as the outcome of its physics check."""
 
 
 def sections(rows: Sequence[SectionRow], spacing: float, velocity_range: tuple[float, float]) -> "Figure":
@@ -67,7 +69,7 @@ def sections(rows: Sequence[SectionRow], spacing: float, velocity_range: tuple[f
     for row, row_axes in zip(rows, axes, strict=True):
         inversion_axes = row_axes[min(1, columns - 1)]
         velocity = _draw_velocity(inversion_axes, row.inversion, spacing, velocity_range, row.salt)
-        inversion_axes.set_title(f"{row.name}: inversion")
+        inversion_axes.set_title(", ".join(filter(None, (f"{row.name}: inversion", row.remark))))
         if row.truth is not None:
             _draw_velocity(row_axes[0], row.truth, spacing, velocity_range, row.salt)
             row_axes[0].set_title(f"{row.name}: truth")

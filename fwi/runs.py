@@ -21,6 +21,16 @@ class RunError(ValueError):
     """A run folder that is missing, incomplete, or another's."""
 
 
+def require_new(folder: Path) -> None:
+    """Refuse a folder that already holds a run.
+
+    Raises:
+        RunError: it does.
+    """
+    if (folder / CONFIG).exists():
+        raise RunError(f"{folder} holds a run; continue it with --resume, or choose another --run")
+
+
 def begin(folder: Path, study: StudyConfig) -> None:
     """Start a new run folder with its study.
 
@@ -28,13 +38,38 @@ def begin(folder: Path, study: StudyConfig) -> None:
         RunError: the folder already holds a run.
         OSError: it is not writable.
     """
-    if (folder / CONFIG).exists():
-        raise RunError(f"{folder} holds a run; continue it with --resume, or choose another --run")
+    require_new(folder)
     write_whole(folder / CONFIG, config.dump(study))
 
 
+def resumed(folder: Path, given: StudyConfig) -> StudyConfig:
+    """The study of a run that is to be continued.
+
+    Args:
+        folder: the run.
+        given: the study that the user gave beside it. What it leaves at the defaults counts as not given.
+
+    Raises:
+        RunError: there is no run, or it was begun with another study than the one given.
+    """
+    study = read_study(folder)
+    own, wanted, default = (s.model_dump(mode="json") for s in (study, given, StudyConfig()))
+    different = [
+        f"  - {section}.{key}: {value} given, {own[section][key]} in the run"
+        for section, values in wanted.items()
+        for key, value in values.items()
+        if value not in (own[section][key], default[section][key])
+    ]
+    if different:
+        raise RunError(
+            f"{folder} goes on with the study it was begun with; leave these out, or begin another --run:\n"
+            + "\n".join(different)
+        )
+    return study
+
+
 def note(folder: Path, stage: str, provenance: dict[str, Any]) -> None:
-    """Add to ``provenance.json`` that a stage (training, evaluation) ran, after what is noted of earlier ones."""
+    """Add to ``provenance.json`` that a stage (training, evaluation) ran, below the earlier ones."""
     path = folder / PROVENANCE
     noted = json.loads(path.read_text()) if path.exists() else []
     write_whole(path, json.dumps([*noted, {"stage": stage, **provenance}], indent=1))
@@ -48,8 +83,15 @@ def write_mean_model(folder: Path, model: NDArray[np.float32]) -> None:
 
 
 def read_mean_model(folder: Path) -> NDArray[np.float32]:
-    """The training set's mean model [m/s], shape ``(depth, x)``."""
-    mean: NDArray[np.float32] = np.load(folder / MEAN_MODEL, allow_pickle=False)
+    """The training set's mean model [m/s], shape ``(depth, x)``.
+
+    Raises:
+        RunError: it is missing or damaged.
+    """
+    try:
+        mean: NDArray[np.float32] = np.load(folder / MEAN_MODEL, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise RunError(f"{folder / MEAN_MODEL}: the run's mean model cannot be read ({error})") from None
     return mean
 
 
@@ -60,7 +102,9 @@ def read_study(folder: Path) -> StudyConfig:
         RunError: there is no run.
     """
     if not (folder / CONFIG).exists():
-        raise RunError(f"{folder}: no run here ({CONFIG} is missing); train one with 'fwi train --run {folder}'")
+        raise RunError(
+            f"{folder}: no run here ({CONFIG} is missing); train one with 'fwi train --run {folder}'"
+        )
     return config.load([folder / CONFIG])
 
 
@@ -77,7 +121,9 @@ def read_checkpoint(folder: Path, which: Path, study: StudyConfig) -> dict[str, 
     """
     path = folder / which
     if not path.exists():
-        raise RunError(f"{path}: no such checkpoint; the run has not finished an epoch, continue it with --resume")
+        raise RunError(
+            f"{path}: no such checkpoint; the run has not finished an epoch, continue it with --resume"
+        )
     try:
         checkpoint: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
         trained = checkpoint["hyper_parameters"]["study"]

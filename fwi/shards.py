@@ -7,8 +7,8 @@ A folder holds ``manifest.json`` and shards such as ``train-00003.h5``. A shard 
 - ``salt (sample, depth, x)``, uint8, 1 where there is salt;
 - ``seed (sample)``, the sample's number in its split's random stream or in its source file;
 
-with dimension scales ``time`` [s], ``depth``, ``x``, ``shot_x``, ``receiver_x`` [m], so that xarray shows named
-axes. Equal samples give equal bytes; what differs between two runs (times, machine) is in the manifest.
+with dimension scales ``time`` [s], ``depth``, ``x``, ``shot_x``, ``receiver_x`` [m], so that xarray shows
+named axes. Equal samples give equal bytes; what differs between two runs (times, machine) is in the manifest.
 """
 
 import hashlib
@@ -29,6 +29,12 @@ from fwi.survey import Survey
 
 SCHEMA = 1
 MANIFEST = "manifest.json"
+
+FORMAT = "v110"
+"""HDF5's file format: the oldest with checksums on its own structures, read by HDF5 1.10 (2016) and later."""
+
+DAMAGE = (OSError, LookupError, RuntimeError, TypeError, ValueError)
+"""What h5py raises on a file that is not what it was."""
 
 
 class ShardError(ValueError):
@@ -87,14 +93,19 @@ class DataSet:
         path = folder / MANIFEST
         try:
             content = json.loads(path.read_text())
+            schema = content["schema"]
             entries = tuple(Entry(**entry) for entry in content["shards"])
-            if content["schema"] != SCHEMA:
-                raise ShardError(f"{path}: schema {content['schema']}, this version reads {SCHEMA}")
-            return cls(folder, content["recipe"], content["provenance"], entries)
+            Survey.from_dict(content["recipe"])
+            data = cls(folder, content["recipe"], content["provenance"], entries)
         except (FileNotFoundError, NotADirectoryError):
-            raise ShardError(f"{folder}: no data set here ({MANIFEST} is missing); make one with 'fwi simulate'") from None
-        except (KeyError, TypeError, json.JSONDecodeError) as error:
+            raise ShardError(
+                f"{folder}: no data set here ({MANIFEST} is missing); make one with 'fwi simulate'"
+            ) from None
+        except (LookupError, TypeError, ValueError) as error:
             raise ShardError(f"{path}: not a manifest of this project ({error!r})") from None
+        if schema != SCHEMA:
+            raise ShardError(f"{path}: schema {schema}, this version reads {SCHEMA}")
+        return data
 
     def write(self) -> None:
         """Write the manifest, whole or not at all."""
@@ -138,7 +149,8 @@ class DataSet:
             if not path.exists():
                 wrong.append(f"{path}: missing")
             elif path.stat().st_size != entry.bytes:
-                wrong.append(f"{path}: {path.stat().st_size} bytes instead of {entry.bytes}: truncated or replaced")
+                size = path.stat().st_size
+                wrong.append(f"{path}: {size} bytes instead of {entry.bytes}: truncated or replaced")
             elif sha256(path) != entry.sha256:
                 wrong.append(f"{path}: its content changed since it was written (SHA-256 differs)")
         if wrong:
@@ -153,16 +165,16 @@ def write(path: Path, samples: Samples, survey: Survey, attributes: dict[str, An
         path: the file; its folder is made if need be.
         samples: what to store; ``gathers`` are stored in the precision they have.
         survey: gives the axes their positions.
-        attributes: file attributes; nested values are stored as JSON.
+        attributes: file attributes, stored as JSON.
 
     Returns:
         Size in bytes and SHA-256 of the file.
     """
     buffer = io.BytesIO()
-    with h5py.File(buffer, "w") as file:
+    with h5py.File(buffer, "w", libver=(FORMAT, FORMAT)) as file:
         file.attrs["schema"] = SCHEMA
         for key, value in attributes.items():
-            file.attrs[key] = value if isinstance(value, str | int | float) else json.dumps(value, sort_keys=True)
+            file.attrs[key] = json.dumps(value, sort_keys=True)
         _write_axes(file, survey)
         _write_array(file, "gathers", samples.gathers, ("sample", "shot", "time", "receiver"))
         _write_array(file, "velocity", samples.velocity, ("sample", "depth", "x"), units="m/s")
@@ -170,7 +182,7 @@ def write(path: Path, samples: Samples, survey: Survey, attributes: dict[str, An
         file.create_dataset("seed", data=samples.seed, fletcher32=True, chunks=samples.seed.shape)
         file["seed"].dims[0].label = "sample"
         file["seed"].dims[0].attach_scale(file["sample"])
-    content = buffer.getvalue()
+    content = buffer.getbuffer()
     write_whole(path, content)
     return len(content), hashlib.sha256(content).hexdigest()
 
@@ -184,7 +196,21 @@ def read(path: Path) -> Samples:
     with open_shard(path) as file:
         try:
             return Samples(*(file[name][:] for name in Samples._fields))
-        except (OSError, KeyError) as error:
+        except DAMAGE as error:
+            raise ShardError(f"{path}: damaged ({error})") from None
+
+
+def describe(path: Path) -> tuple[dict[str, Any], list[int]]:
+    """What a shard says of itself: its attributes, and the number of each of its samples.
+
+    Raises:
+        ShardError: the file is damaged or no shard.
+    """
+    with open_shard(path) as file:
+        try:
+            attributes = {key: json.loads(value) for key, value in file.attrs.items() if key != "schema"}
+            return attributes, file["seed"][:].tolist()
+        except DAMAGE as error:
             raise ShardError(f"{path}: damaged ({error})") from None
 
 
@@ -196,12 +222,14 @@ def open_shard(path: Path) -> h5py.File:
     """
     try:
         return h5py.File(path, "r")
-    except OSError as error:
-        raise ShardError(f"{path}: cannot be opened as a shard ({error})") from None
+    except DAMAGE as error:
+        raise ShardError(
+            f"{path}: missing, truncated, or no shard ({error}); run 'fwi verify {path.parent}'"
+        ) from None
 
 
 def attribute(file: h5py.File, name: str) -> dict[str, Any]:
-    """An attribute of an open shard that holds nested values, such as ``study`` (grid, survey, physics, storage).
+    """An attribute of an open shard, such as ``study`` (grid, survey, physics, storage).
 
     Raises:
         ShardError: the file has no such attribute.
@@ -209,13 +237,14 @@ def attribute(file: h5py.File, name: str) -> dict[str, Any]:
     try:
         values: dict[str, Any] = json.loads(file.attrs[name])
         return values
-    except (KeyError, TypeError, json.JSONDecodeError):
+    except DAMAGE:
         raise ShardError(f"{file.filename}: not a shard of this project (no attribute '{name}')") from None
 
 
 def _write_axes(file: h5py.File, survey: Survey) -> None:
     # A fixed spread has one line of receivers; a streamer's move with the shot and are given as offsets.
-    receiver_x = survey.receiver_x[0] if survey.config.spread == "fixed" else survey.receiver_x[0] - survey.shot_x[0]
+    fixed = survey.config.spread == "fixed"
+    receiver_x = survey.receiver_x[0] if fixed else survey.receiver_x[0] - survey.shot_x[0]
     axes = {"time": (survey.time, "s"), "depth": (survey.depth, "m"), "x": (survey.x, "m")}
     for name, (values, units) in axes.items():
         file[name] = values
@@ -241,3 +270,6 @@ def _write_array(
         data.dims[dimension].attach_scale(file[axis])
     if units:
         data.attrs["units"] = units
+    positions = [f"{axis}_x" for axis in axes if axis in ("shot", "receiver")]
+    if positions:  # the convention by which readers such as xarray take these for coordinates (CF, 5.2)
+        data.attrs["coordinates"] = " ".join(positions)

@@ -16,16 +16,20 @@ from fwi.config import GridConfig, SurveyConfig
 Floats = NDArray[np.float64]
 
 COURANT_LIMIT = 0.65
-"""Largest v dt sqrt(2) / h; every order is stable here (critical 1.000, 0.866, 0.813, 0.784 for 2, 4, 6, 8)."""
+"""Largest v dt sqrt(2) / h: every order is stable (up to 1.000, 0.866, 0.813, 0.784 for 2, 4, 6, 8)."""
 
 HIGHEST_FREQUENCY = 2.5
 """Multiple of a Ricker wavelet's peak frequency above which it has no energy worth resolving."""
 
 MIN_POINTS_PER_WAVELENGTH = {2: 8.0, 4: 4.0, 6: 3.5, 8: 3.0}
-"""By order, the cells that the shortest wavelength needs; fewer and reflections are off by more than a tenth."""
+"""By order, the cells that the shortest wavelength needs; with fewer, reflections are off by over a tenth."""
 
 ALIAS_TOLERANCE = 1e-3
-"""Spectrum of the wavelet above the recorded Nyquist frequency, relative to its peak, that is left in place."""
+"""Spectrum of the wavelet above the recorded Nyquist frequency, relative to its peak, to leave there."""
+
+
+ON_CELL = 1e-6
+"""Distance from a cell, in cells, below which a position is on it: room for rounding alone."""
 
 
 class SurveyError(ValueError):
@@ -34,21 +38,21 @@ class SurveyError(ValueError):
 
 @dataclass(frozen=True)
 class Survey:
-    """A 2-D survey over a grid. Positions are ``(depth, x)`` in metres from the first cell.
+    """A 2-D survey over a grid. Positions are in metres from the first cell, and need not lie on cells in x.
 
     Args:
         grid: the velocity model's grid.
         config: sources, receivers and time axis.
 
     Raises:
-        SurveyError: sources or receivers lie outside the grid, or coincide.
+        SurveyError: sources or receivers lie outside the grid, between rows of cells, or closer than cells.
     """
 
     grid: GridConfig
     config: SurveyConfig
 
     def __post_init__(self) -> None:
-        mistakes = self._positions_outside()
+        mistakes = [*self._misplaced_depths(), *self._misplaced_along_line()]
         if mistakes:
             raise SurveyError("\n".join(mistakes))
 
@@ -76,31 +80,25 @@ class Survey:
     @cached_property
     def depth(self) -> Floats:
         """Depth of each row of cells [m], shape ``(nz,)``."""
-        return np.arange(self.grid.nz) * self.grid.spacing
+        return np.arange(self.grid.nz, dtype=np.float64) * self.grid.spacing
 
     @cached_property
     def x(self) -> Floats:
         """Position of each column of cells [m], shape ``(nx,)``."""
-        return np.arange(self.grid.nx) * self.grid.spacing
+        return np.arange(self.grid.nx, dtype=np.float64) * self.grid.spacing
 
     # -- sources and receivers
 
     @cached_property
     def shot_x(self) -> Floats:
-        """Position of each shot [m], shape ``(shot,)``: evenly spaced, on cells, symmetric under a flip."""
-        config = self.config
-        last = self.length
-        if config.spread == "streamer":  # the whole streamer, behind the shot, must be on the line
-            first = config.near_offset + (config.receivers - 1) * config.receiver_interval
-            return self._on_cells(np.linspace(first, last, config.shots))
-        margin = config.shot_margin if config.shot_margin is not None else last / (2 * config.shots)
-        positions = self._on_cells(np.linspace(margin, last - margin, config.shots))
-        if config.shots == 1:
-            return self._on_cells(np.array([last / 2]))
-        # Rounding to cells may break the tie of a half either way: mirror the left half.
-        half = config.shots // 2
-        positions[config.shots - half :] = last - positions[:half][::-1]
-        return positions
+        """Position of each shot [m], shape ``(shot,)``: evenly spaced, in a fixed spread symmetrically."""
+        shots, last = self.config.shots, self.length
+        if self.config.spread == "streamer":  # the whole streamer, behind the shot, must be on the line
+            return np.linspace(self._last_offset, last, shots)
+        if shots == 1:
+            return np.array([last / 2])
+        margin = last / (2 * shots) if self.config.shot_margin is None else self.config.shot_margin
+        return np.linspace(margin, last - margin, shots)
 
     @cached_property
     def receiver_x(self) -> Floats:
@@ -135,7 +133,7 @@ class Survey:
     @cached_property
     def time(self) -> Floats:
         """Times of the recorded samples [s], shape ``(time,)``."""
-        return np.arange(0, self.config.nt, self.config.keep_every) * self.config.dt
+        return np.arange(0, self.config.nt, self.config.keep_every, dtype=np.float64) * self.config.dt
 
     @property
     def recorded_dt(self) -> float:
@@ -149,7 +147,7 @@ class Survey:
 
     @cached_property
     def wavelet(self) -> Floats:
-        """The source's pressure rate over the simulation's time steps, shape ``(nt,)``; peaks at 1.5 / frequency."""
+        """Source time function over the simulation's steps, shape ``(nt,)``; peaks at 1.5 / frequency."""
         frequency = self.config.wavelet.frequency
         t = np.arange(self.config.nt) * self.config.dt - 1.5 / frequency
         phase = (math.pi * frequency * t) ** 2
@@ -179,97 +177,123 @@ class Survey:
 
     def refined(self, factor: int) -> "Survey":
         """The same survey on a grid ``factor`` times finer in space and time, recording the same samples."""
-        grid = self.grid.model_copy(
-            update={
-                "nz": (self.grid.nz - 1) * factor + 1,
-                "nx": (self.grid.nx - 1) * factor + 1,
-                "spacing": self.grid.spacing / factor,
-            }
-        )
-        config = self.config.model_copy(
-            update={
-                "dt": self.config.dt / factor,
-                "nt": (self.config.nt - 1) * factor + 1,
-                "keep_every": self.config.keep_every * factor,
-                # Positions were put on the coarse cells: keep them there.
-                "shot_margin": float(self.shot_x[0])
-                if self.config.spread == "fixed" and self.config.shots > 1
-                else self.config.shot_margin,
-            }
-        )
-        return Survey(grid, config)
+        grid = {
+            "nz": (self.grid.nz - 1) * factor + 1,
+            "nx": (self.grid.nx - 1) * factor + 1,
+            "spacing": self.grid.spacing / factor,
+        }
+        time = {
+            "dt": self.config.dt / factor,
+            "nt": (self.config.nt - 1) * factor + 1,
+            "keep_every": self.config.keep_every * factor,
+        }
+        return Survey(self.grid.model_copy(update=grid), self.config.model_copy(update=time))
 
     def differences(self, other: "Survey") -> list[str]:
-        """Name what differs from another survey, such as ``survey.dt: 0.002 against 0.001``; empty if nothing."""
+        """Name what differs from another survey: ``survey.dt: 0.002 against 0.001``; empty if nothing."""
         mine, theirs = _leaves(self.to_dict()), _leaves(other.to_dict())
         return [f"{key}: {mine[key]} against {theirs[key]}" for key in mine if mine[key] != theirs[key]]
 
-    def _on_cells(self, positions: Floats) -> Floats:
-        return np.asarray(np.round(positions / self.grid.spacing) * self.grid.spacing, dtype=np.float64)
+    @property
+    def _last_offset(self) -> float:
+        """Distance from the shot to the streamer's last receiver [m]."""
+        return self.config.near_offset + (self.config.receivers - 1) * self.config.receiver_interval
 
-    def _positions_outside(self) -> list[str]:
-        config, mistakes = self.config, []
-        for key, value in (("survey.depth", self.shot_depth), ("survey.receiver_depth", self.receiver_depth)):
-            if value > self.bottom:
-                mistakes.append(f"{key}: {value:g} m is below the grid, whose last row is at {self.bottom:g} m")
-        if config.top == "free" and min(self.shot_depth, self.receiver_depth) <= 0:
-            mistakes.append(
-                f"survey.depth: sources and receivers on a free surface neither emit nor record; "
-                f"put them at {self.grid.spacing:g} m or deeper"
-            )
-        if config.spread == "streamer":
-            needed = config.near_offset + (config.receivers - 1) * config.receiver_interval
-            if needed > self.length:
-                fits = int((self.length - config.near_offset) / config.receiver_interval) + 1
+    def _misplaced_depths(self) -> list[str]:
+        spacing, mistakes = self.grid.spacing, []
+        depths = {"survey.depth": self.config.depth, "survey.receiver_depth": self.config.receiver_depth}
+        for key, depth in depths.items():
+            if depth is None:
+                continue
+            row = depth / spacing
+            if depth > self.bottom:
+                mistakes.append(f"{key}: {depth:g} m is below the last row, at {self.bottom:g} m")
+            elif abs(row - round(row)) > ON_CELL:
+                above = math.floor(row) * spacing
                 mistakes.append(
-                    f"survey.receivers: the streamer's last receiver is {needed:g} m behind the shot, but the "
-                    f"grid is {self.length:g} m long; at most {max(fits, 0)} receivers fit"
+                    f"{key}: {depth:g} m is between rows; take {above:g} or {above + spacing:g} m"
                 )
-                return mistakes
-        elif config.shot_margin is not None and config.shot_margin > self.length / 2:
+        if self.config.top == "free" and min(self.shot_depth, self.receiver_depth) <= 0:
             mistakes.append(
-                f"survey.shot_margin: {config.shot_margin:g} m is past the middle of the {self.length:g} m line"
+                "survey.depth: sources and receivers on a free surface neither emit nor record; "
+                f"put them at {spacing:g} m or deeper"
             )
-            return mistakes
-        if len(np.unique(self.shot_x)) < config.shots:
+        return mistakes
+
+    def _misplaced_along_line(self) -> list[str]:
+        config, spacing, length = self.config, self.grid.spacing, self.length
+        if config.spread == "streamer":
+            if config.receiver_interval < spacing * (1 - ON_CELL):
+                return [
+                    f"survey.receiver_interval: {config.receiver_interval:g} m is closer than the cells; "
+                    f"take {spacing:g} m or more"
+                ]
+            fits = _whole((length - config.near_offset) / config.receiver_interval) + 1
+            if config.receivers > fits:
+                return [
+                    f"survey.receivers: the streamer's last receiver is {self._last_offset:g} m behind the "
+                    f"shot, but the line is {length:g} m long; "
+                    + (f"at most {fits} fit" if fits >= 2 else "take a smaller survey.near_offset")
+                ]
+            most_shots = _whole((length - self._last_offset) / spacing) + 1
+        else:
+            margin = config.shot_margin
+            if margin is not None and margin > length / 2:
+                return [
+                    f"survey.shot_margin: {margin:g} m is past the middle of the {length:g} m line; "
+                    f"take {length / 2:g} m or less"
+                ]
+            most_shots = self.grid.nx - 1 if margin is None else _whole((length - 2 * margin) / spacing) + 1
+        mistakes = []
+        if config.shots > most_shots:
             mistakes.append(
-                f"survey.shots: {config.shots} shots do not fit on separate cells of the {self.length:g} m line"
+                f"survey.shots: {config.shots} shots are closer than the {spacing:g} m cells; "
+                f"at most {most_shots} fit"
             )
         if config.spread == "fixed" and config.receivers > self.grid.nx:
             mistakes.append(
-                f"survey.receivers: {config.receivers} receivers are closer than the {self.grid.spacing:g} m "
-                f"cells; at most {self.grid.nx}"
+                f"survey.receivers: {config.receivers} receivers are closer than the {spacing:g} m cells; "
+                f"at most {self.grid.nx} fit"
             )
         return mistakes
 
     def _instability(self) -> list[str]:
-        fastest = self.grid.velocity[1]
-        courant = fastest * self.config.dt * math.sqrt(2) / self.grid.spacing
+        fastest, spacing = self.grid.velocity[1], self.grid.spacing
+        courant = fastest * self.config.dt * math.sqrt(2) / spacing
         if courant <= COURANT_LIMIT * (1 + 1e-9):
             return []
-        largest = COURANT_LIMIT * self.grid.spacing / (fastest * math.sqrt(2))
         return [
-            f"survey.dt: {self.config.dt:g} s is unstable: Courant number {courant:.3f} at {fastest:g} m/s on "
-            f"{self.grid.spacing:g} m cells, the limit is {COURANT_LIMIT}; take dt <= {_round_down(largest):g} s "
-            "(and more nt and keep_every in proportion)"
+            f"survey.dt: {self.config.dt:g} s is unstable: Courant number {courant:.3f} at {fastest:g} m/s "
+            f"on {spacing:g} m cells, the limit is {COURANT_LIMIT}; take dt <= "
+            f"{self._largest_dt(spacing):g} s (and more nt and keep_every in proportion)"
         ]
 
     def _undersampling(self, order: int) -> list[str]:
-        highest = HIGHEST_FREQUENCY * self.config.wavelet.frequency
-        slowest = self.grid.velocity[0]
-        points = slowest / highest / self.grid.spacing
+        slowest, spacing = self.grid.velocity[0], self.grid.spacing
+        peak = self.config.wavelet.frequency
+        highest = HIGHEST_FREQUENCY * peak
+        points = slowest / highest / spacing * (1 + 1e-9)
         needed = MIN_POINTS_PER_WAVELENGTH[order]
-        if points >= needed * (1 - 1e-9):
+        if points >= needed:
             return []
-        spacing = slowest / highest / needed
-        frequency = slowest / (HIGHEST_FREQUENCY * self.grid.spacing * needed)
+        finer = _round_down(slowest / highest / needed)
+        slower = _round_down(slowest / (HIGHEST_FREQUENCY * spacing * needed))
         orders = [o for o, least in MIN_POINTS_PER_WAVELENGTH.items() if points >= least]
         return [
-            f"survey.wavelet.frequency: {self.config.wavelet.frequency:g} Hz reaches {highest:g} Hz, whose wavelength "
-            f"at {slowest:g} m/s has {points:.2f} cells of {self.grid.spacing:g} m; order {order} needs "
-            f"{needed:g}: take grid.spacing <= {_round_down(spacing):g} m or a frequency <= {_round_down(frequency):g} Hz"
-            + (f", or physics.order {orders[0]}" if orders else "")
+            f"survey.wavelet.frequency: {peak:g} Hz reaches {highest:g} Hz, whose wavelength at {slowest:g} "
+            f"m/s has {points:.2f} cells of {spacing:g} m; order {order} needs {needed:g}: take "
+            f"grid.spacing <= {finer:g} m (with survey.dt <= {self._largest_dt(finer):g} s) or a frequency "
+            f"<= {slower:g} Hz" + (f", or physics.order {orders[0]}" if orders else "")
         ]
+
+    def _largest_dt(self, spacing: float) -> float:
+        """Largest stable time step [s] on cells of ``spacing`` [m]."""
+        return _round_down(COURANT_LIMIT * spacing / (self.grid.velocity[1] * math.sqrt(2)))
+
+
+def _whole(ratio: float) -> int:
+    """How often one length goes into another; at least 0."""
+    return max(0, math.floor(ratio + ON_CELL))
 
 
 def _round_down(value: float) -> float:

@@ -4,7 +4,8 @@ import math
 from typing import Any, Literal
 
 import torch
-from lightning import LightningModule
+from lightning import LightningModule  # noqa: TID253 - nobody imports this file but to train or invert
+from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig  # noqa: TID253
 from torch import Tensor
 
 from fwi import losses, metrics, networks
@@ -71,14 +72,16 @@ class InversionTask(LightningModule):
         """Average over the samples that have the score: one without salt has no IoU."""
         self.log_dict({name: torch.cat(values).nanmean() for name, values in self._scores.items()})
 
-    def configure_optimizers(self) -> dict[str, Any]:
+    def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         """Adam or AdamW; the learning rate warms up linearly and falls along a cosine, step by step."""
         train = self.study.train
         optimizer: torch.optim.Optimizer
         if train.optimizer == "adam":
             optimizer = torch.optim.Adam(self.parameters(), train.learning_rate)
         else:
-            optimizer = torch.optim.AdamW(self.parameters(), train.learning_rate, weight_decay=train.weight_decay)
+            optimizer = torch.optim.AdamW(
+                self.parameters(), train.learning_rate, weight_decay=train.weight_decay
+            )
         steps = int(self.trainer.estimated_stepping_batches)
         warmup = train.warmup * steps if train.schedule == "cosine" else 0.0
 

@@ -1,0 +1,108 @@
+"""A pool of processes for long work that may be interrupted: none outlives its parent, progress is counted.
+
+One thread per process scales better than threads within the wave equation.
+"""
+
+import contextlib
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Callable, Generator, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing.connection import wait as wait_for_handle
+from typing import Any, TypeVar
+
+JobT = TypeVar("JobT")
+ResultT = TypeVar("ResultT")
+
+REPORT_EVERY = 0.5
+"""Seconds between two looks at the count of steps."""
+
+_steps_done: Any = None  # a counter shared with the parent, set in workers alone
+
+
+def completed(
+    work: Callable[[JobT], ResultT], jobs: Sequence[JobT], workers: int, on_progress: Callable[[int], None]
+) -> Generator[ResultT]:
+    """Do each job in one of several processes; a generator to be closed, which ends the processes at once.
+
+    Args:
+        work: what to do with a job; may call ``count_step``. It and the jobs reach the processes by pickle.
+        jobs: at least one.
+        workers: processes, each of one thread.
+        on_progress: called in this process with the number of steps that all workers have counted.
+
+    Yields:
+        The results, in the order in which they are done.
+
+    Raises:
+        ChildProcessError: a worker was killed.
+        Exception: whatever ``work`` raises.
+    """
+    with _pool(min(workers, len(jobs))) as (executor, counter):
+        with _deaf_to_interrupts():
+            waiting = {executor.submit(work, job) for job in jobs}
+        done = 0
+        while waiting:
+            finished, waiting = wait(waiting, REPORT_EVERY, FIRST_COMPLETED)
+            if counter.value != done:
+                done = counter.value
+                on_progress(done)
+            for future in sorted(finished, key=lambda future: future.exception() is not None):
+                yield future.result()  # what succeeded first, lest an error hide it
+
+
+def count_step() -> None:
+    """Count a step of the work for the parent's progress; nothing outside of a worker."""
+    if _steps_done is not None:
+        with _steps_done.get_lock():
+            _steps_done.value += 1
+
+
+@contextlib.contextmanager
+def _pool(workers: int) -> Iterator[tuple[ProcessPoolExecutor, Any]]:
+    context = multiprocessing.get_context("spawn")
+    counter = context.Value("q", 0)
+    executor = ProcessPoolExecutor(workers, context, initializer=_start_worker, initargs=(counter,))
+    others = set(multiprocessing.active_children())
+    try:
+        yield executor, counter
+    except BaseException as error:
+        for process in set(multiprocessing.active_children()) - others:
+            process.terminate()
+        executor.shutdown(wait=True, cancel_futures=True)
+        if isinstance(error, BrokenProcessPool):
+            raise ChildProcessError(
+                "a worker was killed, perhaps because the memory ran out; what was finished is kept. "
+                "Run the same command again to continue, with fewer workers if it was the memory"
+            ) from None
+        raise
+    executor.shutdown()
+
+
+@contextlib.contextmanager
+def _deaf_to_interrupts() -> Iterator[None]:
+    """Start processes that Ctrl-C does not reach: it is their parent's, which gets it after the block."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # processes started now inherit this
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _start_worker(counter: Any) -> None:
+    global _steps_done
+    threading.Thread(target=_end_with_parent, daemon=True).start()  # before anything that takes time
+    import torch
+
+    torch.set_num_threads(1)
+    _steps_done = counter
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        wait_for_handle([parent.sentinel])
+        os._exit(1)

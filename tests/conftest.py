@@ -1,0 +1,66 @@
+"""What several test files share: one tiny study, and its data set, simulated once per test run.
+
+``tiny_study`` is 24 x 36 cells, 4 shots and half a second: a sample takes some 50 ms. Its ``storage.folder``
+is ``tiny_data``, which is everybody's: read it, and take ``tiny_copy`` to change or damage something.
+"""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from data_prep.simulate import make_shard, recipe, salt_jobs
+from fwi.config import GridConfig, StorageConfig, StudyConfig, SurveyConfig
+from fwi.shards import DataSet
+
+SimulateHere = Callable[[StudyConfig], DataSet]
+
+
+@pytest.fixture(scope="session")
+def tiny_study(tmp_path_factory: pytest.TempPathFactory) -> StudyConfig:
+    """A study whose records are made in seconds; two shards of 4 to train, one to validate, one to test."""
+    return StudyConfig(
+        grid=GridConfig(nz=24, nx=36, spacing=20.0),
+        survey=SurveyConfig(shots=4, shot_margin=80.0, receivers=36, dt=0.002, nt=250, keep_every=5),
+        storage=StorageConfig(
+            folder=tmp_path_factory.mktemp("tiny"), train=8, validation=4, test=4, samples_per_shard=4
+        ),
+    )
+
+
+@pytest.fixture(scope="session")
+def simulate_here() -> SimulateHere:
+    """Simulate a study in this process: an oracle for what a pool of processes makes of it."""
+
+    def simulate(study: StudyConfig) -> DataSet:
+        threads = torch.get_num_threads()
+        torch.set_num_threads(1)
+        data = DataSet(study.storage.folder, recipe(study), provenance={})
+        for job in salt_jobs(study):
+            data = data.with_entry(make_shard(study, job))
+        data.write()
+        torch.set_num_threads(threads)
+        return data
+
+    return simulate
+
+
+@pytest.fixture(scope="session")
+def tiny_data(tiny_study: StudyConfig, simulate_here: SimulateHere) -> Path:
+    """Folder of the data set of ``tiny_study``. Read only: it is shared by all tests."""
+    return simulate_here(tiny_study).folder
+
+
+@pytest.fixture
+def tiny_copy(tiny_study: StudyConfig, tiny_data: Path, tmp_path: Path) -> StudyConfig:
+    """``tiny_study`` with a copy of its data set of the test's own."""
+    folder = tmp_path / "tiny"
+    shutil.copytree(tiny_data, folder)
+    return with_storage(tiny_study, folder=folder)
+
+
+def with_storage(study: StudyConfig, **changes: object) -> StudyConfig:
+    """The same study, stored otherwise."""
+    return study.model_copy(update={"storage": study.storage.model_copy(update=changes)})

@@ -1,0 +1,53 @@
+"""What the tests of the recipes share: a tiny study that trains in seconds, and the run that it gives."""
+
+import os
+from pathlib import Path
+
+import pytest
+import torch
+
+from fwi import config
+from fwi.config import DataConfig, ModelConfig, StudyConfig, TrainConfig
+
+
+@pytest.fixture(scope="session", autouse=True)
+def offline_and_on_one_thread():
+    """W&B as the study has it, whatever the developer's shell says, and equal sums in every process."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [name for name in os.environ if name.startswith("WANDB_")]:
+            patch.delenv(name)
+        patch.setenv("OMP_NUM_THREADS", "1")
+        threads = torch.get_num_threads()
+        torch.set_num_threads(1)
+        yield
+        torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="session")
+def trained_study(tiny_study: StudyConfig, tiny_data: Path) -> StudyConfig:
+    """``tiny_study`` with a network and a training of its size: four epochs of two steps."""
+    return tiny_study.model_copy(
+        update={
+            "data": DataConfig(workers=0),
+            "model": ModelConfig(channels=(8, 16, 32), attention=("none", "se", "ca")),
+            "train": TrainConfig(epochs=4, batch_size=4, ema=0.5, precision="32"),
+        }
+    )
+
+
+@pytest.fixture(scope="session")
+def trained_run(trained_study: StudyConfig, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished training of ``trained_study``. Read only: it is shared by all tests."""
+    from experiments.train import train
+
+    folder = tmp_path_factory.mktemp("runs") / "trained"
+    train(trained_study, folder)
+    return folder
+
+
+@pytest.fixture
+def study_file(trained_study: StudyConfig, tmp_path: Path) -> Path:
+    """``trained_study`` as YAML, for the command line."""
+    path = tmp_path / "study.yaml"
+    path.write_text(config.dump(trained_study))
+    return path

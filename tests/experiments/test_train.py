@@ -1,0 +1,366 @@
+import csv
+import io
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+import torch
+import yaml
+
+from experiments.callbacks import WandbRun
+from experiments.cli import main
+from experiments.train import datasets, train
+from fwi import runs
+from fwi.config import StudyConfig, TrackingConfig
+from fwi.shards import read
+from fwi.task import InversionTask
+
+KILL_IN_THE_THIRD_EPOCH = """
+import os, signal, sys
+from experiments.cli import main
+from fwi.task import InversionTask
+
+step = InversionTask.training_step
+
+def deadly_step(task, batch, number):
+    if task.global_step == 5:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return step(task, batch, number)
+
+InversionTask.training_step = deadly_step
+main(sys.argv[1:])
+"""
+
+
+def untracked(study: StudyConfig, **changes: object) -> StudyConfig:
+    """The study without W&B and with other settings of the training."""
+    train = study.train.model_copy(update=changes)
+    return study.model_copy(update={"train": train, "tracking": TrackingConfig(mode="disabled")})
+
+
+def table(run: Path) -> list[dict[str, str]]:
+    """The rows of ``metrics.csv`` without the column that may differ between equal runs."""
+    with open(run / "metrics.csv", newline="") as file:
+        return [
+            {key: value for key, value in row.items() if key != "seconds"} for row in csv.DictReader(file)
+        ]
+
+
+def checkpoint(run: Path, which: Path = runs.LAST) -> dict:
+    return torch.load(run / which, map_location="cpu", weights_only=True)
+
+
+def assert_same_training(run: Path, other: Path) -> None:
+    """Bit for bit: table, averaged and raw weights, optimiser, and the best epoch."""
+    assert table(run) == table(other)
+    for which in (runs.BEST, runs.LAST):
+        one, two = checkpoint(run, which), checkpoint(other, which)
+        for part in ("state_dict", "current_model_state"):
+            assert one[part].keys() == two[part].keys()
+            for name, weights in one[part].items():
+                assert torch.equal(weights, two[part][name]), f"{which} {part} {name}"
+        assert one["epoch"] == two["epoch"]
+        torch.testing.assert_close(one["optimizer_states"], two["optimizer_states"], rtol=0, atol=0)
+        assert best_score(one) == best_score(two)
+
+
+def best_score(content: dict) -> float:
+    states = [state for name, state in content["callbacks"].items() if "best_model_score" in state]
+    return float(states[0]["best_model_score"])
+
+
+def interrupt(monkeypatch: pytest.MonkeyPatch, step: int) -> None:
+    """Let the training fail before a step."""
+    original = InversionTask.training_step
+
+    def failing(task, batch, number):
+        if task.global_step == step:
+            raise RuntimeError("power cut")
+        return original(task, batch, number)
+
+    monkeypatch.setattr(InversionTask, "training_step", failing)
+
+
+def test_run_folder_holds_what_later_commands_need(trained_run, trained_study):
+    assert runs.read_study(trained_run) == trained_study
+    for name in (runs.PROVENANCE, runs.MEAN_MODEL, runs.BEST, runs.LAST, "metrics.csv", "wandb"):
+        assert (trained_run / name).exists()
+    assert not list(trained_run.rglob("*.tmp"))
+
+
+def test_mean_model_is_that_of_the_training_split(trained_run, tiny_data):
+    training = np.concatenate([read(path).velocity for path in sorted(tiny_data.glob("train-*.h5"))])
+
+    np.testing.assert_allclose(runs.read_mean_model(trained_run), training.mean(axis=0), rtol=1e-6)
+
+
+def test_table_has_a_row_for_each_epoch(trained_run):
+    rows = table(trained_run)
+
+    assert [row["epoch"] for row in rows] == ["0", "1", "2", "3"]
+    assert [row["step"] for row in rows] == ["2", "4", "6", "8"]
+    assert float(rows[-1]["learning_rate"]) == 0
+    assert all(float(row["validation/mae"]) > 0 for row in rows)
+
+
+def test_best_checkpoint_is_of_the_epoch_with_the_least_validation_mae(trained_run):
+    errors = [float(row["validation/mae"]) for row in table(trained_run)]
+
+    assert checkpoint(trained_run, runs.BEST)["epoch"] == int(np.argmin(errors))
+    assert best_score(checkpoint(trained_run)) == pytest.approx(min(errors))
+    assert checkpoint(trained_run, runs.LAST)["epoch"] == 3
+
+
+def test_tiny_network_learns_a_handful_of_samples_by_heart(trained_study, tmp_path):
+    study = untracked(trained_study, epochs=60, learning_rate=5e-3, ema=0.0, weight_decay=0.0)
+    study = study.model_copy(update={"data": study.data.model_copy(update={"flip": 0.0})})
+
+    train(study, tmp_path / "run")
+
+    losses = [float(row["train/loss"]) for row in table(tmp_path / "run")]
+    assert min(losses[-5:]) < losses[0] / 4
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("workers", [0, 1])
+def test_killed_training_resumes_to_the_result_of_an_uninterrupted_one(
+    workers, trained_study, trained_run, study_file, tmp_path
+):
+    run = tmp_path / "killed"
+    flags = ["train", "--config", str(study_file), "--data.workers", str(workers), "--run", str(run)]
+
+    killed = subprocess.run([sys.executable, "-c", KILL_IN_THE_THIRD_EPOCH, *flags], capture_output=True)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr.decode()
+    assert len(table(run)) == 2
+    main(["train", "--run", str(run), "--resume"])
+
+    assert_same_training(run, trained_run)
+
+
+def test_interrupted_run_may_be_moved_before_it_is_resumed(trained_study, trained_run, tmp_path, monkeypatch):
+    with monkeypatch.context() as patch, pytest.raises(RuntimeError, match="power cut"):
+        interrupt(patch, step=7)
+        train(trained_study, tmp_path / "here")
+    (tmp_path / "here").rename(tmp_path / "there")
+
+    train(trained_study, tmp_path / "there", resume=True)
+
+    assert_same_training(tmp_path / "there", trained_run)
+    assert not (tmp_path / "here").exists()
+
+
+def test_run_interrupted_in_its_first_epoch_starts_over_on_resume(
+    trained_study, trained_run, tmp_path, monkeypatch
+):
+    with monkeypatch.context() as patch, pytest.raises(RuntimeError, match="power cut"):
+        interrupt(patch, step=1)
+        train(trained_study, tmp_path / "run")
+
+    train(StudyConfig(), tmp_path / "run", resume=True)
+
+    assert_same_training(tmp_path / "run", trained_run)
+
+
+def test_resuming_a_finished_run_changes_nothing(trained_run, tmp_path):
+    run = tmp_path / "finished"
+    shutil.copytree(trained_run, run, symlinks=True)
+
+    train(StudyConfig(), run, resume=True)
+
+    assert_same_training(run, trained_run)
+
+
+def test_training_stops_early_and_stays_stopped(trained_study, tmp_path):
+    # The IoU of a network that has learnt nothing yet stays zero.
+    stop = trained_study.train.early_stop.model_copy(update={"metric": "validation/salt_iou", "patience": 2})
+    study = untracked(trained_study, epochs=6, learning_rate=1e-6, early_stop=stop)
+
+    train(study, tmp_path / "run")
+    rows = table(tmp_path / "run")
+    train(study, tmp_path / "run", resume=True)
+
+    assert [row["validation/salt_iou"] for row in rows] == ["0.0"] * 3
+    assert table(tmp_path / "run") == rows
+
+
+def test_saved_weights_are_the_moving_average_of_clipped_steps(trained_study, tmp_path, monkeypatch):
+    study = untracked(trained_study, epochs=3, clip=0.01, ema=0.7)
+    weights, norms = [], []
+
+    def watch(task, *_):
+        weights.append({name: value.detach().clone() for name, value in task.named_parameters()})
+        norms.append(torch.stack([value.grad.norm() for value in task.parameters()]).norm())
+
+    monkeypatch.setattr(InversionTask, "on_train_batch_end", watch)
+    train(study, tmp_path / "run")
+
+    # The average begins after half an epoch: with the second step of two.
+    saved = checkpoint(tmp_path / "run")
+    for name in weights[0]:
+        average = weights[1][name]
+        for step in weights[2:]:
+            average = 0.7 * average + 0.3 * step[name]
+        torch.testing.assert_close(saved["state_dict"][name], average)
+        assert torch.equal(saved["current_model_state"][name], weights[-1][name])
+    torch.testing.assert_close(torch.stack(norms), torch.full((6,), 0.01), rtol=1e-3, atol=0)
+
+
+def test_training_never_opens_the_test_split(trained_study, tmp_path, monkeypatch):
+    opened = []
+
+    def spy_on(module, name):
+        original = getattr(module, name)
+
+        class Spy(original if isinstance(original, type) else object):
+            def __new__(cls, path, *arguments, **options):
+                opened.append(Path(str(path)).name)
+                return original(path, *arguments, **options)
+
+        monkeypatch.setattr(module, name, Spy)
+
+    spy_on(h5py, "File")
+    monkeypatch.setattr("fwi.shards.sha256", lambda path: opened.append(path.name) or _sha256(path))
+    train(untracked(trained_study, epochs=1), tmp_path / "run")
+
+    assert {"train-00000.h5", "train-00001.h5", "validation-00000.h5"} == set(opened)
+
+
+def _sha256(path: Path) -> str:
+    from fwi.files import sha256
+
+    return sha256(path)
+
+
+def test_terminal_shows_a_line_per_epoch_and_nothing_of_the_libraries(trained_study, tmp_path, capfd):
+    train(trained_study, tmp_path / "run")
+
+    shown = capfd.readouterr()
+    lines = [line for line in shown.err.replace("\r", "").splitlines() if line]
+    assert len(lines) == 4
+    assert all(line.startswith(f"epoch {number}/4: train/loss") for number, line in enumerate(lines, start=1))
+    assert shown.out.startswith(f"{tmp_path / 'run'}: 4 epochs, best validation MAE")
+    assert len(shown.out.splitlines()) == 1
+
+
+@pytest.mark.slow
+def test_ctrl_c_ends_with_exit_code_2_and_a_run_that_can_go_on(study_file, tmp_path):
+    run, elsewhere = tmp_path / "run", tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    flags = ["train", "--config", str(study_file), "--run", str(run), "--data.workers", "1"]
+    environment = {**os.environ, "HOME": str(elsewhere), "TMPDIR": str(elsewhere)}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "experiments.cli", *flags, "--train.epochs", "100000"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment,
+        start_new_session=True,
+    )
+    deadline = time.monotonic() + 120
+    while not (run / runs.LAST).exists() and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.1)
+    os.killpg(process.pid, signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+
+    assert process.returncode == 2
+    assert f"fwi: error: interrupted; go on with: fwi train --run {run} --resume" in errors
+    assert "Traceback" not in errors
+    runs.read_checkpoint(run, runs.LAST, runs.read_study(run))
+    assert not [path for path in elsewhere.rglob("*") if "wandb" in path.name]
+
+
+# -- Weights & Biases
+
+
+def records(run: Path) -> list:
+    """The records of a run's newest offline W&B file, read with W&B's own reader."""
+    from wandb.proto import wandb_internal_pb2
+    from wandb.sdk.internal.datastore import DataStore
+
+    newest = max(run.glob("wandb/offline-run-*"), key=lambda path: path.stat().st_mtime_ns)
+    store = DataStore()
+    store.open_for_scan(str(next(newest.glob("*.wandb"))))
+    found = []
+    while (data := store.scan_data()) is not None:
+        record = wandb_internal_pb2.Record()
+        record.ParseFromString(data)
+        found.append(record)
+    return found
+
+
+def history(run: Path) -> list[dict]:
+    found = []
+    for record in records(run):
+        if record.HasField("history"):
+            items = record.history.item
+            found.append(
+                {item.key or "/".join(item.nested_key): yaml.safe_load(item.value_json) for item in items}
+            )
+    return found
+
+
+def test_offline_run_has_the_config_the_losses_and_the_sections_of_each_epoch(trained_run, trained_study):
+    logged, rows = history(trained_run), table(trained_run)
+
+    assert len(logged) == 4
+    for entry, row in zip(logged, rows, strict=True):
+        for name in ("epoch", "train/loss", "validation/loss", "validation/mae", "learning_rate"):
+            assert entry[name] == pytest.approx(float(row[name])), name
+        assert entry["_step"] == int(row["step"])
+        path = entry.get("sections/path") or entry["sections"]["path"]
+        assert list(trained_run.glob(f"wandb/offline-run-*/files/{path}"))
+    begun = next(record.run for record in records(trained_run) if record.HasField("run"))
+    config = {item.key: yaml.safe_load(item.value_json) for item in begun.config.update}
+    assert StudyConfig.model_validate({k: v for k, v in config.items() if k != "_wandb"}) == trained_study
+
+
+def test_four_fixed_sections_of_the_validation_split_are_drawn(trained_study, tmp_path):
+    _, validation = datasets(trained_study)
+
+    tracked = WandbRun(trained_study, tmp_path, validation)
+
+    assert tracked.names == ["validation 0", "validation 1", "validation 2", "validation 3"]
+
+
+def test_run_of_any_name_is_a_legal_wandb_run(trained_study, tmp_path):
+    run = tmp_path / ("a name #1: with/slash " + "x" * 80)
+
+    train(
+        trained_study.model_copy(update={"train": trained_study.train.model_copy(update={"epochs": 1})}), run
+    )
+
+    begun = next(record.run for record in records(run) if record.HasField("run"))
+    assert len(begun.run_id) <= 64
+    assert not set(begun.run_id) & set("/\\#?%: ")
+
+
+def test_disabled_wandb_leaves_no_trace_but_the_table(trained_study, tmp_path, monkeypatch):
+    monkeypatch.setenv("WANDB_MODE", "disabled")
+
+    train(trained_study, tmp_path / "run")
+
+    assert not (tmp_path / "run/wandb").exists()
+    assert len(table(tmp_path / "run")) == 4
+
+
+@pytest.mark.parametrize(
+    ("mode", "said"), [("online", "there is no key: set WANDB_API_KEY"), ("dryrun", "known: offline, online")]
+)
+def test_wandb_that_cannot_work_is_refused_before_anything_is_written(
+    mode, said, study_file, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setenv("WANDB_MODE", mode)
+    monkeypatch.setenv("HOME", str(tmp_path))
+
+    with pytest.raises(SystemExit, match="2"):
+        main(["train", "--config", str(study_file), "--run", str(tmp_path / "run")])
+
+    assert said in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()

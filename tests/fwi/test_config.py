@@ -1,0 +1,300 @@
+import textwrap
+from pathlib import Path
+
+import pytest
+import yaml
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from fwi import config
+from fwi.config import ConfigError, StudyConfig
+from fwi.survey import Survey
+
+SHIPPED = Path(__file__).resolve().parents[2] / "configs"
+
+
+@pytest.fixture
+def write(tmp_path):
+    """Write a study file and give its path."""
+
+    def write_file(text: str, name: str = "study.yaml") -> Path:
+        path = tmp_path / name
+        path.write_text(textwrap.dedent(text), encoding="utf-8")
+        return path
+
+    return write_file
+
+
+def mistakes_of(path: Path) -> list[str]:
+    """The lines of the error that a study file raises, less the first."""
+    with pytest.raises(ConfigError) as caught:
+        config.load([path])
+    return [line.removeprefix("  - ") for line in str(caught.value).splitlines()[1:]]
+
+
+# -- reading and merging
+
+
+def test_no_file_gives_the_defaults():
+    assert config.load([]) == StudyConfig()
+
+
+def test_an_empty_file_changes_nothing(write):
+    assert config.load([write("# nothing yet\n")]) == StudyConfig()
+
+
+def test_later_files_override_earlier_ones_key_by_key(write):
+    base = write("survey: {shots: 5, wavelet: {frequency: 8.0}}\ntrain: {epochs: 3}", "base.yaml")
+    override = write("survey: {receivers: 76, wavelet: {frequency: 6.0}}", "override.yaml")
+
+    study = config.load([base, override])
+
+    assert (study.survey.shots, study.survey.receivers) == (5, 76)
+    assert study.survey.wavelet.frequency == 6.0
+    assert study.train.epochs == 3
+    assert config.load([override, base]).survey.wavelet.frequency == 8.0
+
+
+def test_loss_terms_and_attention_are_replaced_whole(write):
+    base = write(
+        """
+        model: {channels: [8, 16], attention: [none, {name: se, reduction: 4}]}
+        train: {loss: {l1: 1.0, ssim: 0.5}}
+        """,
+        "base.yaml",
+    )
+    override = write("model: {attention: [cbam, none]}\ntrain: {loss: {mse: 2.0}}", "override.yaml")
+
+    study = config.load([base, override])
+
+    assert study.train.loss == {"mse": 2.0}
+    assert [entry.name for entry in study.model.attention] == ["cbam", "none"]
+
+
+def test_merging_leaves_its_arguments_alone():
+    base, override = {"survey": {"shots": 5}}, {"survey": {"nt": 7}}
+
+    merged = config.merge(base, override)
+
+    assert merged == {"survey": {"shots": 5, "nt": 7}}
+    assert (base, override) == ({"survey": {"shots": 5}}, {"survey": {"nt": 7}})
+
+
+def test_an_attention_entry_is_a_name_or_a_name_with_options(write):
+    study = config.load([write("model: {channels: [8, 16], attention: [se, {name: ca, reduction: 4}]}")])
+
+    squeeze, coordinate = study.model.attention
+    assert (squeeze.name, squeeze.reduction) == ("se", 16)
+    assert (coordinate.name, coordinate.reduction) == ("ca", 4)
+
+
+# -- mistakes
+
+
+def test_all_mistakes_of_a_file_are_listed_at_once_each_with_its_key(write):
+    path = write(
+        """
+        grid: {nz: 3, velocity: [1.5, 4.5]}
+        survey: {shot: 5, dt: -1}
+        physics: {order: 5}
+        model: {channels: [8, 16, 32], attention: [none, se]}
+        train: {loss: {l3: 1.0}, early_stop: {metric: accuracy}}
+        colour: red
+        """
+    )
+
+    mistakes = mistakes_of(path)
+
+    assert {line.split(":")[0] for line in mistakes} == {
+        "grid.nz",
+        "grid.velocity",
+        "survey.shot",
+        "survey.dt",
+        "physics.order",
+        "model.attention",
+        "train.loss.l3.[key]",
+        "train.early_stop.metric",
+        "colour",
+    }
+    assert len(mistakes) == 9
+
+
+def test_the_message_begins_with_the_files_and_the_number_of_mistakes(write):
+    first, second = write("grid: {nz: 3}", "a.yaml"), write("colour: red", "b.yaml")
+
+    with pytest.raises(ConfigError) as caught:
+        config.load([first, second])
+
+    assert str(caught.value).startswith(f"{first} + {second}: 2 mistakes\n")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("survey: {shot: 5}", ["survey.shot: unknown key", "shots", "receivers", "wavelet"]),
+        ("colour: red", ["colour: unknown key", "grid", "survey", "tracking"]),
+        ("survey: {wavelet: {phase: 0}}", ["survey.wavelet.phase: unknown key", "kind", "frequency"]),
+        (
+            "model: {channels: [1, 2], attention: [se, {name: ca, ratio: 4}]}",
+            ["unknown key", "name, reduction, gate"],
+        ),
+        ("survey: {wavelet: {kind: ormsby}}", ["survey.wavelet.kind: 'ormsby' is not offered", "'ricker'"]),
+        (
+            "model: {channels: [1, 2], attention: [se, eca]}",
+            ["model.attention.1: unknown name 'eca'", "'cbam'", "'ca'"],
+        ),
+        ("model: {channels: [1, 2], attention: [gate, se]}", ["model.attention.0: unknown name 'gate'"]),
+        ("model: {channels: [1, 2], skip: [eca]}", ["model.skip.0: unknown name 'eca'", "'gate'"]),
+        (
+            "model: {channels: [1, 2], attention: [se, 7]}",
+            ["model.attention.1: 7 names no mechanism", "write se"],
+        ),
+        (
+            "model: {channels: [1, 2, 4], attention: [se, ca]}",
+            ["model.attention: 2 entries", "need 3", "'none'"],
+        ),
+        (
+            "model: {channels: [1, 2, 4], skip: [gate]}",
+            ["model.skip: 1 entries", "need 2", "skip connection"],
+        ),
+        ("model: {name: fcnvmb_unet, attention: [se, se, se, se, se]}", ["model: ", "use attention_unet"]),
+        ("grid: {velocity: [1.5, 4.5]}", ["grid.velocity: 1.5 .. 4.5 looks like km/s", "m/s"]),
+        ("grid: {velocity: [4500, 1500]}", ["grid.velocity: must ascend", "swap"]),
+        ("grid: {spacing: .inf}", ["grid.spacing: input should be a finite number"]),
+        ("survey:", ["survey: expected keys with values, got None", "remove the line"]),
+        ("train: {epochs: 2.5}", ["train.epochs: input should be a valid integer", "2.5"]),
+    ],
+)
+def test_a_mistake_is_told_with_what_would_be_right(write, text, said):
+    (mistake,) = mistakes_of(write(text))
+
+    for words in said:
+        assert words in mistake
+
+
+def test_a_missing_file_points_to_the_shipped_studies(tmp_path):
+    with pytest.raises(ConfigError, match=r"none\.yaml: no such file; .*configs/"):
+        config.load([tmp_path / "none.yaml"])
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [("grid: {nz: 3", "not valid YAML"), ("- grid", "expected sections .* got a list"), ("7", "got a int")],
+)
+def test_a_file_that_is_no_mapping_is_refused_by_name(write, text, said):
+    with pytest.raises(ConfigError, match=rf"study\.yaml: .*{said}"):
+        config.load([write(text)])
+
+
+def test_yaml_that_would_build_objects_is_refused(write):
+    with pytest.raises(ConfigError, match="not valid YAML"):
+        config.load([write("!!python/object/apply:os.getcwd []")])
+
+
+def test_a_study_cannot_be_changed_after_it_was_validated():
+    study = StudyConfig()
+
+    with pytest.raises(ValidationError, match="frozen"):
+        study.grid = study.grid
+    with pytest.raises(ValidationError, match="frozen"):
+        study.survey.wavelet.frequency = 5.0
+
+
+# -- writing
+
+
+mechanisms = st.one_of(
+    st.just("none"),
+    st.builds(
+        lambda r, g: {"name": "se", "reduction": r, "gate": g},
+        st.integers(1, 32),
+        st.sampled_from(["sigmoid", "1+tanh"]),
+    ),
+    st.builds(lambda k: {"name": "cbam", "kernel_size": k}, st.sampled_from([3, 7])),
+    st.just("ca"),
+)
+
+
+@st.composite
+def studies(draw) -> dict:
+    """Values of a valid study, most keys left to their defaults."""
+    levels = draw(st.integers(2, 5))
+    slowest = draw(st.floats(300, 3000))
+    optional = {
+        "shot_margin": st.none() | st.floats(0, 1e4),
+        "receiver_depth": st.none() | st.floats(0, 1e4),
+        "spread": st.sampled_from(["fixed", "streamer"]),
+        "dt": st.floats(1e-6, 0.1),
+        "nt": st.integers(2, 10**5),
+    }
+    return {
+        "grid": {"nx": draw(st.integers(8, 2000)), "velocity": [slowest, slowest + draw(st.floats(1, 5000))]},
+        "survey": draw(st.fixed_dictionaries({}, optional=optional)),
+        "storage": {
+            "folder": draw(st.text("abc/ äß#:", min_size=1)),
+            "samples_per_shard": draw(st.integers(1, 99)),
+        },
+        "data": {"extra_folders": draw(st.lists(st.sampled_from(["a/b", "c"]), max_size=2))},
+        "model": {
+            "channels": draw(st.lists(st.integers(1, 512), min_size=levels, max_size=levels)),
+            "attention": draw(st.just([]) | st.lists(mechanisms, min_size=levels, max_size=levels)),
+            "skip": draw(st.lists(mechanisms | st.just("gate"), min_size=levels - 1, max_size=levels - 1)),
+        },
+        "train": {
+            "loss": draw(
+                st.dictionaries(st.sampled_from(["l1", "mse", "ssim"]), st.floats(1e-9, 1e9), min_size=1)
+            ),
+            "learning_rate": draw(st.floats(1e-12, 1.0, exclude_min=True)),
+        },
+    }
+
+
+@given(values=studies())
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_what_dump_writes_load_reads_back_to_an_equal_study(tmp_path_factory, values):
+    study = StudyConfig.model_validate(values)
+    path = tmp_path_factory.mktemp("dump") / "study.yaml"
+
+    path.write_text(config.dump(study), encoding="utf-8")
+
+    assert config.load([path]) == study
+
+
+def test_a_dump_names_every_key_so_that_it_outlives_a_change_of_defaults():
+    dumped = yaml.safe_load(config.dump(StudyConfig()))
+
+    assert dumped.keys() == StudyConfig.model_fields.keys()
+    assert dumped["survey"]["wavelet"] == {"kind": "ricker", "frequency": 10.0}
+    assert dumped["train"].keys() == config.TrainConfig.model_fields.keys()
+
+
+def test_the_json_schema_describes_every_key():
+    schema = StudyConfig.model_json_schema()
+    sections = {"StudyConfig": schema, **schema["$defs"]}
+
+    def described(prop: dict) -> bool:
+        # A section's description may be that of its class.
+        return "description" in prop or "description" in schema["$defs"][prop["$ref"].rpartition("/")[2]]
+
+    undescribed = [
+        f"{name}.{key}"
+        for name, section in sections.items()
+        for key, prop in section["properties"].items()
+        if not described(prop)
+    ]
+    assert undescribed == []
+
+
+# -- the studies that come with the project
+
+
+@pytest.mark.parametrize(
+    "path", sorted(SHIPPED.rglob("*.yaml")), ids=lambda path: str(path.relative_to(SHIPPED))
+)
+def test_a_shipped_study_loads_and_its_survey_can_be_simulated(path):
+    study = config.load([path])
+
+    survey = Survey(study.grid, study.survey)
+    survey.check(study.physics.order)
+    assert survey.symmetric or study.data.flip == 0

@@ -1,0 +1,121 @@
+import json
+import re
+
+import numpy as np
+import pytest
+import torch
+
+from fwi import runs
+from fwi.config import ModelConfig, StudyConfig, TrainConfig
+from fwi.runs import RunError
+
+
+@pytest.fixture
+def folder(tiny_study, tmp_path):
+    """A run that has begun."""
+    runs.begin(tmp_path / "run", tiny_study)
+    return tmp_path / "run"
+
+
+def checkpoint_of(study: StudyConfig) -> dict:
+    return {"hyper_parameters": {"study": study.model_dump(mode="json")}, "state_dict": {}}
+
+
+def write(folder, which, content) -> None:
+    (folder / which).parent.mkdir(exist_ok=True)
+    torch.save(content, folder / which)
+
+
+def test_study_of_a_run_is_read_back_as_it_was_begun(folder, tiny_study):
+    assert runs.read_study(folder) == tiny_study
+
+
+def test_run_is_begun_once(folder, tiny_study):
+    with pytest.raises(RunError, match="--resume"):
+        runs.begin(folder, tiny_study)
+
+
+def test_stages_are_noted_one_below_the_other(folder):
+    runs.note(folder, "train", {"created": "yesterday"})
+    runs.note(folder, "evaluate", {"created": "today"})
+
+    noted = json.loads((folder / runs.PROVENANCE).read_text())
+    assert noted == [{"stage": "train", "created": "yesterday"}, {"stage": "evaluate", "created": "today"}]
+
+
+def test_mean_model_is_read_back(folder):
+    model = np.random.default_rng(0).uniform(2000, 4500, (24, 36)).astype(np.float32)
+
+    runs.write_mean_model(folder, model)
+
+    np.testing.assert_array_equal(runs.read_mean_model(folder), model)
+
+
+@pytest.mark.parametrize("content", [None, b"", b"\x93NUMPY cut short"])
+def test_missing_or_damaged_mean_model_is_named(folder, content):
+    if content is not None:
+        (folder / runs.MEAN_MODEL).write_bytes(content)
+
+    with pytest.raises(RunError, match=runs.MEAN_MODEL):
+        runs.read_mean_model(folder)
+
+
+def test_resumed_run_takes_its_own_study_where_none_is_given(folder, tiny_study):
+    assert runs.resumed(folder, StudyConfig()) == tiny_study
+    assert runs.resumed(folder, tiny_study) == tiny_study
+
+
+def test_resumed_run_refuses_another_study_and_names_what_differs(folder, tiny_study):
+    other = tiny_study.model_copy(update={"train": TrainConfig(epochs=7, clip=0.5)})
+
+    with pytest.raises(RunError) as refusal:
+        runs.resumed(folder, other)
+
+    own = tiny_study.train
+    assert f"train.epochs: 7 given, {own.epochs} in the run" in str(refusal.value)
+    assert f"train.clip: 0.5 given, {own.clip} in the run" in str(refusal.value)
+    assert "grid" not in str(refusal.value)
+
+
+def test_checkpoint_of_the_run_is_read(folder, tiny_study):
+    write(folder, runs.BEST, checkpoint_of(tiny_study))
+
+    assert runs.read_checkpoint(folder, runs.BEST, tiny_study)["state_dict"] == {}
+
+
+def test_checkpoint_of_another_network_is_refused_naming_what_differs(folder, tiny_study):
+    other = tiny_study.model_copy(update={"model": ModelConfig(channels=(8, 16))})
+    write(folder, runs.BEST, checkpoint_of(other))
+
+    with pytest.raises(RunError, match=re.escape("model.channels: [8, 16] in the checkpoint")):
+        runs.read_checkpoint(folder, runs.BEST, tiny_study)
+
+
+def test_missing_checkpoint_is_refused(folder, tiny_study):
+    with pytest.raises(RunError, match="has not finished an epoch"):
+        runs.read_checkpoint(folder, runs.BEST, tiny_study)
+
+
+@pytest.mark.parametrize("kept", [0, 10, 300])
+def test_truncated_checkpoint_is_refused(folder, tiny_study, kept):
+    write(folder, runs.LAST, checkpoint_of(tiny_study))
+    path = folder / runs.LAST
+    path.write_bytes(path.read_bytes()[:kept])
+
+    with pytest.raises(RunError, match=r"last\.ckpt: not a readable checkpoint"):
+        runs.read_checkpoint(folder, runs.LAST, tiny_study)
+
+
+class Payload:
+    """Code that a pickle would run when it is read."""
+
+    def __reduce__(self):
+        return print, ("a checkpoint must not run code",)
+
+
+def test_checkpoint_that_would_run_code_is_refused(folder, tiny_study, capsys):
+    write(folder, runs.BEST, {**checkpoint_of(tiny_study), "extra": Payload()})
+
+    with pytest.raises(RunError, match="not a readable checkpoint"):
+        runs.read_checkpoint(folder, runs.BEST, tiny_study)
+    assert "must not" not in capsys.readouterr().out

@@ -1,0 +1,249 @@
+"""The data set on disk: what other programs see of it, and what happens when it is damaged."""
+
+import json
+import os
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+import xarray
+
+from fwi import files, shards
+from fwi.config import StudyConfig
+from fwi.shards import DataSet, Samples, ShardError
+from fwi.survey import Survey
+
+# -- the format
+
+
+def test_xarray_shows_named_axes_with_coordinates_and_units(tiny_study: StudyConfig, tiny_data: Path) -> None:
+    survey = Survey(tiny_study.grid, tiny_study.survey)
+
+    with xarray.open_dataset(tiny_data / "train-00000.h5", engine="h5netcdf") as shard:
+        assert shard.gathers.dims == ("sample", "shot", "time", "receiver")
+        assert shard.velocity.dims == shard.salt.dims == ("sample", "depth", "x")
+        for name, values, units in (
+            ("time", survey.time, "s"),
+            ("depth", survey.depth, "m"),
+            ("x", survey.x, "m"),
+            ("shot_x", survey.shot_x, "m"),
+            ("receiver_x", survey.receiver_x[0], "m"),
+        ):
+            np.testing.assert_array_equal(shard.coords[name], values)
+            assert shard.coords[name].attrs["units"] == units
+        assert shard.velocity.attrs["units"] == "m/s"
+
+
+def test_every_sample_is_one_checksummed_chunk_without_compression(tiny_data: Path) -> None:
+    with h5py.File(tiny_data / "train-00000.h5") as file:
+        for name in ("gathers", "velocity", "salt"):
+            assert file[name].chunks == (1, *file[name].shape[1:])
+            assert file[name].compression is None
+            assert file[name].fletcher32
+
+
+def test_a_shard_says_which_study_made_it_and_of_what(tiny_study: StudyConfig, tiny_data: Path) -> None:
+    with shards.open_shard(tiny_data / "validation-00000.h5") as file:
+        study, origin = shards.attribute(file, "study"), shards.attribute(file, "origin")
+
+    assert Survey.from_dict(study) == Survey(tiny_study.grid, tiny_study.survey)
+    assert origin == {"salt": tiny_study.salt.model_dump(mode="json"), "stream": 1}
+
+
+@pytest.mark.parametrize("precision", [np.float16, np.float32])
+def test_what_is_read_is_what_was_written(
+    tiny_study: StudyConfig, tmp_path: Path, precision: type[np.floating]
+) -> None:
+    samples, survey = random_samples(tiny_study, precision), Survey(tiny_study.grid, tiny_study.survey)
+
+    shards.write(tmp_path / "a.h5", samples, survey, {})
+    back = shards.read(tmp_path / "a.h5")
+
+    for before, after in zip(samples, back, strict=True):
+        assert before.dtype == after.dtype
+        np.testing.assert_array_equal(before, after)
+
+
+def test_equal_samples_give_equal_bytes_and_the_hash_of_the_file(
+    tiny_study: StudyConfig, tmp_path: Path
+) -> None:
+    samples, survey = random_samples(tiny_study), Survey(tiny_study.grid, tiny_study.survey)
+
+    first = shards.write(tmp_path / "a.h5", samples, survey, {"origin": {"b": 1, "a": 2}})
+    second = shards.write(tmp_path / "b.h5", samples, survey, {"origin": {"a": 2, "b": 1}})
+
+    assert first == second == ((tmp_path / "b.h5").stat().st_size, files.sha256(tmp_path / "b.h5"))
+
+
+def test_streamer_receivers_are_stored_as_offsets_from_their_shot(
+    tiny_study: StudyConfig, tmp_path: Path
+) -> None:
+    config = tiny_study.survey.model_copy(update={"spread": "streamer", "receivers": 8})
+    survey = Survey(tiny_study.grid, config)
+    samples = random_samples(tiny_study)._replace(gathers=np.zeros((2, *survey.gather_shape), np.float16))
+
+    shards.write(tmp_path / "a.h5", samples, survey, {})
+
+    with h5py.File(tmp_path / "a.h5") as file:
+        np.testing.assert_allclose(file["receiver_x"][:], -(100.0 + 20.0 * np.arange(8)))
+
+
+# -- writing
+
+
+def test_a_write_that_fails_keeps_the_former_file_and_leaves_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "manifest.json"
+    files.write_whole(path, "before")
+
+    def fail(handle: int) -> None:
+        raise OSError("the disk is gone")
+
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(OSError, match="the disk is gone"):
+        files.write_whole(path, "after")
+
+    assert path.read_text() == "before"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_locked_folder_is_refused_to_another_and_free_again_afterwards(tmp_path: Path) -> None:
+    with (
+        files.locked(tmp_path),
+        pytest.raises(BlockingIOError, match="another command"),
+        files.locked(tmp_path),
+    ):
+        pass
+
+    with files.locked(tmp_path):
+        pass
+
+
+# -- damage
+
+
+def test_verify_accepts_what_was_written_and_names_every_damaged_shard(tiny_copy: StudyConfig) -> None:
+    data = DataSet.read(tiny_copy.storage.folder)
+    data.verify()
+
+    (data.folder / "train-00000.h5").unlink()
+    cut(data.folder / "train-00001.h5", 0.5)
+    flip_byte(data.folder / "test-00000.h5", 0.9)
+
+    with pytest.raises(ShardError) as refused:
+        data.verify()
+    missing, truncated, changed, remedy = str(refused.value).splitlines()
+    assert "train-00000.h5: missing" in missing
+    assert "train-00001.h5" in truncated
+    assert "truncated" in truncated
+    assert "test-00000.h5" in changed
+    assert "SHA-256" in changed
+    assert "delete them" in remedy
+    data.verify("validation")  # which is whole
+
+
+@pytest.mark.parametrize("share", [0.0, 0.001, 0.1, 0.5, 0.999])
+def test_a_truncated_shard_is_refused_at_reading(tiny_copy: StudyConfig, share: float) -> None:
+    path = tiny_copy.storage.folder / "train-00000.h5"
+    cut(path, share)
+
+    with pytest.raises(ShardError, match=r"train-00000\.h5: missing, truncated, or no shard"):
+        shards.read(path)
+
+
+def test_a_byte_changed_in_any_region_is_refused_at_verify_and_never_read_as_something_else(
+    tiny_copy: StudyConfig,
+) -> None:
+    data = DataSet.read(tiny_copy.storage.folder)
+    path = data.folder / "train-00000.h5"
+    whole, truth = path.read_bytes(), shards.read(path)
+    in_samples = chunk_bytes(path)
+    random = np.random.default_rng(0)
+    header = random.choice(np.flatnonzero(~in_samples), 150, replace=False)
+    samples = random.choice(np.flatnonzero(in_samples), 50, replace=False)
+
+    refused = {}
+    for position in (0, *header.tolist(), *samples.tolist()):
+        content = bytearray(whole)
+        content[position] ^= 0x10
+        path.write_bytes(content)
+        with pytest.raises(ShardError, match="SHA-256"):
+            data.verify("train")
+        try:
+            # Some bytes of the header are of no consequence: padding, or the axes, which are not read.
+            assert all(np.array_equal(a, b) for a, b in zip(shards.read(path), truth, strict=True))
+        except ShardError as error:
+            refused[position] = str(error)
+
+    assert all(position in refused for position in (0, *samples.tolist()))
+    assert sum(position in refused for position in header.tolist()) > 10
+    assert all("train-00000.h5" in message for message in refused.values())
+
+
+def test_a_folder_without_manifest_says_how_to_make_a_set(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+
+    for folder in (tmp_path, tmp_path / "nowhere", tmp_path / "file"):
+        with pytest.raises(ShardError, match=r"no data set here .* 'fwi simulate'"):
+            DataSet.read(folder)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        "[1, 2]",
+        "{}",
+        '{"name": "another tool", "version": 2}',
+        '{"schema": 1, "shards": [{"path": "a"}]}',
+        "\0",
+    ],
+)
+def test_a_manifest_of_another_kind_is_refused(tmp_path: Path, content: str) -> None:
+    (tmp_path / "manifest.json").write_text(content)
+
+    with pytest.raises(ShardError, match="not a manifest of this project"):
+        DataSet.read(tmp_path)
+
+
+def test_a_manifest_of_another_schema_is_refused_with_both_numbers(tiny_copy: StudyConfig) -> None:
+    path = tiny_copy.storage.folder / "manifest.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"schema": 7}))
+
+    with pytest.raises(ShardError, match="schema 7, this version reads 1"):
+        DataSet.read(path.parent)
+
+
+def random_samples(study: StudyConfig, precision: type[np.floating] = np.float16) -> Samples:
+    random = np.random.default_rng(0)
+    model = (2, study.grid.nz, study.grid.nx)
+    return Samples(
+        random.normal(size=(2, *Survey(study.grid, study.survey).gather_shape)).astype(precision),
+        random.uniform(1500, 4500, model).astype(np.float32),
+        (random.random(model) > 0.5).astype(np.uint8),
+        np.array([3, 4]),
+    )
+
+
+def cut(path: Path, share: float) -> None:
+    content = path.read_bytes()
+    path.write_bytes(content[: int(share * len(content))])
+
+
+def flip_byte(path: Path, share: float) -> None:
+    content = bytearray(path.read_bytes())
+    content[int(share * len(content))] ^= 0x10
+    path.write_bytes(content)
+
+
+def chunk_bytes(path: Path) -> np.ndarray:
+    """Which bytes of a shard are in the chunks of its samples."""
+    inside = np.zeros(path.stat().st_size, bool)
+    with h5py.File(path) as file:
+        for name in Samples._fields:
+            for number in range(file[name].id.get_num_chunks()):
+                chunk = file[name].id.get_chunk_info(number)
+                inside[chunk.byte_offset : chunk.byte_offset + chunk.size] = True
+    return inside
