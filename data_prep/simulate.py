@@ -147,7 +147,9 @@ def make_shard(study: StudyConfig, job: Job) -> Entry:
         gathers[i] = records
         pool.count_step()
     samples = Samples(gathers, velocity, salt, seed=np.array(job.numbers))
-    attributes = {"study": recipe(study), "origin": job.origin, "versions": versions()}
+    # The commit is in the manifest alone: an edit somewhere, between two runs, must not change the shards.
+    packages = {name: version for name, version in versions().items() if name != "commit"}
+    attributes = {"study": recipe(study), "origin": job.origin, "versions": packages}
     size, digest = shards.write(study.storage.folder / job.file, samples, survey, attributes)
     return Entry(job.file, job.split, len(job.numbers), size, digest, job.origin)
 

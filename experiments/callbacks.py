@@ -198,20 +198,29 @@ def wandb_mode(study: StudyConfig) -> str:
 
 
 def open_wandb(study: StudyConfig, folder: Path, mode: str) -> Any:
-    """Open the folder's W&B run, the same one on every call; all its files stay in the folder."""
+    """Open the folder's W&B run, the same one on every call; all its files stay in the folder.
+
+    Raises:
+        ValueError: W&B refuses, for example the project's name.
+    """
     for kind in ("CACHE", "CONFIG", "DATA"):
         os.environ.setdefault(f"WANDB_{kind}_DIR", str(folder.resolve() / "wandb"))
     import wandb
 
     name = folder.resolve().name
-    return wandb.init(
-        project=study.tracking.project,
-        name=name,
-        # W&B takes up to 64 characters, and not all of them.
-        id=re.sub(r"[^\w.-]", "-", name, flags=re.ASCII)[:64],
-        dir=folder,
-        config=study.model_dump(mode="json"),
-        mode=mode,
-        resume="allow" if mode == "online" else None,
-        settings=wandb.Settings(silent=True, console="off", x_disable_stats=True),
-    )
+    try:
+        return wandb.init(
+            project=study.tracking.project,
+            name=name,
+            # W&B takes up to 64 characters, and not all of them.
+            id=re.sub(r"[^\w.-]", "-", name, flags=re.ASCII)[:64],
+            dir=folder,
+            config=study.model_dump(mode="json"),
+            mode=mode,
+            resume="allow" if mode == "online" else None,
+            settings=wandb.Settings(silent=True, console="off", x_disable_stats=True),
+        )
+    except wandb.Error as error:
+        raise ValueError(
+            f"W&B does not start ({error}); mend that, or set tracking.mode to disabled"
+        ) from error

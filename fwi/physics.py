@@ -1,5 +1,6 @@
 """The wave equation: velocity in, shot gathers out. The only file that knows deepwave and its conventions."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,10 @@ HALF_WIDTH = 8
 
 KAISER = 8.56
 """Shape of that spread's window: at most 3e-4 off down to 3 cells per wavelength (Hicks, 2002)."""
+
+
+BAND = 7.0
+"""Multiple of the peak frequency above which nothing is recorded; from 0.6 of it on, records fade."""
 
 
 class VelocityRangeError(ValueError):
@@ -113,7 +118,8 @@ class Propagator(nn.Module):
             ValueError: the model has another shape than the survey's grid.
         """
         self._refuse_misfits(velocity)
-        self.to(velocity.device)
+        with torch.inference_mode(False):  # else buffers moved in inference serve no gradient later
+            self.to(velocity.device)
         shots = self.survey.config.shots
         gradient = velocity.requires_grad and torch.is_grad_enabled()
         pairs = torch.arange(velocity.shape[0] * shots, device=velocity.device)
@@ -222,41 +228,28 @@ def _recording(survey: Survey, correct_dispersion: bool) -> Tensor:
 
     One matrix corrects the dispersion, filters against aliasing where the wavelet needs it, and thins.
     """
-    nt, keep_every = survey.config.nt, survey.config.keep_every
-    low_pass = _low_pass(nt, keep_every) if survey.aliases else None
-    # In blocks, for all of it at once takes a gigabyte where nt is 4000.
-    blocks = []
-    for steps in torch.split(torch.arange(nt), 256):
-        corrected = _shifted_impulses(steps, nt) if correct_dispersion else torch.eye(nt).double()[steps]
-        samples = corrected[:, ::keep_every] if low_pass is None else corrected @ low_pass
-        blocks.append(samples.float())
-    return torch.cat(blocks)
-
-
-def _shifted_impulses(steps: Tensor, nt: int) -> Tensor:
-    """Traces that are 1 at a step and 0 elsewhere, corrected for time dispersion: ``(step, nt)``.
-
-    What deepwave's ``correct_receivers`` gives for an identity matrix, without transforming one. The leapfrog
-    shifts the frequency F to f = 2 / dt asin(F dt / 2), so F's spectrum is read at f (Koene et al., 2018).
-    """
+    nt, dt, keep_every = survey.config.nt, survey.config.dt, survey.config.keep_every
+    steps = torch.arange(nt)
+    if not (correct_dispersion or survey.aliases):
+        return (steps[:, None] == steps[::keep_every]).float()
     padded = 2 * nt  # so that nothing wraps around from the end
-    half = torch.pi * torch.arange(nt + 1, dtype=torch.float64) / padded  # F dt / 2
-    shifted = 2 * torch.asin(half.clamp(max=1))
-    phase = steps[:, None] * shifted
-    spectrum = torch.where(half <= 1, torch.polar(torch.ones_like(phase), -phase), 0)
-    traces: Tensor = torch.fft.irfft(spectrum, n=padded)
-    return traces[:, :nt]
-
-
-def _low_pass(nt: int, keep_every: int) -> Tensor:
-    """Zero-phase low-pass below 0.8 of the recorded Nyquist frequency, and thinning: ``(nt, time)``."""
-    cutoff = 0.8 / keep_every  # of the simulation's Nyquist frequency
-    half = 16 * keep_every
-    lag = torch.arange(-half, half + 1, dtype=torch.float64)
-    taps = torch.sinc(cutoff * lag) * torch.special.i0(8.0 * (1 - (lag / half) ** 2).clamp(min=0).sqrt())
-    taps = taps / taps.sum()
-    offset = torch.arange(0, nt, keep_every)[None, :] - torch.arange(nt)[:, None]
-    return torch.where(offset.abs() <= half, taps[(offset + half).clamp(0, 2 * half)], 0.0)
+    frequency = torch.arange(nt + 1, dtype=torch.float64) / (padded * dt)
+    # The leapfrog shifts a frequency F < 1 / (pi dt) to asin(pi F dt) / (pi dt): read F's spectrum there
+    # (Koene et al., 2018; deepwave's correct_receivers, but without transforming an identity matrix).
+    angle = 2 * torch.pi * frequency * dt
+    if correct_dispersion:
+        angle = 2 * torch.asin((angle / 2).clamp(max=1))
+    # Where a record ends before its waves, the jump must not ring through all of it: pass the wavelet's band.
+    stop = min(BAND * survey.config.wavelet.frequency, 1 / (math.pi * dt))
+    if survey.aliases:
+        stop = min(stop, 0.5 / survey.recorded_dt)
+    taper = 0.5 + 0.5 * torch.cos(torch.pi * ((frequency / stop - 0.6) / 0.4).clamp(0, 1))
+    passed = int((taper > 0).sum())
+    blocks = []
+    for block in torch.split(steps, 256):  # all at once take a gigabyte where nt is 4000
+        spectrum = torch.polar(taper[:passed].expand(len(block), -1), -block[:, None] * angle[:passed])
+        blocks.append(torch.fft.irfft(spectrum, n=padded)[:, :nt:keep_every].float())
+    return torch.cat(blocks)
 
 
 def _spread(cells: NDArray[np.float64]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:

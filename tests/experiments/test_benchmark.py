@@ -13,7 +13,7 @@ from fwi.config import StudyConfig
 
 STUDY = """
 grid: {nz: 16, nx: 25, spacing: 40.0}
-survey: {shots: 3, receivers: 25, depth: 40.0, dt: 0.004, nt: 40, wavelet: {frequency: 5.0}}
+survey: {shots: 3, receivers: 25, depth: 40.0, dt: 0.004, nt: 120, wavelet: {frequency: 5.0}}
 data: {workers: 0}
 model: {channels: [4, 8]}
 train: {batch_size: 2}
@@ -51,6 +51,8 @@ def test_simulation_is_compared_with_the_bare_wave_equation_and_with_a_quarter_o
 
     assert_ratio(figures, "efficiency", of="fwi simulate", by="deepwave")
     assert_ratio(figures, "memory", of="peak, 8 samples", by="peak, 2 samples")
+    # Starting Python costs more than eight tiny samples.
+    assert 0 < figures["CPU efficiency"]["value"] < 0.5
     # Python with torch and deepwave takes some hundred MB; bytes or kB would be off by a thousand.
     assert 50 < figures["peak, 8 samples"]["value"] < 5000
     assert "load average" in capsys.readouterr().out
@@ -92,7 +94,7 @@ def test_cell_updates_count_the_absorbing_layer_where_there_is_one(
 
     updates = benchmark.cell_updates(StudyConfig(grid=study.grid, survey=survey))
 
-    assert updates == rows * (25 + 2 * 12) * 40 * 3
+    assert updates == rows * (25 + 2 * 12) * 120 * 3
 
 
 def test_too_small_a_set_is_refused_with_what_would_do(

@@ -1,3 +1,4 @@
+import os
 import subprocess
 import sys
 import textwrap
@@ -13,6 +14,8 @@ from torch.nn.functional import interpolate
 from fwi.config import GridConfig, PhysicsConfig, SurveyConfig, WaveletConfig
 from fwi.physics import Propagator, VelocityRangeError
 from fwi.survey import Survey, SurveyError
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def survey(nz: int = 41, nx: int = 51, spacing: float = 10.0, frequency: float = 12.0, **changes) -> Survey:
@@ -48,11 +51,11 @@ def record(made: Survey, velocity: Tensor, **physics) -> np.ndarray:
 
 
 def greens_function(made: Survey, distance: np.ndarray, speed: float) -> np.ndarray:
-    """Records of a 2-D homogeneous medium at distances [m]: ``(*distance.shape, nt)`` at the simulation's dt."""
+    """Pressure at distances [m] in a homogeneous 2-D medium, ``(*distance.shape, nt)``, not thinned."""
     samples = 8 * made.config.nt
     omega = 2 * np.pi * np.fft.rfftfreq(samples, made.config.dt)
     spectrum = np.zeros((*distance.shape, len(omega)), complex)
-    spectrum[..., 1:] = -0.25j * hankel2(0, omega[1:] * distance[..., None] / speed)
+    spectrum[..., 1:] = -0.25j * hankel2(0, omega[1:] * np.maximum(distance, 1.0)[..., None] / speed)
     return np.fft.irfft(spectrum * np.fft.rfft(made.wavelet, samples), samples)[..., : made.config.nt]
 
 
@@ -123,13 +126,16 @@ def test_records_do_not_depend_on_the_size_of_the_cells():
     assert nrms(records[far], fine[far]) < 2e-3
 
 
-def test_a_free_surface_reflects_with_the_opposite_sign_as_if_from_an_image_source():
-    made = survey(nz=61, nx=101, depth=100.0, receiver_depth=300.0, top="free", shots=2, nt=600)
+@pytest.mark.parametrize(("depth", "receiver_depth"), [(100.0, 300.0), (10.0, 10.0)])
+def test_a_free_surface_at_depth_zero_reflects_as_if_from_an_image_source_of_opposite_sign(
+    depth, receiver_depth
+):
+    made = survey(nz=61, nx=101, depth=depth, receiver_depth=receiver_depth, top="free", shots=2, nt=600)
 
     records = record(made, homogeneous(made), pml_width=20)
 
-    assert nrms(records, analytic(made, 2500.0)) < 2e-4
-    direct = record(made.model_copy_absorbing, homogeneous(made))
+    far = np.broadcast_to((np.abs(made.receiver_x - made.shot_x[:, None]) > 200)[:, None], records.shape)
+    assert nrms(records[far], analytic(made, 2500.0)[far]) < 2e-4
 
 
 # -- properties of the wave equation
@@ -178,22 +184,21 @@ def test_waves_leave_through_the_edges(changes):
 
 
 def test_convergence_with_the_grid_is_of_the_order_of_the_finite_differences():
-    made = survey(
-        nz=31, nx=41, spacing=20.0, frequency=6.0, dt=0.002, nt=300, keep_every=5, depth=300.0, shots=1
-    )
+    made = survey(nz=61, nx=81, spacing=20.0, frequency=7.0, dt=0.002, nt=240, depth=600.0, shots=1)
 
     def recorded(factor: int) -> np.ndarray:
         fine = made.refined(factor)
         depth, x = np.meshgrid(fine.depth, fine.x, indexing="ij")
         velocity = 2600 + 500 * np.sin(x / 180) * np.cos(depth / 150)
         model = torch.from_numpy(velocity).float()[None]
-        return record(fine, model, order=4, pml_width=20 * factor)
+        return record(fine, model, order=4, pml_width=12 * factor)
 
-    coarse, medium, fine = recorded(1), recorded(2), recorded(4)
-
-    far = np.abs(made.receiver_x[0] - made.shot_x[0]) > 150
-    first, second = (np.linalg.norm((a - b)[..., far]) for a, b in ((coarse, medium), (medium, fine)))
-    assert np.log2(first / second) == pytest.approx(4, abs=0.5)
+    # Receivers that no reflection of the edges reaches, and samples before the record breaks off.
+    offset = np.abs(made.receiver_x[0] - made.shot_x[0])
+    near = (offset > 150) & (offset < 320)
+    coarse, medium, fine = (recorded(factor)[:, :-8, near] for factor in (1, 2, 4))
+    first, second = np.linalg.norm(coarse - medium), np.linalg.norm(medium - fine)
+    assert np.log2(first / second) == pytest.approx(4, abs=0.25)
 
 
 # -- the gradient
@@ -267,38 +272,37 @@ def test_chunks_give_the_records_and_the_gradient_of_one_chunk():
 
 
 @pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="peak memory is read from /proc")
-@pytest.mark.parametrize("gradient", [False, True])
-def test_a_chunk_stays_within_its_memory(gradient):
-    memory = 64 * 2**20
+def test_a_chunk_stays_within_its_memory_with_and_without_gradient():
+    memory = 40 * 2**20
     script = f"""
         import torch
         from fwi.config import GridConfig, PhysicsConfig, SurveyConfig
         from fwi.physics import Propagator
         from fwi.survey import Survey
 
-        def propagator(nz, nx):
-            config = SurveyConfig(shots={8 if gradient else 40}, receivers=nx, nt=50)
-            return Propagator(Survey(GridConfig(nz=nz, nx=nx), config), PhysicsConfig(memory={memory}))
-
-        def run(propagate):
-            grid = propagate.survey.grid
-            velocity = torch.full((2, grid.nz, grid.nx), 3000.0, requires_grad={gradient})
+        def run(nz, nx, gradient):
+            config = SurveyConfig(shots=6 if gradient else 30, receivers=nx, nt=60)
+            propagate = Propagator(Survey(GridConfig(nz=nz, nx=nx), config), PhysicsConfig(memory={memory}))
+            velocity = torch.full((2, nz, nx), 3000.0, requires_grad=gradient)
+            before = reset_peak()
             records = propagate(velocity)
-            if {gradient}:
+            if gradient:
                 records.sum().backward()
+            return peak() - before, propagate.shots_per_chunk(gradient)
+
+        def reset_peak():
+            with open("/proc/self/clear_refs", "w") as file:
+                file.write("5")
+            return peak()
 
         def peak():
-            with open("/proc/self/status") as status:
-                return next(int(line.split()[1]) * 1024 for line in status if line.startswith("VmHWM"))
+            with open("/proc/self/status") as file:
+                return next(int(line.split()[1]) * 1024 for line in file if line.startswith("VmHWM"))
 
         torch.set_num_threads(1)
-        propagate = propagator(201, 301)
-        run(propagator(20, 60))  # loads libraries
-        with open("/proc/self/clear_refs", "w") as reset:
-            reset.write("5")
-        before = peak()
-        run(propagate)
-        print(peak() - before, propagate.shots_per_chunk({gradient}))
+        for gradient in (False, True):
+            run(20, 60, gradient)  # loads libraries
+            print(*run(151, 201, gradient))
     """
 
     done = subprocess.run(
@@ -306,13 +310,14 @@ def test_a_chunk_stays_within_its_memory(gradient):
         capture_output=True,
         text=True,
         check=True,
-        cwd=Path(__file__).parents[2],
+        cwd=ROOT,
+        env=os.environ | {"MALLOC_MMAP_THRESHOLD_": "65536"},  # what is freed is given back
     )
 
-    used, chunk = map(int, done.stdout.split())
-    assert 1 < chunk < (16 if gradient else 80)
-    assert used < memory
-    assert used > memory / 3
+    for line, shots in zip(done.stdout.splitlines(), (60, 12), strict=True):
+        used, chunk = map(int, line.split())
+        assert 1 < chunk < shots
+        assert memory / 3 < used < memory
 
 
 # -- recording
@@ -326,22 +331,33 @@ def test_thinning_that_does_not_alias_only_thins():
     np.testing.assert_allclose(record(thinned, velocity), record(every, velocity)[:, ::5], atol=1e-7)
 
 
-def test_thinning_that_would_alias_keeps_the_band_it_can_carry_and_nothing_else():
+@pytest.mark.parametrize("correct_dispersion", [True, False])
+def test_thinning_that_would_alias_records_the_band_limited_waves(correct_dispersion):
     every = survey(frequency=12.0, keep_every=1, nt=1000)
-    thinned = survey(frequency=12.0, keep_every=40, nt=1000)  # Nyquist frequency 12.5 Hz
+    thinned = survey(frequency=12.0, keep_every=40, nt=1000)
+    nyquist = 12.5
     velocity = homogeneous(every)
 
-    full, kept = record(every, velocity), record(thinned, velocity)
+    full = record(every, velocity, correct_dispersion=correct_dispersion)
+    records = record(thinned, velocity, correct_dispersion=correct_dispersion)
 
+    frequency = np.fft.rfftfreq(4000, 0.001)
+    below = 0.5 + 0.5 * np.cos(np.pi * np.clip((frequency / nyquist - 0.6) / 0.4, 0, 1))
+    band_limited = np.fft.irfft(np.fft.rfft(full, 4000, axis=1) * below[:, None], axis=1)[:, :1000]
     assert thinned.aliases
-    frequency = np.fft.rfftfreq(kept.shape[1], thinned.recorded_dt)
-    band = (frequency > 1.0) & (frequency < 0.6 * 12.5)
-    exact = np.fft.rfft(full, axis=1)[:, : len(frequency)][:, band] / 40
-    peak = np.abs(exact).max()
-    assert np.abs(np.fft.rfft(kept, axis=1)[:, band] - exact).max() < 0.01 * peak
-    assert (
-        np.abs(np.fft.rfft(full[:, ::40], axis=1)[:, band] - exact).max() > 0.1 * peak
-    )  # without the filter
+    assert nrms(records, band_limited[:, ::40]) < 0.01
+    assert nrms(full[:, ::40], band_limited[:, ::40]) > 0.5  # what thinning alone would have given
+
+
+def test_a_record_that_ends_before_its_waves_is_quiet_before_they_begin():
+    made = survey(nt=350, shots=1)
+
+    records = record(made, heterogeneous(made))
+
+    peak = np.abs(records).max()
+    far = np.abs(made.receiver_x[0] - made.shot_x[0]) >= 200  # nothing can be there before 45 ms
+    assert np.abs(records[:, -1]).max() > 0.01 * peak
+    assert np.abs(records[:, :10, far]).max() < 1e-6 * peak
 
 
 # -- what is refused

@@ -7,6 +7,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+import torch
 import xarray
 
 from fwi import files, shards
@@ -46,9 +47,12 @@ def test_every_sample_is_one_checksummed_chunk_without_compression(tiny_data: Pa
 def test_a_shard_says_which_study_made_it_and_of_what(tiny_study: StudyConfig, tiny_data: Path) -> None:
     with shards.open_shard(tiny_data / "validation-00000.h5") as file:
         study, origin = shards.attribute(file, "study"), shards.attribute(file, "origin")
+        versions = shards.attribute(file, "versions")
 
     assert Survey.from_dict(study) == Survey(tiny_study.grid, tiny_study.survey)
     assert origin == {"salt": tiny_study.salt.model_dump(mode="json"), "stream": 1}
+    assert versions["torch"] == torch.__version__
+    assert "commit" not in versions  # else equal samples of two commits were unequal shards
 
 
 @pytest.mark.parametrize("precision", [np.float16, np.float32])
