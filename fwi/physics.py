@@ -24,7 +24,6 @@ HALF_WIDTH = 8
 KAISER = 8.56
 """Shape of that spread's window: at most 3e-4 off down to 3 cells per wavelength (Hicks, 2002)."""
 
-
 BAND = 7.0
 """Multiple of the peak frequency above which nothing is recorded; from 0.6 of it on, records fade."""
 
