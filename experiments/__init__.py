@@ -1,0 +1,1 @@
+"""The recipes: each command of ``fwi``, readable from top to bottom."""

@@ -1,4 +1,4 @@
-"""``fwi evaluate``: invert a split, score it beside naive predictors, check it by physics, draw and report it."""
+"""``fwi evaluate``: invert a split, score it beside naive predictors, check it by physics, and report it."""
 
 import json
 import time
@@ -40,6 +40,7 @@ def evaluate(
         name: what this evaluation is called in the report; the data set's folder and split if not given.
     """
     trained = load_run(run)
+    mode = wandb_mode(trained.study)
     folder = data or trained.study.storage.folder
     test = DataSet.read(folder)
     require_survey(test, trained.survey, f"that of the run {run}")
@@ -54,7 +55,8 @@ def evaluate(
     for predictor, guess in naive.items():
         scores[predictor] = metrics.score(guess, truth, salt, trained.study.grid.spacing)
 
-    chosen = np.unique(np.linspace(0, len(dataset) - 1, min(checks, len(dataset))).astype(int)).tolist()
+    count = max(1, min(checks, len(dataset)))
+    chosen = np.unique(np.linspace(0, len(dataset) - 1, count).astype(int)).tolist()
     verdicts = {}
     with progress("check", len(chosen), "sections") as advance:
         for done, number in enumerate(chosen, start=1):
@@ -63,22 +65,24 @@ def evaluate(
 
     figures = run / "figures"
     rows = [
-        plots.SectionRow(f"{split} {n}", sections[n], truth[n], salt[n] > 0, remark(verdicts[n])) for n in chosen
+        plots.SectionRow(f"{split} {n}", sections[n], truth[n], salt[n] > 0, remark(verdicts[n]))
+        for n in chosen
     ]
     drawn = plots.sections(rows, trained.study.grid.spacing, trained.study.grid.velocity)
-    captions = {f"{stem}-sections": "Truth, inversion and their difference; the line is the true salt's outline"}
+    captions = {
+        f"{stem}-sections": "Truth, inversion and their difference; the line is the true salt's outline",
+        f"{stem}-gathers": f"The middle shot of {split} {chosen[0]}: what the inversion explains of it",
+    }
     plots.save(drawn, figures / f"{stem}-sections.png")
-    if chosen:
-        shot = trained.survey.config.shots // 2
-        compared = plots.gathers(
-            dataset[chosen[0]].gathers[shot].float().numpy(),
-            verdicts[chosen[0]].simulated[shot],
-            trained.survey.receiver_x[shot],
-            trained.survey.recorded_dt,
-            ("Recorded", "Simulated from the inversion"),
-        )
-        plots.save(compared, figures / f"{stem}-gathers.png")
-        captions[f"{stem}-gathers"] = f"The middle shot of {split} {chosen[0]}: what the inversion explains of it"
+    shot = trained.survey.config.shots // 2
+    compared = plots.gathers(
+        dataset[chosen[0]].gathers[shot].float().numpy(),
+        verdicts[chosen[0]].simulated[shot],
+        trained.survey.receiver_x[shot],
+        trained.survey.recorded_dt,
+        ("Recorded", "Simulated from the inversion"),
+    )
+    plots.save(compared, figures / f"{stem}-gathers.png")
 
     result = {
         "split": split,
@@ -95,7 +99,8 @@ def evaluate(
     }
     write_whole(run / f"{stem}.json", json.dumps(result, indent=1))
     runs.note(run, "evaluate", provenance())
-    _log_table(trained, scores)
+    if mode != "disabled":
+        _log_table(result, trained, mode)
     print(table(result))
     print(f"report:  {report.write(run)}\nfigures: {figures}")
 
@@ -111,7 +116,8 @@ def invert_all(run: Run, dataset: ShotDataset) -> tuple[Array, Array, NDArray[np
     with progress("invert", len(dataset), "sections") as advance:
         for first in range(0, len(dataset), BATCH):
             numbers = range(first, min(first + BATCH, len(dataset)))
-            batch = Sample(*(torch.stack(parts) for parts in zip(*(dataset[n] for n in numbers), strict=True)))
+            samples = [dataset[number] for number in numbers]
+            batch = Sample(*(torch.stack(parts) for parts in zip(*samples, strict=True)))
             start = time.perf_counter()
             inverted.append(run.invert(batch.gathers.numpy()))
             seconds += time.perf_counter() - start
@@ -128,8 +134,8 @@ def table(result: dict[str, Any]) -> str:
     lines.append(f"{'mean over samples':<22}" + "".join(f"{name:>15}" for name in predictors))
     for metric in result["predictors"]["network"]:
         means = [result["predictors"][name][metric]["mean"] for name in predictors]
-        cells = "".join(f"{'-' if mean is None else f'{mean:.3g}' if mean < 10 else f'{mean:.1f}':>15}" for mean in means)
-        lines.append(f"{metric:<22}{cells}")
+        shown = ["-" if mean is None else f"{mean:.3g}" if mean < 10 else f"{mean:.1f}" for mean in means]
+        lines.append(f"{metric:<22}" + "".join(f"{cell:>15}" for cell in shown))
     believed = sum(checked["verdict"] == "believed" for checked in result["check"])
     lines += ["", f"physics check: {believed} of {len(result['check'])} sections believed"]
     return "\n".join(lines)
@@ -147,15 +153,15 @@ def _finite(value: float) -> float | None:
     return value if np.isfinite(value) else None
 
 
-def _log_table(run: Run, scores: dict[str, dict[str, NDArray[np.floating[Any]]]]) -> None:
-    """Add the evaluation to the run's W&B record."""
-    mode = wandb_mode(run.study)
-    if mode == "disabled":
-        return
+def _log_table(result: dict[str, Any], run: Run, mode: str) -> None:
+    """Add the evaluation's means to the run's W&B record, a predictor per row."""
     import wandb
 
-    columns = ["predictor", *scores["network"]]
-    rows = [[name, *(float(np.nanmean(v)) if np.isfinite(v).any() else None for v in found.values())] for name, found in scores.items()]
+    columns = ["predictor", *result["predictors"]["network"]]
+    rows = [
+        [predictor, *(found[metric]["mean"] for metric in columns[1:])]
+        for predictor, found in result["predictors"].items()
+    ]
     tracked = open_wandb(run.study, run.folder, mode)
     tracked.log({"evaluation": wandb.Table(columns=columns, data=rows)})
     tracked.finish()

@@ -41,11 +41,13 @@ def train(study: Study, run: Path, resume: Annotated[bool, tyro.conf.FlagCreateP
     if study.train.compile:
         task.network.compile()
 
+    loader = training_loader(training, study.data, study.train.batch_size, study.train.seed)
     wandb_run = WandbRun(study, run, validation)
     # A run that was stopped in its first epoch has no checkpoint: it starts over.
     finished_an_epoch = resume and (run / runs.LAST).exists()
     if finished_an_epoch:
-        runs.read_checkpoint(run, runs.LAST, study)
+        # The trainer tells the sampler its epoch too late for worker processes, which read ahead.
+        loader.sampler.set_epoch(runs.read_checkpoint(run, runs.LAST, study)["epoch"] + 1)
     if not resume:
         runs.begin(run, study)
     runs.note(run, "train", provenance())
@@ -65,7 +67,7 @@ def train(study: Study, run: Path, resume: Annotated[bool, tyro.conf.FlagCreateP
         try:
             trainer.fit(
                 task,
-                training_loader(training, study.data, study.train.batch_size, study.train.seed),
+                loader,
                 evaluation_loader(validation, study.data, study.train.batch_size),
                 ckpt_path=run / runs.LAST if finished_an_epoch else None,
                 weights_only=True,

@@ -170,7 +170,8 @@ def _loader(
         num_workers=config.workers,
         persistent_workers=config.workers > 0,
         pin_memory=torch.cuda.is_available(),
-        multiprocessing_context="forkserver" if config.workers else None,
+        # A forked process inherits locks of threads; one of a fork server outlives a killed parent.
+        multiprocessing_context="spawn" if config.workers else None,
     )
 
 

@@ -152,13 +152,13 @@ def test_killed_training_resumes_to_the_result_of_an_uninterrupted_one(
     assert_same_training(run, trained_run)
 
 
-def test_interrupted_run_may_be_moved_before_it_is_resumed(trained_study, trained_run, tmp_path, monkeypatch):
-    with monkeypatch.context() as patch, pytest.raises(RuntimeError, match="power cut"):
-        interrupt(patch, step=7)
-        train(trained_study, tmp_path / "here")
+def test_interrupted_run_may_be_moved_before_it_is_resumed(trained_study, trained_run, tmp_path):
+    study = untracked(trained_study)
+    with pytest.raises(RuntimeError, match="power cut"):
+        train_until(7, study, tmp_path / "here")
     (tmp_path / "here").rename(tmp_path / "there")
 
-    train(trained_study, tmp_path / "there", resume=True)
+    train(study, tmp_path / "there", resume=True)
 
     assert_same_training(tmp_path / "there", trained_run)
     assert not (tmp_path / "here").exists()
@@ -286,7 +286,7 @@ def test_ctrl_c_ends_with_exit_code_2_and_a_run_that_can_go_on(study_file, tmp_p
 
 
 def wandb_records(run: Path) -> list:
-    """The records of a run's only offline W&B file, a log in the format of LevelDB behind a header of 7 bytes."""
+    """The records of a run's only offline W&B file: LevelDB's log format behind a header of 7 bytes."""
     from wandb.proto import wandb_internal_pb2
 
     (file,) = run.glob("wandb/offline-run-*/*.wandb")

@@ -1,0 +1,208 @@
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from experiments.cli import COMMANDS, main
+from fwi import config
+from fwi.config import StudyConfig
+
+CONFIGS = Path(__file__).resolve().parents[2] / "configs"
+
+
+def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    """What a command that must end with exit code 2 says."""
+    with pytest.raises(SystemExit) as end:
+        main(arguments)
+    assert end.value.code == 2
+    shown = capsys.readouterr()
+    assert "Traceback" not in shown.err
+    assert "pydantic" not in shown.err
+    return shown.err + shown.out
+
+
+def shown_study(capsys: pytest.CaptureFixture[str], *flags: str) -> StudyConfig:
+    """The study that ``fwi config show`` prints."""
+    main(["config", "show", *flags])
+    return config.validate(StudyConfig, yaml.safe_load(capsys.readouterr().out), "shown")
+
+
+# -- help
+
+
+@pytest.mark.parametrize("arguments", [[], ["--help"], ["-h"]])
+def test_overview_names_every_command(arguments, capsys):
+    main(arguments)
+
+    shown = capsys.readouterr().out
+    for command in COMMANDS:
+        assert re.search(rf"^  {command} ", shown, re.MULTILINE)
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["config", "show"]])
+def test_what_needs_no_heavy_library_imports_none(arguments):
+    report = "print(*sys.modules, file=sys.stderr)"
+    script = f"import sys; from experiments.cli import main; main(sys.argv[1:]); {report}"
+
+    done = subprocess.run(
+        [sys.executable, "-c", script, *arguments], capture_output=True, text=True, check=True
+    )
+
+    heavy = {"torch", "scipy", "h5py", "lightning", "deepwave", "matplotlib", "wandb", "torchmetrics"}
+    assert not heavy & set(done.stderr.split())
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_explains_itself(command, capsys):
+    with pytest.raises(SystemExit) as end:
+        main([command, "--help"])
+
+    assert end.value.code == 0
+    shown = capsys.readouterr().out
+    assert f"usage: fwi {command}" in shown
+    if command in ("demo", "simulate", "train", "config"):
+        assert "--config FILE" in shown
+        assert "Passes over the training split." in shown
+
+
+def test_version_is_told_where_the_project_is_installed(capsys, monkeypatch):
+    monkeypatch.setattr("importlib.metadata.version", {"salt-fwi": "1.2.3"}.__getitem__)
+
+    main(["--version"])
+
+    assert capsys.readouterr().out == "fwi 1.2.3\n"
+
+
+def test_unknown_command_is_refused_with_the_known_ones(capsys):
+    said = refused(capsys, "tarin")
+
+    assert "unknown command 'tarin'" in said
+    assert "train" in said
+
+
+# -- fwi config
+
+
+def test_defaults_are_shown_as_a_study_that_reads_back(capsys):
+    assert shown_study(capsys) == StudyConfig()
+
+
+def test_every_study_of_the_project_is_shown_as_it_is_loaded(capsys):
+    for path in sorted(CONFIGS.glob("*.yaml")):
+        assert shown_study(capsys, "--config", str(path)) == config.load([path])
+
+
+def test_files_merge_left_to_right_in_either_spelling(capsys, tmp_path):
+    (tmp_path / "a.yaml").write_text("train: {epochs: 3, clip: 0.5}")
+    (tmp_path / "b.yaml").write_text("train: {epochs: 4}")
+
+    study = shown_study(capsys, "--config", str(tmp_path / "a.yaml"), f"--config={tmp_path / 'b.yaml'}")
+
+    assert (study.train.epochs, study.train.clip) == (4, 0.5)
+
+
+def test_schema_describes_every_section(capsys):
+    main(["config", "schema"])
+
+    schema = json.loads(capsys.readouterr().out)
+    assert set(schema["properties"]) == set(StudyConfig.model_fields)
+    assert "Passes over the training split" in str(schema["$defs"]["TrainConfig"])
+
+
+def test_valid_study_is_summed_up(capsys):
+    main(["config", "validate", "--config", str(CONFIGS / "demo.yaml")])
+
+    assert "51 x 76 cells of 40 m; 8 shots x 100 samples of 0.02 s" in capsys.readouterr().out
+
+
+def test_unstable_time_step_is_refused_before_any_work(capsys):
+    said = refused(capsys, "config", "validate", "--survey.dt", "0.01")
+
+    assert "survey.dt: 0.01 s is unstable" in said
+    assert "take dt <= " in said
+
+
+# -- flags
+
+
+def test_flags_go_before_files(capsys):
+    flags = ["--train.epochs", "3", "--survey.wavelet.frequency", "4", "--grid.velocity", "2100", "4400"]
+
+    study = shown_study(capsys, "--config", str(CONFIGS / "demo.yaml"), *flags)
+
+    assert study.train.epochs == 3
+    assert study.survey.wavelet.frequency == 4
+    assert study.grid.velocity == (2100, 4400)
+    assert study.grid.nz == config.load([CONFIGS / "demo.yaml"]).grid.nz
+
+
+def test_attention_is_a_list_of_names_or_of_mappings(capsys):
+    entries = ["none", "se", "cbam", "{name: se, reduction: 4}"]
+
+    study = shown_study(capsys, "--model.channels", "8", "16", "32", "64", "--model.attention", *entries)
+
+    assert [entry.name for entry in study.model.attention] == ["none", "se", "cbam", "se"]
+    assert (study.model.attention[1].reduction, study.model.attention[3].reduction) == (16, 4)
+
+
+def test_loss_is_a_mapping(capsys):
+    assert shown_study(capsys, "--train.loss", "{l1: 1, ssim: 0.5}").train.loss == {"l1": 1, "ssim": 0.5}
+
+
+def test_optional_metric_and_switches_are_flags(capsys):
+    study = shown_study(capsys, "--train.early-stop.metric", "validation/mae", "--train.compile")
+
+    assert study.train.early_stop.metric == "validation/mae"
+    assert study.train.compile
+
+
+def test_all_mistakes_of_the_flags_are_told_at_once_each_with_its_key(capsys):
+    flags = ["--train.epochs", "0", "--grid.nz", "3", "--model.skip", "foo", "--data.flip", "2"]
+
+    said = refused(capsys, "config", "show", *flags)
+
+    assert "4 mistakes" in said
+    for key in (
+        "train.epochs",
+        "grid.nz",
+        "model.skip.0: unknown name 'foo'; known: 'none', 'se'",
+        "data.flip",
+    ):
+        assert f"  - {key}" in said
+
+
+def test_flags_and_file_must_fit_each_other(capsys):
+    said = refused(
+        capsys, "config", "show", "--config", str(CONFIGS / "demo.yaml"), "--model.channels", "8", "16"
+    )
+
+    assert "4 entries, but 2 levels of channels need 2" in said
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (["--train.epochs", "many"], "Error parsing --train.epochs"),
+        (["--train.optimizer", "sgd"], "adamw"),
+        (["--train.epoch", "3"], "--train.epochs"),
+        (["--model.attention", "{name: se, reduction: "], "not valid YAML"),
+        (["--train.loss", "{l3: 1}"], "'l3' is not offered; known: 'l1', 'mse' or 'ssim'"),
+        (["--config"], "--config needs a file"),
+    ],
+)
+def test_flag_that_cannot_be_read_is_refused_saying_what_would_do(flags, said, capsys):
+    assert said in refused(capsys, "config", "show", *flags)
+
+
+def test_output_may_be_cut_by_the_program_that_reads_it():
+    command = f"{sys.executable} -m experiments.cli config schema | head -n 1"
+
+    cut = subprocess.run(
+        ["bash", "-c", f"set -o pipefail; {command}"], capture_output=True, text=True, check=False
+    )
+
+    assert (cut.returncode, cut.stdout, cut.stderr) == (0, "{\n", "")
