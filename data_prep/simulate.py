@@ -140,11 +140,13 @@ def _make_missing(
 
 def make_shard(study: StudyConfig, job: Job) -> Entry:
     """Simulate one shard and write it: a pure function of the study and the job."""
+    import torch
+
     survey = Survey(study.grid, study.survey)
     velocity, salt = _models(study, job)
     gathers = np.empty((len(job.numbers), *survey.gather_shape), study.storage.dtype)
-    for i, records in enumerate(_records(study, velocity)):
-        gathers[i] = records
+    for gather, records in zip(gathers, _records(study, velocity), strict=True):
+        torch.from_numpy(gather).copy_(torch.from_numpy(records))  # ten times as fast to float16 as numpy
         pool.count_step()
     samples = Samples(gathers, velocity, salt, seed=np.array(job.numbers))
     # The commit is in the manifest alone: an edit somewhere, between two runs, must not change the shards.

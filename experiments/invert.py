@@ -1,6 +1,5 @@
 """``fwi invert`` and ``fwi check``: a trained run on records, and the wave equation on the outcome."""
 
-import io
 import time
 from pathlib import Path
 
@@ -11,7 +10,7 @@ from numpy.typing import NDArray
 from fwi import config, plots, shards
 from fwi.check import Verdict
 from fwi.config import StudyConfig
-from fwi.files import write_whole
+from fwi.files import read_npy, write_npy
 from fwi.invert import Run, load_run
 from fwi.survey import Survey
 
@@ -46,7 +45,7 @@ def invert(
         velocity = trained.invert(gathers[number])
         seconds = time.perf_counter() - start
         stem = f"{records.stem}-{number}"
-        write_section(out / f"{stem}.npy", velocity)
+        write_npy(out / f"{stem}.npy", velocity)
         drawn = plots.velocity_model(velocity, trained.study.grid.spacing, trained.study.grid.velocity, stem)
         plots.save(drawn, out / f"{stem}.png")
         print(f"{out / stem}.npy, .png: inverted in {1000 * seconds:.0f} ms")
@@ -66,7 +65,7 @@ def check(
         sample: which sample of the records.
     """
     trained = load_run(run)
-    velocity = _read_npy(section)
+    velocity = read_npy(section)
     gathers = read_gathers(records, trained, None)
     if not 0 <= sample < len(gathers):
         raise ValueError(f"--sample {sample}: {records} holds samples 0 to {len(gathers) - 1}")
@@ -92,7 +91,7 @@ def read_gathers(path: Path, run: Run, survey: Path | None) -> NDArray[np.float3
     if survey is not None:
         study: StudyConfig = config.load([survey])
         _require_same(survey, Survey(study.grid, study.survey), run)
-    gathers = _read_npy(path)
+    gathers = read_npy(path)
     if gathers.ndim == 3:
         gathers = gathers[None]
     if gathers.dtype.kind != "f" or gathers.ndim != 4:
@@ -101,13 +100,6 @@ def read_gathers(path: Path, run: Run, survey: Path | None) -> NDArray[np.float3
             "(shot, time, receiver) or (sample, shot, time, receiver)"
         )
     return gathers.astype(np.float32)
-
-
-def write_section(path: Path, velocity: NDArray[np.float32]) -> None:
-    """Write a section as .npy, whole or not at all."""
-    buffer = io.BytesIO()
-    np.save(buffer, velocity)
-    write_whole(path, buffer.getvalue())
 
 
 def describe(verdict: Verdict) -> str:
@@ -125,13 +117,3 @@ def _require_same(path: Path, survey: Survey, run: Run) -> None:
     if differences:
         lines = "\n".join(f"  - {line}" for line in differences)
         raise ValueError(f"{path} is of another survey than the run {run.folder}:\n{lines}")
-
-
-def _read_npy(path: Path) -> NDArray[np.float32]:
-    try:
-        array: NDArray[np.float32] = np.load(path, allow_pickle=False)
-        return array
-    except FileNotFoundError:
-        raise ValueError(f"{path}: no such file") from None
-    except (OSError, ValueError, EOFError) as error:
-        raise ValueError(f"{path}: not a readable .npy ({error})") from None

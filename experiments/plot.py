@@ -8,6 +8,7 @@ import tyro
 
 from experiments.cli import Study
 from fwi import plots, shards
+from fwi.files import read_npy
 from fwi.survey import Survey
 
 
@@ -38,7 +39,7 @@ def plot(
         velocity, salt, gathers = samples.velocity[sample], samples.salt[sample] > 0, samples.gathers[sample]
     elif file.suffix == ".npy" and what == "section":
         survey, salt, gathers = Survey(study.grid, study.survey), None, None
-        velocity = np.load(file, allow_pickle=False)
+        velocity = read_npy(file)
         if velocity.shape != (survey.grid.nz, survey.grid.nx):
             raise ValueError(
                 f"{file}: shape {velocity.shape}, the study's grid is {(survey.grid.nz, survey.grid.nx)}: "

@@ -13,6 +13,7 @@ from experiments.cli import Study
 from fwi import runs
 from fwi.config import StudyConfig
 from fwi.data import GatherTransform, ShotDataset, evaluation_loader, require_survey, training_loader
+from fwi.files import locked
 from fwi.shards import DataSet
 from fwi.survey import Survey
 from fwi.task import InversionTask, precision
@@ -50,9 +51,9 @@ def train(study: Study, run: Path, resume: Annotated[bool, tyro.conf.FlagCreateP
         loader.sampler.set_epoch(runs.read_checkpoint(run, runs.LAST, study)["epoch"] + 1)
     if not resume:
         runs.begin(run, study)
-    runs.note(run, "train", provenance())
-    runs.write_mean_model(run, training.mean_model())
-    with quiet():
+    with locked(run), quiet():
+        runs.note(run, "train", provenance())
+        runs.write_mean_model(run, training.mean_model())
         trainer = Trainer(
             max_epochs=study.train.epochs,
             precision=precision(study.train.precision),

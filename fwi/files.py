@@ -3,9 +3,14 @@
 import contextlib
 import fcntl
 import hashlib
+import io
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 
 def write_whole(path: Path, content: str | bytes | memoryview) -> None:
@@ -27,6 +32,28 @@ def write_whole(path: Path, content: str | bytes | memoryview) -> None:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def write_npy(path: Path, array: NDArray[Any]) -> None:
+    """Write an array as .npy, whole or not at all."""
+    buffer = io.BytesIO()
+    np.save(buffer, array)
+    write_whole(path, buffer.getvalue())
+
+
+def read_npy(path: Path) -> NDArray[Any]:
+    """Read a .npy, unless it would run code.
+
+    Raises:
+        ValueError: the file is missing, damaged, or no plain array.
+    """
+    try:
+        array: NDArray[Any] = np.load(path, allow_pickle=False)
+    except FileNotFoundError:
+        raise ValueError(f"{path}: no such file") from None
+    except (OSError, ValueError, EOFError) as error:
+        raise ValueError(f"{path}: not a readable .npy ({error})") from None
+    return array
 
 
 def remove_leftovers(folder: Path) -> None:

@@ -1,6 +1,5 @@
 """The run folder: what it holds, how it is begun, and how a trained network is taken from it."""
 
-import io
 import json
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ from numpy.typing import NDArray
 
 from fwi import config
 from fwi.config import StudyConfig
-from fwi.files import write_whole
+from fwi.files import read_npy, write_npy, write_whole
 
 CONFIG, PROVENANCE, MEAN_MODEL = "config.yaml", "provenance.json", "mean_model.npy"
 BEST, LAST = Path("checkpoints/best.ckpt"), Path("checkpoints/last.ckpt")
@@ -77,22 +76,16 @@ def note(folder: Path, stage: str, provenance: dict[str, Any]) -> None:
 
 def write_mean_model(folder: Path, model: NDArray[np.float32]) -> None:
     """Keep the training set's mean model, which predictions and records are compared with."""
-    buffer = io.BytesIO()
-    np.save(buffer, model)
-    write_whole(folder / MEAN_MODEL, buffer.getvalue())
+    write_npy(folder / MEAN_MODEL, model)
 
 
 def read_mean_model(folder: Path) -> NDArray[np.float32]:
     """The training set's mean model [m/s], shape ``(depth, x)``.
 
     Raises:
-        RunError: it is missing or damaged.
+        ValueError: it is missing or damaged.
     """
-    try:
-        mean: NDArray[np.float32] = np.load(folder / MEAN_MODEL, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise RunError(f"{folder / MEAN_MODEL}: the run's mean model cannot be read ({error})") from None
-    return mean
+    return read_npy(folder / MEAN_MODEL)
 
 
 def read_study(folder: Path) -> StudyConfig:

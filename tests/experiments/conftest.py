@@ -1,11 +1,13 @@
 """What the tests of the recipes share: a tiny study that trains in seconds, and the run that it gives."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
 
+from experiments.cli import main
 from fwi import config
 from fwi.config import DataConfig, ModelConfig, StudyConfig, TrainConfig
 
@@ -43,6 +45,22 @@ def trained_run(trained_study: StudyConfig, tmp_path_factory: pytest.TempPathFac
     folder = tmp_path_factory.mktemp("runs") / "trained"
     train(trained_study, folder)
     return folder
+
+
+@pytest.fixture
+def refused(capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
+    """Run a command that must end with exit code 2 and without a traceback; gives what it says."""
+
+    def refused(*arguments: object) -> str:
+        with pytest.raises(SystemExit) as end:
+            main([str(argument) for argument in arguments])
+        assert end.value.code == 2
+        shown = capsys.readouterr()
+        assert "Traceback" not in shown.err
+        assert "pydantic" not in shown.err
+        return shown.err + shown.out
+
+    return refused
 
 
 @pytest.fixture

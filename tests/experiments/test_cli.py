@@ -14,17 +14,6 @@ from fwi.config import StudyConfig
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"
 
 
-def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
-    """What a command that must end with exit code 2 says."""
-    with pytest.raises(SystemExit) as end:
-        main(arguments)
-    assert end.value.code == 2
-    shown = capsys.readouterr()
-    assert "Traceback" not in shown.err
-    assert "pydantic" not in shown.err
-    return shown.err + shown.out
-
-
 def shown_study(capsys: pytest.CaptureFixture[str], *flags: str) -> StudyConfig:
     """The study that ``fwi config show`` prints."""
     main(["config", "show", *flags])
@@ -77,8 +66,8 @@ def test_version_is_told_where_the_project_is_installed(capsys, monkeypatch):
     assert capsys.readouterr().out == "fwi 1.2.3\n"
 
 
-def test_unknown_command_is_refused_with_the_known_ones(capsys):
-    said = refused(capsys, "tarin")
+def test_unknown_command_is_refused_with_the_known_ones(refused):
+    said = refused("tarin")
 
     assert "unknown command 'tarin'" in said
     assert "train" in said
@@ -119,8 +108,8 @@ def test_valid_study_is_summed_up(capsys):
     assert "51 x 76 cells of 40 m; 8 shots x 100 samples of 0.02 s" in capsys.readouterr().out
 
 
-def test_unstable_time_step_is_refused_before_any_work(capsys):
-    said = refused(capsys, "config", "validate", "--survey.dt", "0.01")
+def test_unstable_time_step_is_refused_before_any_work(refused):
+    said = refused("config", "validate", "--survey.dt", "0.01")
 
     assert "survey.dt: 0.01 s is unstable" in said
     assert "take dt <= " in said
@@ -160,10 +149,10 @@ def test_optional_metric_and_switches_are_flags(capsys):
     assert study.train.compile
 
 
-def test_all_mistakes_of_the_flags_are_told_at_once_each_with_its_key(capsys):
+def test_all_mistakes_of_the_flags_are_told_at_once_each_with_its_key(refused):
     flags = ["--train.epochs", "0", "--grid.nz", "3", "--model.skip", "foo", "--data.flip", "2"]
 
-    said = refused(capsys, "config", "show", *flags)
+    said = refused("config", "show", *flags)
 
     assert "4 mistakes" in said
     for key in (
@@ -175,10 +164,8 @@ def test_all_mistakes_of_the_flags_are_told_at_once_each_with_its_key(capsys):
         assert f"  - {key}" in said
 
 
-def test_flags_and_file_must_fit_each_other(capsys):
-    said = refused(
-        capsys, "config", "show", "--config", str(CONFIGS / "demo.yaml"), "--model.channels", "8", "16"
-    )
+def test_flags_and_file_must_fit_each_other(refused):
+    said = refused("config", "show", "--config", CONFIGS / "demo.yaml", "--model.channels", "8", "16")
 
     assert "4 entries, but 2 levels of channels need 2" in said
 
@@ -194,8 +181,8 @@ def test_flags_and_file_must_fit_each_other(capsys):
         (["--config"], "--config needs a file"),
     ],
 )
-def test_flag_that_cannot_be_read_is_refused_saying_what_would_do(flags, said, capsys):
-    assert said in refused(capsys, "config", "show", *flags)
+def test_flag_that_cannot_be_read_is_refused_saying_what_would_do(flags, said, refused):
+    assert said in refused("config", "show", *flags)
 
 
 def test_output_may_be_cut_by_the_program_that_reads_it():

@@ -131,7 +131,7 @@ def test_tiny_network_learns_a_handful_of_samples_by_heart(trained_study, tmp_pa
     train(study, tmp_path / "run")
 
     losses = [float(row["train/loss"]) for row in table(tmp_path / "run")]
-    assert min(losses[-5:]) < losses[0] / 4
+    assert max(losses[-5:]) < losses[0] / 3
 
 
 @pytest.mark.slow

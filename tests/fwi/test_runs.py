@@ -56,7 +56,7 @@ def test_missing_or_damaged_mean_model_is_named(folder, content):
     if content is not None:
         (folder / runs.MEAN_MODEL).write_bytes(content)
 
-    with pytest.raises(RunError, match=runs.MEAN_MODEL):
+    with pytest.raises(ValueError, match=runs.MEAN_MODEL):
         runs.read_mean_model(folder)
 
 

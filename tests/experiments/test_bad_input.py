@@ -1,0 +1,373 @@
+"""What users do wrong: exit code 2, a message that says what and how to mend it, and nothing half-written.
+
+Bad velocity models, full disks and Ctrl-C while simulating are tried with the tests of simulation and import.
+"""
+
+import os
+import shutil
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+import torch
+import yaml
+
+from fwi import config, runs
+from fwi.config import StudyConfig
+from fwi.files import locked
+from fwi.invert import Run
+from fwi.shards import read
+
+
+@pytest.fixture(autouse=True)
+def untracked(monkeypatch):
+    monkeypatch.setenv("WANDB_MODE", "disabled")
+
+
+@pytest.fixture
+def run(trained_run, tmp_path) -> Path:
+    """A finished run of the test's own, to spoil."""
+    shutil.copytree(trained_run, tmp_path / "run", symlinks=True)
+    return tmp_path / "run"
+
+
+@pytest.fixture
+def spoilt_study(trained_study, tiny_copy) -> StudyConfig:
+    """``trained_study`` with a data set of the test's own, to spoil."""
+    return trained_study.model_copy(update={"storage": tiny_copy.storage})
+
+
+def written(study: StudyConfig, folder: Path) -> Path:
+    path = folder / "study.yaml"
+    path.write_text(config.dump(study))
+    return path
+
+
+def tree(folder: Path) -> dict[Path, bytes]:
+    """The content of every file of a folder."""
+    return {path: path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+def truncate(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def change_one_byte(path: Path) -> None:
+    """Flip one bit of the first sample's gathers."""
+    with h5py.File(path) as file:
+        where = file["gathers"].id.get_chunk_info(0).byte_offset
+    content = bytearray(path.read_bytes())
+    content[where + 100] ^= 1
+    path.write_bytes(content)
+
+
+# -- the study
+
+
+@pytest.mark.parametrize(
+    ("section", "said"),
+    [
+        ({"train": {"epoch": 3}}, "train.epoch: unknown key; known here: epochs"),
+        (
+            {"model": {"attention": ["none", "sse", "ca"]}},
+            "model.attention.1: unknown name 'sse'; known: 'none'",
+        ),
+        ({"model": {"attention": ["se", "ca"]}}, "2 entries, but 3 levels of channels need 3"),
+        ({"survey": {"shots": 0}}, "survey.shots: input should be greater than or equal to 1, got 0"),
+        ({"grid": {"velocity": [1.5, 4.5]}}, "looks like km/s: give it in m/s"),
+    ],
+)
+def test_study_with_a_mistake_is_refused_by_its_key(section, said, study_file, tmp_path, refused):
+    study = yaml.safe_load(study_file.read_text())
+    for name, values in section.items():
+        study[name] |= values
+    study_file.write_text(yaml.safe_dump(study))
+
+    assert said in refused("train", "--config", study_file, "--run", tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "said"), [("grid: {nz: [", "not valid YAML"), ("- nz", "got a list"), (None, "no such file")]
+)
+def test_file_that_is_no_study_is_refused(content, said, tmp_path, refused):
+    path = tmp_path / "study.yaml"
+    if content is not None:
+        path.write_text(content)
+
+    assert said in refused("train", "--config", path, "--run", tmp_path / "run")
+
+
+# -- the data set
+
+
+@pytest.mark.parametrize(
+    ("damage", "said"), [(truncate, "truncated or replaced"), (change_one_byte, "its content changed")]
+)
+@pytest.mark.parametrize("shard", ["train-00001.h5", "validation-00000.h5"])
+def test_training_on_a_damaged_shard_is_refused(damage, said, shard, spoilt_study, tmp_path, refused):
+    damage(spoilt_study.storage.folder / shard)
+
+    message = refused("train", "--config", written(spoilt_study, tmp_path), "--run", tmp_path / "run")
+
+    assert shard in message
+    assert said in message
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("damage", [truncate, change_one_byte, Path.unlink])
+def test_evaluating_on_a_damaged_shard_is_refused(damage, run, spoilt_study, refused):
+    damage(spoilt_study.storage.folder / "test-00000.h5")
+    before = tree(run)
+
+    assert "test-00000.h5" in refused("evaluate", "--run", run, "--data", spoilt_study.storage.folder)
+    assert tree(run) == before
+
+
+@pytest.mark.parametrize("damage", [truncate, change_one_byte, Path.unlink])
+def test_inverting_a_damaged_shard_is_refused(damage, trained_run, spoilt_study, tmp_path, refused):
+    shard = spoilt_study.storage.folder / "test-00000.h5"
+    damage(shard)
+
+    assert "test-00000.h5" in refused("invert", shard, "--run", trained_run, "--out", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_training_without_a_data_set_says_how_to_make_one(trained_study, tmp_path, refused):
+    storage = trained_study.storage.model_copy(update={"folder": tmp_path / "nowhere"})
+    study = trained_study.model_copy(update={"storage": storage})
+
+    said = refused("train", "--config", written(study, tmp_path), "--run", tmp_path / "run")
+
+    assert "nowhere: no data set here" in said
+    assert "fwi simulate" in said
+
+
+def test_training_on_records_of_another_survey_is_refused_naming_what_differs(study_file, tmp_path, refused):
+    flags = ["--survey.nt", "200", "--survey.wavelet.frequency", "8"]
+
+    said = refused("train", "--config", study_file, *flags, "--run", tmp_path / "run")
+
+    assert "survey.nt: 250 against 200" in said
+    assert "survey.wavelet.frequency: 10.0 against 8.0" in said
+    assert not (tmp_path / "run").exists()
+
+
+# -- the run
+
+
+@pytest.mark.parametrize(
+    "command", [["evaluate"], ["train", "--resume"], ["invert", "shots.npy"], ["check", "a.npy", "b.npy"]]
+)
+def test_missing_run_is_refused_saying_how_to_train_one(command, tmp_path, refused):
+    said = refused(*command, "--run", tmp_path / "nowhere")
+
+    assert "no run here" in said
+    assert "fwi train --run" in said
+    assert not (tmp_path / "nowhere").exists()
+
+
+def test_run_without_a_finished_epoch_is_not_evaluated(run, refused):
+    shutil.rmtree(run / "checkpoints")
+
+    assert "has not finished an epoch, continue it with --resume" in refused("evaluate", "--run", run)
+
+
+@pytest.mark.parametrize("command", ["evaluate", "train"])
+def test_checkpoint_of_another_study_is_refused_naming_what_differs(command, run, trained_study, refused):
+    model = trained_study.model.model_copy(update={"channels": (8, 16, 24)})
+    (run / runs.CONFIG).write_text(config.dump(trained_study.model_copy(update={"model": model})))
+    before = tree(run)
+
+    said = refused(command, "--run", run, *(["--resume"] if command == "train" else []))
+
+    assert "model.channels: [8, 16, 32] in the checkpoint, [8, 16, 24] in config.yaml" in said
+    assert tree(run) == before
+
+
+@pytest.mark.parametrize("command", ["evaluate", "train"])
+def test_truncated_checkpoint_is_refused(command, run, refused):
+    for which in (runs.BEST, runs.LAST):
+        truncate(run / which)
+    before = tree(run)
+
+    said = refused(command, "--run", run, *(["--resume"] if command == "train" else []))
+
+    assert "not a readable checkpoint" in said
+    assert tree(run) == before
+
+
+def test_existing_run_is_not_trained_over(run, study_file, refused):
+    before = tree(run)
+
+    assert "continue it with --resume" in refused("train", "--config", study_file, "--run", run)
+    assert tree(run) == before
+
+
+def test_resuming_with_other_settings_is_refused_rather_than_ignored(run, refused):
+    before = tree(run)
+
+    said = refused("train", "--run", run, "--resume", "--train.learning-rate", "0.1")
+
+    assert "train.learning_rate: 0.1 given, 0.001 in the run" in said
+    assert tree(run) == before
+
+
+def test_run_that_another_process_trains_is_left_alone(run, refused):
+    with locked(run):
+        said = refused("train", "--run", run, "--resume")
+
+    assert "another command is writing here" in said
+
+
+# -- where the output goes
+
+
+def blocked_by_a_file(folder: Path) -> Path:
+    (folder / "file").write_text("in the way")
+    return folder / "file/out"
+
+
+def read_only(folder: Path) -> Path:
+    if os.geteuid() == 0:
+        pytest.skip("root may write anywhere")
+    (folder / "locked").mkdir(mode=0o555)
+    return folder / "locked/out"
+
+
+@pytest.mark.parametrize("place", [blocked_by_a_file, read_only])
+def test_folder_that_cannot_be_written_is_refused(
+    place: Callable[[Path], Path], trained_run, study_file, tiny_data, tmp_path, refused
+):
+    out = place(tmp_path)
+
+    assert str(out.parent) in refused("train", "--config", study_file, "--run", out)
+    assert str(out.parent) in refused(
+        "invert", tiny_data / "test-00000.h5", "--run", trained_run, "--out", out
+    )
+    assert not out.exists()
+
+
+# -- records and sections
+
+
+def test_shard_of_another_survey_is_not_inverted(trained_run, tiny_study, simulate_here, tmp_path, refused):
+    survey = tiny_study.survey.model_copy(update={"shots": 2})
+    storage = tiny_study.storage.model_copy(
+        update={"folder": tmp_path / "other", "train": 0, "validation": 0, "test": 1}
+    )
+    other = simulate_here(tiny_study.model_copy(update={"survey": survey, "storage": storage}))
+
+    inverted = refused("invert", other.folder / "test-00000.h5", "--run", trained_run, "--out", tmp_path)
+    evaluated = refused("evaluate", "--run", trained_run, "--data", other.folder)
+
+    for said in (inverted, evaluated):
+        assert "survey.shots: 2 against 4" in said
+    assert not list(tmp_path.glob("*.npy"))
+
+
+def test_npy_whose_survey_is_another_is_not_inverted(trained_run, trained_study, tmp_path, refused):
+    np.save(tmp_path / "line.npy", np.ones((4, 50, 36), np.float32))
+    survey = trained_study.survey.model_copy(update={"dt": 0.001})
+    file = written(trained_study.model_copy(update={"survey": survey}), tmp_path)
+
+    said = refused("invert", tmp_path / "line.npy", "--run", trained_run, "--survey", file, "--out", tmp_path)
+
+    assert "survey.dt: 0.001 against 0.002" in said
+
+
+class Payload:
+    def __reduce__(self):
+        return os.mkdir, ("ran",)
+
+
+def zeros(path: Path, *shape: int, kind: str = "float32") -> None:
+    np.save(path, np.zeros(shape, kind))
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        (lambda path: zeros(path, 4, 50, 35), "4, 50, 35) do not fit the run's survey"),
+        (lambda path: zeros(path, 50, 36), "expected floating-point gathers"),
+        (lambda path: zeros(path, 4, 50, 36, kind="int16"), "expected floating-point gathers"),
+        (lambda path: np.save(path, np.full((4, 50, 36), np.nan)), "NaN or infinite"),
+        (lambda path: path.write_bytes(b""), "not a readable .npy"),
+        (lambda path: path.write_bytes(b"\x93NUMPY\x01\x00"), "not a readable .npy"),
+        (lambda path: np.save(path, np.array([Payload()]), allow_pickle=True), "not a readable .npy"),
+        (lambda path: None, "no such file"),
+    ],
+)
+def test_records_that_are_none_are_refused(spoil, said, trained_run, tmp_path, monkeypatch, refused):
+    monkeypatch.chdir(tmp_path)
+    spoil(tmp_path / "line.npy")
+
+    assert said in refused("invert", "line.npy", "--run", trained_run)
+    assert not (tmp_path / "ran").exists()
+
+
+def test_sample_that_a_file_lacks_is_refused(trained_run, tiny_data, tmp_path, refused):
+    said = refused(
+        "invert", tiny_data / "test-00000.h5", "--run", trained_run, "--sample", 4, "--out", tmp_path
+    )
+
+    assert "samples 0 to 3" in said
+
+
+def test_section_of_another_grid_is_not_checked(trained_run, tiny_data, tmp_path, refused):
+    zeros(tmp_path / "section.npy", 24, 35)
+
+    said = refused("check", tmp_path / "section.npy", tiny_data / "test-00000.h5", "--run", trained_run)
+
+    assert "shape (24, 35), the run's grid is (24, 36)" in said
+
+
+def test_section_with_an_impossible_speed_is_not_checked(trained_run, tiny_data, tmp_path, refused):
+    np.save(tmp_path / "section.npy", read(tiny_data / "test-00000.h5").velocity[0] / 1000)
+
+    said = refused("check", tmp_path / "section.npy", tiny_data / "test-00000.h5", "--run", trained_run)
+
+    assert "outside grid.velocity 1500 .. 4500 m/s" in said
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (["--sample", "9"], "samples 0 to 3"),
+        (["--what", "gather", "--shot", "4"], "shots 0 to 3"),
+    ],
+)
+def test_plot_of_what_a_shard_lacks_is_refused(flags, said, tiny_data, tmp_path, refused):
+    assert said in refused("plot", tiny_data / "test-00000.h5", "--out", tmp_path / "figure.png", *flags)
+    assert not (tmp_path / "figure.png").exists()
+
+
+def test_plot_of_an_empty_npy_is_refused(tmp_path, refused):
+    (tmp_path / "empty.npy").write_bytes(b"")
+
+    assert "not a readable .npy" in refused("plot", tmp_path / "empty.npy", "--out", tmp_path / "figure.png")
+
+
+# -- Ctrl-C
+
+
+def test_ctrl_c_during_an_evaluation_leaves_the_run_as_it_was(run, monkeypatch, refused):
+    monkeypatch.setattr(Run, "check", lambda *_: signal.raise_signal(signal.SIGINT))
+    before = tree(run)
+
+    assert "interrupted" in refused("evaluate", "--run", run)
+    assert tree(run) == before
+
+
+def test_weights_that_are_not_numbers_are_not_scored(run, refused):
+    checkpoint = torch.load(run / runs.BEST, weights_only=True)
+    for weights in checkpoint["state_dict"].values():
+        if weights.is_floating_point():
+            weights.fill_(torch.nan)
+    torch.save(checkpoint, run / runs.BEST)
+
+    assert "the network has diverged" in refused("evaluate", "--run", run)
+    assert not (run / "evaluation.json").exists()
