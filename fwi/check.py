@@ -118,12 +118,12 @@ class PhysicsCheck:
     def _judge(self, found: Misfit, mean: Misfit) -> tuple[bool, tuple[str, ...]]:
         nrms, mean_nrms = float(np.median(found.nrms)), float(np.median(mean.nrms))
         correlation, shift = float(np.median(found.correlation)), float(np.median(np.abs(found.shift)))
-        limit = self.config.gain * mean_nrms
+        limit = self.config.nrms_share * mean_nrms
         tests = [
             (
                 nrms <= limit,
                 f"NRMS {nrms:.2f}, {nrms / mean_nrms:.0%} of the mean model's {mean_nrms:.2f}",
-                f"at most {self.config.gain:.0%}",
+                f"at most {self.config.nrms_share:.0%}",
             ),
             (
                 correlation >= self.config.correlation,

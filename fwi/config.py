@@ -325,7 +325,7 @@ class CheckConfig(Section):
     """How many times finer the check's grid is than the data's."""
     order: Literal[2, 4, 6, 8] = 4
     """Order of the check's finite differences; another than that of the data."""
-    gain: Annotated[float, Field(gt=0, lt=1)] = 0.5
+    nrms_share: Annotated[float, Field(gt=0, lt=1)] = 0.5
     """Largest share of the mean model's NRMS at which a section is believed."""
     correlation: Annotated[float, Field(gt=0, lt=1)] = 0.8
     """Smallest median trace correlation at which a section is believed."""
