@@ -35,9 +35,9 @@ def invert(
     """
     trained = load_run(run)
     gathers = read_gathers(records, trained, survey)
+    if sample is not None:
+        require_sample(sample, len(gathers), records)
     numbers = range(len(gathers)) if sample is None else [sample]
-    if sample is not None and not 0 <= sample < len(gathers):
-        raise ValueError(f"--sample {sample}: {records} holds samples 0 to {len(gathers) - 1}")
     out.mkdir(parents=True, exist_ok=True)
     trained.invert(gathers[:1])  # the first call also prepares memory
     for number in numbers:
@@ -67,8 +67,7 @@ def check(
     trained = load_run(run)
     velocity = read_npy(section)
     gathers = read_gathers(records, trained, None)
-    if not 0 <= sample < len(gathers):
-        raise ValueError(f"--sample {sample}: {records} holds samples 0 to {len(gathers) - 1}")
+    require_sample(sample, len(gathers), records)
     grid = trained.study.grid
     if velocity.shape != (grid.nz, grid.nx):
         raise ValueError(f"{section}: shape {velocity.shape}, the run's grid is {(grid.nz, grid.nx)}")
@@ -82,9 +81,7 @@ def read_gathers(path: Path, run: Run, survey: Path | None) -> NDArray[np.float3
         ValueError: the file cannot be read, or its survey is not the run's.
     """
     if path.suffix == ".h5":
-        with shards.open_shard(path) as file:
-            described = Survey.from_dict(shards.attribute(file, "study"))
-        _require_same(path, described, run)
+        _require_same(path, shards.read_survey(path), run)
         return shards.read(path).gathers.astype(np.float32)
     if path.suffix != ".npy":
         raise ValueError(f"{path}: records are read from a shard (.h5) or a .npy, not from '{path.suffix}'")
@@ -102,14 +99,20 @@ def read_gathers(path: Path, run: Run, survey: Path | None) -> NDArray[np.float3
     return gathers.astype(np.float32)
 
 
+def require_sample(sample: int, count: int, path: Path) -> None:
+    """Refuse the number of a sample that a file does not hold."""
+    if not 0 <= sample < count:
+        raise ValueError(f"--sample {sample}: {path} holds samples 0 to {count - 1}")
+
+
 def describe(verdict: Verdict) -> str:
     """The verdict with its reasons in a line."""
-    return f"{'believed' if verdict.believed else 'doubtful'}: {'; '.join(verdict.reasons)}"
+    return f"{verdict.word}: {'; '.join(verdict.reasons)}"
 
 
 def remark(verdict: Verdict) -> str:
     """The verdict in two words, for the title of a figure."""
-    return f"{'believed' if verdict.believed else 'doubtful'}, NRMS {np.median(verdict.misfit.nrms):.2f}"
+    return f"{verdict.word}, NRMS {np.median(verdict.misfit.nrms):.2f}"
 
 
 def _require_same(path: Path, survey: Survey, run: Run) -> None:

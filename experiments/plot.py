@@ -7,6 +7,7 @@ import numpy as np
 import tyro
 
 from experiments.cli import Study
+from experiments.invert import require_sample
 from fwi import plots, shards
 from fwi.files import read_npy
 from fwi.survey import Survey
@@ -32,10 +33,8 @@ def plot(
     """
     if file.suffix == ".h5":
         samples = shards.read(file)
-        with shards.open_shard(file) as opened:
-            survey = Survey.from_dict(shards.attribute(opened, "study"))
-        if not 0 <= sample < len(samples.velocity):
-            raise ValueError(f"--sample {sample}: {file} holds samples 0 to {len(samples.velocity) - 1}")
+        survey = shards.read_survey(file)
+        require_sample(sample, len(samples.velocity), file)
         velocity, salt, gathers = samples.velocity[sample], samples.salt[sample] > 0, samples.gathers[sample]
     elif file.suffix == ".npy" and what == "section":
         survey, salt, gathers = Survey(study.grid, study.survey), None, None

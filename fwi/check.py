@@ -46,6 +46,11 @@ class Verdict:
     simulated: Array
     """Gathers of the section, shape ``(shot, time, receiver)``, after the gain."""
 
+    @property
+    def word(self) -> str:
+        """``believed`` or ``doubtful``."""
+        return "believed" if self.believed else "doubtful"
+
     def summary(self) -> dict[str, object]:
         """The medians over shots, for tables and files."""
         return {
@@ -53,7 +58,7 @@ class Verdict:
             "correlation": float(np.median(self.misfit.correlation)),
             "shift": float(np.median(np.abs(self.misfit.shift))),
             "mean_model_nrms": float(np.median(self.mean_model.nrms)),
-            "verdict": "believed" if self.believed else "doubtful",
+            "verdict": self.word,
             "reasons": list(self.reasons),
         }
 

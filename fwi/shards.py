@@ -241,6 +241,16 @@ def attribute(file: h5py.File, name: str) -> dict[str, Any]:
         raise ShardError(f"{file.filename}: not a shard of this project (no attribute '{name}')") from None
 
 
+def read_survey(path: Path) -> Survey:
+    """The survey of a shard's records.
+
+    Raises:
+        ShardError: the file is damaged or no shard.
+    """
+    with open_shard(path) as file:
+        return Survey.from_dict(attribute(file, "study"))
+
+
 def _write_axes(file: h5py.File, survey: Survey) -> None:
     # A fixed spread has one line of receivers; a streamer's move with the shot and are given as offsets.
     fixed = survey.config.spread == "fixed"
