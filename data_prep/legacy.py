@@ -1,6 +1,9 @@
 """Velocity models from the files people have (.npz, .npy, .mat), checked and put on a study's grid."""
 
 import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +20,30 @@ SLOWEST_ROCK = 100.0
 
 class ModelError(ValueError):
     """Velocity models that cannot be imported; the message says which and how to mend it."""
+
+
+@dataclass(frozen=True)
+class ModelFile:
+    """A file of velocity models, brought to a grid; their records are to be simulated."""
+
+    path: Path
+    key: str | None
+    spacing: float
+    kilometres: bool
+    grid: GridConfig
+
+    def velocity(self, numbers: Sequence[int]) -> NDArray[np.float32]:
+        """Models [m/s] by their numbers in the file, shape ``(sample, depth, x)``."""
+        return self.models()[list(numbers)]
+
+    def gathers(self, numbers: Sequence[int]) -> None:
+        """None: the file holds no records."""
+
+    @lru_cache(maxsize=1)  # noqa: B019 - one file at a time, which a worker's shards share
+    def models(self) -> NDArray[np.float32]:
+        """All models of the file [m/s], shape ``(model, depth, x)``."""
+        speeds = read_models(self.path, self.key, self.grid.velocity, kilometres=self.kilometres)
+        return on_grid(speeds, self.spacing, self.grid)
 
 
 def jobs(
@@ -43,8 +70,8 @@ def jobs(
     Raises:
         ModelError: the file cannot be read, or its models cannot be used.
     """
-    models = read_models(path, key, study.grid.velocity, kilometres=kilometres)
-    models = on_grid(models, spacing, study.grid)
+    source = ModelFile(path, key, spacing, kilometres, study.grid)
+    models = source.models()
     if split == "validation" and validation:
         raise ModelError(
             "--validation: with --split validation all models go there; leave out one of the two"
@@ -53,7 +80,7 @@ def jobs(
         raise ModelError(
             f"--validation {validation}: {path} has {len(models)} models, of which {split} needs at least one"
         )
-    source = {"file": path.name, "key": key, "sha256": sha256(path), "spacing": spacing}
+    origin = {"file": path.name, "key": key, "sha256": sha256(path), "spacing": spacing}
     order = np.random.default_rng(study.salt.seed).permutation(len(models))
     chosen: list[tuple[Split, NDArray[np.int64]]] = [
         ("validation", np.sort(order[:validation])),
@@ -66,8 +93,8 @@ def jobs(
             f"{name}-{stem}-{first // step:05d}.h5",
             name,
             numbers[first : first + step].tolist(),
-            {"source": source},
-            models[numbers[first : first + step]],
+            {"source": origin},
+            source,
         )
         for name, numbers in chosen
         for first in range(0, len(numbers), step)

@@ -9,8 +9,8 @@ import errno
 import functools
 import shutil
 import time
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +30,16 @@ SHARD_OVERHEAD = 13_000
 """Bytes of a shard beside its samples: axes, attributes and HDF5's own structures."""
 
 
+class Source(Protocol):
+    """Samples of a file, read as needed; it travels to the workers by pickle."""
+
+    def velocity(self, numbers: Sequence[int]) -> NDArray[np.float32] | None:
+        """Models [m/s] on the study's grid, ``(sample, depth, x)``; None where only records are known."""
+
+    def gathers(self, numbers: Sequence[int]) -> NDArray[np.float32] | None:
+        """Records of the study's survey, ``(sample, shot, time, receiver)``; None to have them simulated."""
+
+
 class Job(NamedTuple):
     """One shard to make."""
 
@@ -39,8 +49,8 @@ class Job(NamedTuple):
     """Number of each sample in its stream or source."""
     origin: dict[str, Any]
     """Where the models come from, for the manifest."""
-    models: NDArray[np.float32] | None = None
-    """The models [m/s], shape ``(sample, depth, x)``; None draws them from the study's salt preset."""
+    source: Source | None = None
+    """Where the samples are read; None draws models from the study's salt preset."""
 
 
 class Plan(NamedTuple):
@@ -145,7 +155,7 @@ def make_shard(study: StudyConfig, job: Job) -> Entry:
     survey = Survey(study.grid, study.survey)
     velocity, salt = _models(study, job)
     gathers = np.empty((len(job.numbers), *survey.gather_shape), study.storage.dtype)
-    for gather, records in zip(gathers, _records(study, velocity), strict=True):
+    for gather, records in zip(gathers, _records(study, job, velocity), strict=True):
         torch.from_numpy(gather).copy_(torch.from_numpy(records))  # ten times as fast to float16 as numpy
         pool.count_step()
     samples = Samples(gathers, velocity, salt, seed=np.array(job.numbers))
@@ -181,17 +191,30 @@ def recipe(study: StudyConfig) -> dict[str, Any]:
 # -- one shard
 
 
-def _models(study: StudyConfig, job: Job) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
-    if job.models is not None:
-        return job.models, (job.models >= study.salt.threshold).astype(np.uint8)
+def _models(study: StudyConfig, job: Job) -> tuple[NDArray[np.float32] | None, NDArray[np.uint8] | None]:
+    if job.source is not None:
+        velocity = job.source.velocity(job.numbers)
+        return velocity, None if velocity is None else (velocity >= study.salt.threshold).astype(np.uint8)
     from data_prep.salt import generate
 
     drawn = [generate(study.grid, study.salt, job.origin["stream"], number) for number in job.numbers]
     return np.stack([model.velocity for model in drawn]), np.stack([model.salt for model in drawn])
 
 
-def _records(study: StudyConfig, velocity: NDArray[np.float32]) -> Iterator[NDArray[np.float32]]:
-    """Records of each model in turn, ``(shot, time, receiver)``: one model at a time bounds the memory."""
+def _records(
+    study: StudyConfig, job: Job, velocity: NDArray[np.float32] | None
+) -> Iterable[NDArray[np.float32]]:
+    """Records of each sample, ``(shot, time, receiver)``: those of the source, or simulated ones."""
+    known = None if job.source is None else job.source.gathers(job.numbers)
+    if known is not None:
+        return known
+    if velocity is None:
+        raise ValueError(f"{job.file}: its source has neither models nor records")
+    return _simulated(study, velocity)
+
+
+def _simulated(study: StudyConfig, velocity: NDArray[np.float32]) -> Iterator[NDArray[np.float32]]:
+    """Simulated records of each model in turn: one model at a time bounds the memory."""
     import torch
 
     propagator = _propagator(study)
@@ -229,9 +252,9 @@ def _seconds_per_sample(study: StudyConfig) -> float:
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        next(_records(study, model))  # the first call also loads libraries
+        next(_simulated(study, model))  # the first call also loads libraries
         start = time.perf_counter()
-        next(_records(study, model))
+        next(_simulated(study, model))
         return time.perf_counter() - start
     finally:
         torch.set_num_threads(threads)

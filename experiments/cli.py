@@ -24,10 +24,10 @@ COMMANDS = {
     "demo": ("experiments.demo", "simulate, train, evaluate, invert, check and report in minutes"),
     "simulate": ("experiments.simulate", "salt models to shards of models and records"),
     "import": (
-        "experiments.simulate",
+        "experiments.importing",
         "velocity models of others (.npz, .npy, .mat) to shards, records simulated",
     ),
-    "verify": ("experiments.simulate", "check a data set against its manifest"),
+    "verify": ("experiments.verify", "check a data set against its manifest"),
     "train": ("experiments.train", "train a network; --resume continues"),
     "evaluate": ("experiments.evaluate", "score a run beside naive predictors; figures and report"),
     "invert": ("experiments.invert", "records in, velocity section out, with its physics check"),

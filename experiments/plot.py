@@ -34,8 +34,13 @@ def plot(
     if file.suffix == ".h5":
         samples = shards.read(file)
         survey = shards.read_survey(file)
-        require_sample(sample, len(samples.velocity), file)
-        velocity, salt, gathers = samples.velocity[sample], samples.salt[sample] > 0, samples.gathers[sample]
+        require_sample(sample, len(samples.gathers), file)
+        gathers = samples.gathers[sample]
+        if samples.velocity is None or samples.salt is None:
+            if what == "section":
+                raise ValueError(f"{file} holds records without models; draw them with --what gather")
+        else:
+            velocity, salt = samples.velocity[sample], samples.salt[sample] > 0
     elif file.suffix == ".npy" and what == "section":
         survey, salt, gathers = Survey(study.grid, study.survey), None, None
         velocity = read_npy(file)

@@ -72,6 +72,8 @@ class ShotDataset(Dataset[Sample]):
         path, entry = self.shards[shard]
         row = number - int(self.ends[shard]) + entry.samples
         file = self._open(path)
+        if "velocity" not in file:
+            raise ShardError(f"{path} holds records alone; training and scores need their models too")
         try:
             sample = Sample(*(torch.from_numpy(file[name][row]) for name in Sample._fields))
         except DAMAGE as error:

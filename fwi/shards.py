@@ -4,7 +4,7 @@ A folder holds ``manifest.json`` and shards such as ``train-00003.h5``. A shard 
 
 - ``gathers (sample, shot, time, receiver)``, float16 or float32;
 - ``velocity (sample, depth, x)``, float32 [m/s];
-- ``salt (sample, depth, x)``, uint8, 1 where there is salt;
+- ``salt (sample, depth, x)``, uint8, 1 where there is salt; both absent where only records are known;
 - ``seed (sample)``, the sample's number in its split's random stream or in its source file;
 
 with dimension scales ``time`` [s], ``depth``, ``x``, ``shot_x``, ``receiver_x`` [m], so that xarray shows
@@ -46,10 +46,10 @@ class Samples(NamedTuple):
 
     gathers: NDArray[np.floating[Any]]
     """Pressure, shape ``(sample, shot, time, receiver)``."""
-    velocity: NDArray[np.float32]
-    """P-wave speed [m/s], shape ``(sample, depth, x)``."""
-    salt: NDArray[np.uint8]
-    """1 where there is salt, shape ``(sample, depth, x)``."""
+    velocity: NDArray[np.float32] | None
+    """P-wave speed [m/s], shape ``(sample, depth, x)``; None for field records, whose model nobody knows."""
+    salt: NDArray[np.uint8] | None
+    """1 where there is salt, shape ``(sample, depth, x)``; None where the models are."""
     seed: NDArray[np.int64]
     """Number of each sample in its stream or source, shape ``(sample,)``."""
 
@@ -177,8 +177,9 @@ def write(path: Path, samples: Samples, survey: Survey, attributes: dict[str, An
             file.attrs[key] = json.dumps(value, sort_keys=True)
         _write_axes(file, survey)
         _write_array(file, "gathers", samples.gathers, ("sample", "shot", "time", "receiver"))
-        _write_array(file, "velocity", samples.velocity, ("sample", "depth", "x"), units="m/s")
-        _write_array(file, "salt", samples.salt, ("sample", "depth", "x"))
+        if samples.velocity is not None and samples.salt is not None:
+            _write_array(file, "velocity", samples.velocity, ("sample", "depth", "x"), units="m/s")
+            _write_array(file, "salt", samples.salt, ("sample", "depth", "x"))
         file.create_dataset("seed", data=samples.seed, fletcher32=True, chunks=samples.seed.shape)
         file["seed"].dims[0].label = "sample"
         file["seed"].dims[0].attach_scale(file["sample"])
@@ -195,7 +196,8 @@ def read(path: Path) -> Samples:
     """
     with open_shard(path) as file:
         try:
-            return Samples(*(file[name][:] for name in Samples._fields))
+            known = {name: file[name][:] if name in file else None for name in ("velocity", "salt")}
+            return Samples(gathers=file["gathers"][:], seed=file["seed"][:], **known)
         except DAMAGE as error:
             raise ShardError(f"{path}: damaged ({error})") from None
 

@@ -5,17 +5,15 @@ is ``tiny_data``, which is everybody's: read it, and take ``tiny_copy`` to chang
 """
 
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
+from studies import SimulateHere, with_storage
 
 from data_prep.simulate import make_shard, recipe, salt_jobs
 from fwi.config import GridConfig, StorageConfig, StudyConfig, SurveyConfig
 from fwi.shards import DataSet
-
-SimulateHere = Callable[[StudyConfig], DataSet]
 
 
 @pytest.fixture(scope="session")
@@ -59,8 +57,3 @@ def tiny_copy(tiny_study: StudyConfig, tiny_data: Path, tmp_path: Path) -> Study
     folder = tmp_path / "tiny"
     shutil.copytree(tiny_data, folder)
     return with_storage(tiny_study, folder=folder)
-
-
-def with_storage(study: StudyConfig, **changes: object) -> StudyConfig:
-    """The same study, stored otherwise."""
-    return study.model_copy(update={"storage": study.storage.model_copy(update=changes)})

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from data_prep.salt import SaltStatistics, generate, statistics
-from fwi.config import GridConfig, SaltConfig
+from data_prep.salt import generate
+from data_prep.salt.statistics import SaltStatistics, statistics
+from fwi.config import GridConfig, SaltConfig, YangMaPreset
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 GRID = GridConfig(nz=201, nx=301, spacing=10.0)
@@ -23,7 +24,8 @@ def main() -> None:
 
     with np.load(REPOSITORY / "../shared/data/fcnvmb_models.npz") as models:
         published = models["train"]
-    domes, lenses = SaltConfig(lens_share=0.0), SaltConfig(lens_share=1.0)
+    domes = SaltConfig(preset=YangMaPreset(lens_share=0.0))
+    lenses = SaltConfig(preset=YangMaPreset(lens_share=1.0))
     generated = np.stack(
         [generate(GRID, salt, 0, index).velocity for salt in (domes, lenses) for index in range(800)]
     )

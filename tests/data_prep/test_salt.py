@@ -7,13 +7,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from data_prep.salt import SaltModel, SaltStatistics, generate, statistics
-from fwi.config import GridConfig, SaltConfig
+from data_prep.salt import SaltModel, generate
+from data_prep.salt.statistics import SaltStatistics, statistics
+from fwi.config import GridConfig, SaltConfig, YangMaPreset
 
 PUBLIC = Path(__file__).resolve().parents[2] / "../shared/data/fcnvmb_models.npz"
 GRID = GridConfig(nz=201, nx=301, spacing=10.0)
 TRAIN, VALIDATION, TEST = 0, 1, 2
-DOMES, LENSES = SaltConfig(lens_share=0.0), SaltConfig(lens_share=1.0)
+DOMES = SaltConfig(preset=YangMaPreset(lens_share=0.0))
+LENSES = SaltConfig(preset=YangMaPreset(lens_share=1.0))
 
 
 def same(one: SaltModel, other: SaltModel) -> bool:
@@ -78,7 +80,7 @@ def test_a_lens_has_sediment_below_it_and_a_dome_does_not():
 
 
 def test_the_share_of_lenses_is_the_one_asked_for():
-    salt = SaltConfig(lens_share=0.25)
+    salt = SaltConfig(preset=YangMaPreset(lens_share=0.25))
     grid = GridConfig(nz=51, nx=76, spacing=40.0)
 
     lenses = [not generate(grid, salt, TRAIN, index).salt[-1].any() for index in range(600)]

@@ -9,20 +9,22 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pytest
 import torch
 import yaml
-from conftest import SimulateHere, with_storage
+from numpy.typing import NDArray
+from studies import SimulateHere, with_storage
 
 from data_prep import pool, simulate
 from data_prep.simulate import Job
 from experiments import cli
 from fwi import files, shards
-from fwi.config import StudyConfig
+from fwi.config import StudyConfig, YangMaPreset
 from fwi.shards import DataSet, ShardError
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -108,7 +110,7 @@ def test_shards_that_a_killed_run_did_not_note_are_taken_up_and_its_leftovers_re
         ("physics", {"pml_width": 20}, "physics.pml_width: 12 against 20"),
         ("storage", {"dtype": "float32"}, "storage.dtype: float16 against float32"),
         ("salt", {"seed": 1}, "salt.seed: 0 against 1"),
-        ("salt", {"lens_share": 1.0}, "salt.lens_share: 0.5 against 1.0"),
+        ("salt", {"preset": YangMaPreset(lens_share=1.0)}, "salt.preset.lens_share: 0.5 against 1.0"),
         ("storage", {"samples_per_shard": 8}, r"samples: 4 numbered 0 \.\. 3 against 8 numbered 0 \.\. 7"),
     ],
 )
@@ -171,13 +173,24 @@ def test_a_folder_in_which_another_command_writes_is_refused(tiny_copy: StudyCon
         simulate.simulate(tiny_copy, workers=1)
 
 
+class Uniform(NamedTuple):
+    """Models of one speed, on the grid of ``tiny_study``, to be simulated."""
+
+    speed: float
+
+    def velocity(self, numbers: Sequence[int]) -> NDArray[np.float32]:
+        return np.full((len(numbers), 24, 36), self.speed, np.float32)
+
+    def gathers(self, numbers: Sequence[int]) -> None:
+        pass
+
+
 def test_an_error_in_a_worker_reaches_the_caller_and_keeps_what_was_finished(
     tiny_study: StudyConfig, tmp_path: Path
 ) -> None:
     study = with_storage(tiny_study, folder=tmp_path / "new")
-    models = np.full((1, study.grid.nz, study.grid.nx), 2000.0, np.float32)
-    good = Job("train-good.h5", "train", [0], {"source": {"sha256": "a", "key": None}}, models)
-    bad = Job("train-bad.h5", "train", [1], {"source": {"sha256": "b", "key": None}}, 4 * models)
+    good = Job("train-good.h5", "train", [0], {"source": {"sha256": "a", "key": None}}, Uniform(2000.0))
+    bad = Job("train-bad.h5", "train", [1], {"source": {"sha256": "b", "key": None}}, Uniform(8000.0))
 
     with pytest.raises(ValueError, match="velocity is 8000 m/s"):
         simulate.make(study, [good, bad], workers=1)
@@ -210,7 +223,7 @@ def test_the_plan_times_one_thread_and_gives_the_others_back(
         used.append(torch.get_num_threads())
         yield
 
-    monkeypatch.setattr(simulate, "_records", records)
+    monkeypatch.setattr(simulate, "_simulated", records)
     before = torch.get_num_threads()
     torch.set_num_threads(2)
     simulate.plan(tiny_study, [])

@@ -148,7 +148,7 @@ def test_the_message_begins_with_the_files_and_the_number_of_mistakes(write):
         ("model: {channels: [1, 2], skip: [eca]}", ["model.skip.0: unknown name 'eca'", "'gate'"]),
         (
             "model: {channels: [1, 2], attention: [se, 7]}",
-            ["model.attention.1: 7 names no mechanism", "write se"],
+            ["model.attention.1: 7 is neither a name nor a mapping", "write se"],
         ),
         (
             "model: {channels: [1, 2, 4], attention: [se, ca]}",

@@ -1,48 +1,19 @@
-"""The configuration of a study: one YAML file, merged, validated and frozen.
+"""The sections of a study: everything that decides a result, from the grid to the physics check."""
 
-A study is everything that decides a result: grid, survey, physics, salt models, storage, data, network,
-training, tracking and check. ``load`` merges YAML files left to right and reports every mistake of them at
-once, each with its key and how to mend it.
-"""
-
-from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Literal
 
-import yaml
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    ValidationError,
-    ValidationInfo,
-    field_validator,
-    model_validator,
-)
-from pydantic_core import ErrorDetails
+from pydantic import Field, ValidationInfo, field_validator, model_validator
+
+from fwi.config.attention import Attention, SkipAttention
+from fwi.config.base import Count, Positive, Section, Share
+from fwi.config.salt import SaltConfig
 
 WaveletKind = Literal["ricker"]
-SaltPreset = Literal["yang_ma"]
 NetworkName = Literal["attention_unet", "fcnvmb_unet"]
-GateForm = Literal["sigmoid", "2sigmoid", "1+tanh", "residual"]
 LossName = Literal["l1", "mse", "ssim"]
 Split = Literal["train", "validation", "test"]
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")
-
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-Count = Annotated[int, Field(ge=1)]
-Share = Annotated[float, Field(ge=0, le=1)]
-
-
-class ConfigError(ValueError):
-    """A configuration that cannot be used; the message lists every mistake with its key and remedy."""
-
-
-class Section(BaseModel):
-    """Base of all sections: immutable, no unknown keys, documented by the string under each field."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
 
 class GridConfig(Section):
@@ -120,19 +91,6 @@ class PhysicsConfig(Section):
     """Bytes that one chunk of simulated shots may take."""
 
 
-class SaltConfig(Section):
-    """The random velocity models."""
-
-    preset: SaltPreset = "yang_ma"
-    """The geology to draw from."""
-    seed: Annotated[int, Field(ge=0)] = 0
-    """A sample depends on this seed, its split and its index, and on nothing else."""
-    threshold: Positive = 4250.0
-    """A cell at least this fast [m/s] is salt, imported or inverted: midway from sediment to salt."""
-    lens_share: Share = 0.5
-    """Share of models whose salt is a lens; the others are domes with their base below the section."""
-
-
 class StorageConfig(Section):
     """The data set on disk."""
 
@@ -161,72 +119,6 @@ class DataConfig(Section):
     """Probability of mirroring shots, receivers and model of a training sample (needs a symmetric survey)."""
     workers: Annotated[int, Field(ge=0)] = 1
     """Processes that load samples; 0 loads in the training process."""
-
-
-def _by_name(entry: object) -> object:
-    """Let ``se`` stand for ``{name: se}``."""
-    return {"name": entry} if isinstance(entry, str) else entry
-
-
-class NoAttention(Section):
-    """Nothing is attended to."""
-
-    name: Literal["none"] = "none"
-    """The mechanism."""
-
-
-class SEChoice(Section):
-    """Squeeze and excitation (Hu et al., 2018)."""
-
-    name: Literal["se"] = "se"
-    """The mechanism."""
-    reduction: Count = 16
-    """Channels per hidden unit."""
-    gate: GateForm = "2sigmoid"
-    """How the excitation becomes a factor."""
-
-
-class CBAMChoice(Section):
-    """Convolutional block attention module (Woo et al., 2018)."""
-
-    name: Literal["cbam"] = "cbam"
-    """The mechanism."""
-    reduction: Count = 16
-    """Channels per hidden unit of the channel gate."""
-    kernel_size: Literal[3, 7] = 7
-    """Width of the spatial gate's convolution."""
-    gate: GateForm = "2sigmoid"
-    """How the excitation becomes a factor."""
-
-
-class CAChoice(Section):
-    """Coordinate attention (Hou et al., 2021)."""
-
-    name: Literal["ca"] = "ca"
-    """The mechanism."""
-    reduction: Count = 32
-    """Channels per hidden unit."""
-    gate: GateForm = "2sigmoid"
-    """How the excitation becomes a factor."""
-
-
-class GateChoice(Section):
-    """Attention gate of a skip connection (Oktay et al., 2018)."""
-
-    name: Literal["gate"] = "gate"
-    """The mechanism."""
-
-
-Attention = Annotated[
-    NoAttention | SEChoice | CBAMChoice | CAChoice, Field(discriminator="name"), BeforeValidator(_by_name)
-]
-"""What the ends of a level's encoder and decoder block attend with: a name, or a mapping with options."""
-SkipAttention = Annotated[
-    NoAttention | SEChoice | CBAMChoice | CAChoice | GateChoice,
-    Field(discriminator="name"),
-    BeforeValidator(_by_name),
-]
-"""What a skip connection attends with."""
 
 
 class ModelConfig(Section):
@@ -282,7 +174,7 @@ class TrainConfig(Section):
     """Passes over the training split."""
     batch_size: Count = 16
     """Samples per step."""
-    loss: dict[LossName, Positive] = {"l1": 1.0}
+    loss: dict[LossName, Positive] = {"l1": 1.0}  # noqa: RUF012 - pydantic copies it
     """Terms of the loss with their weights."""
     optimizer: Literal["adamw", "adam"] = "adamw"
     """The optimiser."""
@@ -346,111 +238,3 @@ class StudyConfig(Section):
     train: TrainConfig = TrainConfig()
     tracking: TrackingConfig = TrackingConfig()
     check: CheckConfig = CheckConfig()
-
-
-SectionT = TypeVar("SectionT", bound=Section)
-
-
-def load(paths: Iterable[Path | str]) -> StudyConfig:
-    """Read and merge study files, left to right.
-
-    Args:
-        paths: YAML files; later ones override earlier ones key by key. None gives the defaults.
-
-    Raises:
-        ConfigError: a file is missing, is no YAML mapping, or the merged study has mistakes (all are listed).
-    """
-    merged: dict[str, Any] = {}
-    files = [Path(path) for path in paths]
-    for file in files:
-        merged = merge(merged, _read_mapping(file))
-    return validate(StudyConfig, merged, source=" + ".join(map(str, files)) or "the defaults")
-
-
-def merge(base: Mapping[str, Any], override: Mapping[str, Any]) -> dict[str, Any]:
-    """Merge two nested mappings; where both have a mapping it is merged, else ``override`` wins."""
-    merged = dict(base)
-    for key, value in override.items():
-        old = merged.get(key)
-        # An attention entry or a set of loss terms is replaced whole: half of two recipes is neither.
-        whole = key == "loss" or not (isinstance(old, Mapping) and isinstance(value, Mapping))
-        merged[key] = value if whole else merge(old, value)  # type: ignore[arg-type]
-    return merged
-
-
-def validate(kind: type[SectionT], values: Mapping[str, Any], source: str) -> SectionT:
-    """Build a section from plain values.
-
-    Raises:
-        ConfigError: listing all mistakes, each with its key.
-    """
-    try:
-        return kind.model_validate(values)
-    except ValidationError as error:
-        mistakes = describe(kind, error.errors())
-        count = "1 mistake" if len(mistakes) == 1 else f"{len(mistakes)} mistakes"
-        raise ConfigError(f"{source}: {count}\n" + "\n".join(f"  - {line}" for line in mistakes)) from None
-
-
-def describe(kind: type[BaseModel], errors: Sequence[ErrorDetails]) -> list[str]:
-    """Say of each validation error where it is, what is wrong and what would be right."""
-    return [f"{_key(error)}: {_explain(kind, error)}" for error in errors]
-
-
-def dump(config: BaseModel) -> str:
-    """Write a configuration as YAML that ``load`` reads back to an equal one."""
-    return yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, default_flow_style=None, width=100)
-
-
-def _read_mapping(path: Path) -> dict[str, Any]:
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ConfigError(f"{path}: no such file; studies to start from are in configs/") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: cannot be read ({error})") from None
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{path}: not valid YAML: {error}") from None
-    if content is None:
-        return {}
-    if not isinstance(content, dict):
-        found = type(content).__name__
-        raise ConfigError(f"{path}: expected sections such as 'grid:' and 'survey:', got a {found}")
-    return content
-
-
-def _key(error: ErrorDetails) -> str:
-    return ".".join(str(part) for part in error["loc"]) or "study"
-
-
-def _explain(kind: type[BaseModel], error: ErrorDetails) -> str:
-    if error["type"] == "extra_forbidden":
-        known = _known_keys(kind, error["loc"][:-1])
-        return f"unknown key; known here: {', '.join(known)}"
-    if error["type"] == "union_tag_invalid":
-        context = error["ctx"]
-        return f"unknown name {context['tag']!r}; known: {context['expected_tags']}"
-    if error["type"] == "literal_error":
-        return f"{error['input']!r} is not offered; known: {error['ctx']['expected']}"
-    if error["type"] in ("union_tag_not_found", "model_attributes_type"):
-        return f"{error['input']!r} names no mechanism; write se, or {{name: se, reduction: 8}}"
-    if error["type"] == "model_type":
-        return f"expected keys with values, got {error['input']!r}; remove the line to have the defaults"
-    if error["type"] == "value_error":
-        return str(error["ctx"]["error"])
-    return f"{error['msg'][0].lower()}{error['msg'][1:]}, got {error['input']!r}"
-
-
-def _known_keys(kind: type[BaseModel], location: Sequence[int | str]) -> list[str]:
-    """Field names of the section at a location."""
-    for part in location:
-        field = kind.model_fields.get(str(part))
-        found = _ATTENTION.get(str(part)) if field is None else field.annotation
-        if isinstance(found, type) and issubclass(found, BaseModel):
-            kind = found
-    return list(kind.model_fields)
-
-
-_ATTENTION: dict[str, type[Section]] = {
-    choice().name: choice for choice in (NoAttention, SEChoice, CBAMChoice, CAChoice, GateChoice)
-}

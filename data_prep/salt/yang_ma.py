@@ -1,25 +1,16 @@
-"""Random 2-D salt velocity models: flat-lying sediments pierced by a dome or holding a lens of salt.
+"""Salt models like those of the simulated set of Yang and Ma (Geophysics 84(4), 2019).
 
-A model is drawn in two steps. First its geology, as curves in metres: the depth of each interface and the
-top and base of the salt along the line. Then its picture: the curves sampled at the cells of a grid. So the
-same (seed, stream, index) is the same geology on any grid, and a preset is a short recipe of the building
-blocks below.
-
-The curves belong to a section 2 km deep and 3 km long, that of Yang and Ma (2019); a grid of another extent
+The curves belong to a section 2 km deep and 3 km long, that of the published set; a grid of another extent
 shows the same section stretched to it.
 """
 
-from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import numpy as np
 from numpy.random import Generator
-from numpy.typing import NDArray
 
-from fwi.config import GridConfig, SaltConfig
-
-Curve = NDArray[np.float64]
-"""Depths or heights [m] at the positions of the columns, shape ``(nx,)``."""
+from data_prep.salt.blocks import Curve, SaltModel, relief
+from fwi.config import GridConfig, YangMaPreset
 
 SECTION_DEPTH = 2000.0
 SECTION_LENGTH = 3000.0
@@ -27,39 +18,8 @@ SALT_SPEED = 4500.0
 SEDIMENT_SPEEDS = (2000.0, 4000.0)
 
 
-class SaltModel(NamedTuple):
-    """One velocity model."""
-
-    velocity: NDArray[np.float32]
-    """P-wave speed [m/s], shape ``(nz, nx)``."""
-    salt: NDArray[np.uint8]
-    """1 in the salt, 0 elsewhere, shape ``(nz, nx)``."""
-
-
-def generate(grid: GridConfig, salt: SaltConfig, stream: int, index: int) -> SaltModel:
-    """Draw one model; the same arguments give the same model, whoever asks and in whatever order.
-
-    Args:
-        grid: where the geology is sampled.
-        salt: preset, seed and share of lenses.
-        stream: number of the split (0 train, 1 validation, 2 test), so that no two splits share a model.
-        index: number of the model in its split.
-
-    Raises:
-        ValueError: the grid's velocity range does not hold the speeds of the models.
-    """
-    slowest, fastest = grid.velocity
-    if slowest > SEDIMENT_SPEEDS[0] or fastest < SALT_SPEED:
-        raise ValueError(
-            f"grid.velocity is {slowest:g} .. {fastest:g} m/s, but the salt models hold speeds of "
-            f"{SEDIMENT_SPEEDS[0]:g} .. {SALT_SPEED:g} m/s: widen it to hold these"
-        )
-    rng = np.random.default_rng([salt.seed, stream, index])
-    return PRESETS[salt.preset](grid, salt, rng)
-
-
-def yang_ma(grid: GridConfig, salt: SaltConfig, rng: Generator) -> SaltModel:
-    """Draw a model like those of the simulated set of Yang and Ma (Geophysics 84(4), 2019).
+def yang_ma(grid: GridConfig, preset: YangMaPreset, rng: Generator) -> SaltModel:
+    """Draw a model of flat-lying sediments pierced by a dome or holding a lens of salt.
 
     5 to 10 layers, 2000 to 4000 m/s, and one body of salt at 4500 m/s: a dome with a high and a low crest and
     its base below the section, or a lens near 1200 m depth.
@@ -67,7 +27,7 @@ def yang_ma(grid: GridConfig, salt: SaltConfig, rng: Generator) -> SaltModel:
     x = np.linspace(0.0, SECTION_LENGTH, grid.nx)
     z = np.linspace(0.0, SECTION_DEPTH, grid.nz)
 
-    if rng.random() < salt.lens_share:
+    if rng.random() < preset.lens_share:
         top, base = lens(rng, x)
         roughness = 8.6
     else:
@@ -82,69 +42,6 @@ def yang_ma(grid: GridConfig, salt: SaltConfig, rng: Generator) -> SaltModel:
     mask = (z[:, None] >= top) & (z[:, None] <= base)
     velocity = np.where(mask, SALT_SPEED, speeds[above]).astype(np.float32)
     return SaltModel(velocity, mask.astype(np.uint8))
-
-
-PRESETS: Mapping[str, Callable[[GridConfig, SaltConfig, Generator], SaltModel]] = {"yang_ma": yang_ma}
-"""The geologies to draw from, by ``SaltConfig.preset``."""
-
-
-class SaltStatistics(NamedTuple):
-    """What one model looks like, in numbers that two sets of models can be compared by."""
-
-    layers: int
-    """Different speeds outside the salt."""
-    area_share: float
-    """Share of the section that is salt."""
-    crest_depth: float
-    """Depth of the shallowest salt [m]; NaN without salt, as all below."""
-    base_depth: float
-    """Depth of the deepest salt [m]."""
-    width: float
-    """Length of the line under which there is salt [m]."""
-    crests: int
-    """Summits of the top of the salt that stand 20 m or more above their surroundings."""
-    roughness: float
-    """Standard deviation of the shallowest interface's depth [m], without a tenth of the line at each end."""
-
-
-def statistics(velocity: NDArray[np.floating], spacing: float) -> SaltStatistics:
-    """Measure one model of layers and salt.
-
-    Args:
-        velocity: P-wave speed [m/s], shape ``(nz, nx)``; 4450 m/s and more is taken as salt.
-        spacing: cell size [m].
-    """
-    from scipy.signal import find_peaks
-
-    nz, nx = velocity.shape
-    salt = velocity >= SALT_SPEED - 50.0
-    under_line = salt.any(axis=0)
-    speeds = np.unique(velocity[~salt])
-    if speeds.size > 1:
-        interior = np.arange(nx // 10, nx - nx // 10)
-        below = (velocity > speeds[0])[:, interior]
-        first = below.argmax(axis=0)
-        sediment = below.any(axis=0) & ~salt[first, interior]
-        roughness = float(np.std(first[sediment])) * spacing if sediment.any() else float("nan")
-    else:
-        roughness = 0.0
-    if not under_line.any():
-        nan = float("nan")
-        return SaltStatistics(speeds.size, 0.0, nan, nan, nan, 0, roughness)
-
-    rows = np.flatnonzero(salt.any(axis=1))
-    # Sunk to the base of the section outside the salt, so that a summit at the edge of the salt counts too.
-    top = np.where(under_line, salt.argmax(axis=0), nz)
-    summits, _ = find_peaks(-np.pad(top, 1, constant_values=nz) * spacing, prominence=20.0)
-    return SaltStatistics(
-        layers=speeds.size,
-        area_share=float(salt.mean()),
-        crest_depth=float(rows[0]) * spacing,
-        base_depth=float(rows[-1]) * spacing,
-        width=float(under_line.sum()) * spacing,
-        crests=len(summits),
-        roughness=roughness,
-    )
 
 
 class Flank(NamedTuple):
@@ -189,24 +86,6 @@ def sediments(rng: Generator, x: Curve, roughness: float) -> tuple[Curve, Curve]
 
     common = relief(rng, x, roughness, correlation_length=50.0)
     return speeds, flat + common + bent_ends(rng, x, layers - 1)
-
-
-def relief(rng: Generator, x: Curve, height: float, correlation_length: float) -> Curve:
-    """Draw a smooth random curve: Gaussian, stationary, correlation exp(-(distance / length)^2 / 2).
-
-    A sum of cosines of random wavenumber and phase, so it is known between the columns too.
-
-    Args:
-        rng: where the randomness comes from.
-        x: positions of the columns [m].
-        height: standard deviation [m].
-        correlation_length: distance over which the curve changes [m].
-    """
-    waves = 48
-    wavenumber = rng.normal(0.0, 1.0 / correlation_length, (waves, 1))
-    phase = rng.uniform(0.0, 2.0 * np.pi, (waves, 1))
-    curve: Curve = height * np.sqrt(2.0 / waves) * np.cos(wavenumber * x + phase).sum(axis=0)
-    return curve
 
 
 def bent_ends(rng: Generator, x: Curve, interfaces: int) -> Curve:

@@ -1,0 +1,42 @@
+"""Random 2-D salt velocity models.
+
+A model is drawn in two steps. First its geology, in metres; then its picture: the geology sampled at the
+cells of a grid. So the same (seed, stream, index) is the same geology on any grid, and a preset is a short
+recipe of building blocks.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.random import Generator
+
+from data_prep.salt.blocks import SaltModel
+from data_prep.salt.yang_ma import SALT_SPEED, SEDIMENT_SPEEDS, yang_ma
+from fwi.config import GridConfig, SaltConfig
+
+
+def generate(grid: GridConfig, salt: SaltConfig, stream: int, index: int) -> SaltModel:
+    """Draw one model; the same arguments give the same model, whoever asks and in whatever order.
+
+    Args:
+        grid: where the geology is sampled.
+        salt: preset and seed.
+        stream: number of the split (0 train, 1 validation, 2 test), so that no two splits share a model.
+        index: number of the model in its split.
+
+    Raises:
+        ValueError: the grid's velocity range does not hold the speeds of the models.
+    """
+    slowest, fastest = grid.velocity
+    if slowest > SEDIMENT_SPEEDS[0] or fastest < SALT_SPEED:
+        raise ValueError(
+            f"grid.velocity is {slowest:g} .. {fastest:g} m/s, but the salt models hold speeds of "
+            f"{SEDIMENT_SPEEDS[0]:g} .. {SALT_SPEED:g} m/s: widen it to hold these"
+        )
+    rng = np.random.default_rng([salt.seed, stream, index])
+    return PRESETS[salt.preset.name](grid, salt.preset, rng)
+
+
+PRESETS: Mapping[str, Callable[[GridConfig, Any, Generator], SaltModel]] = {"yang_ma": yang_ma}
+"""The geologies to draw from, by the name of ``SaltConfig.preset``."""

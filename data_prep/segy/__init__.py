@@ -1,0 +1,1 @@
+"""SEG-Y, both ways: gathers and velocity sections, with their geometry."""
