@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from fwi.config import DataConfig, Split
-from fwi.shards import DAMAGE, DataSet, Entry, ShardError, open_shard
+from fwi.shards import DAMAGE, DataSet, Entry, ShardError, open_shard, refuse_differences
 from fwi.survey import Survey
 
 OPEN_FILES = 64
@@ -115,10 +115,9 @@ def require_survey(data: DataSet, survey: Survey, whose: str) -> None:
     Raises:
         ShardError: naming every setting that differs.
     """
-    differences = data.survey.differences(survey)
-    if differences:
-        lines = "\n".join(f"  - {line}" for line in differences)
-        raise ShardError(f"{data.folder} was made for another survey than {whose}:\n{lines}")
+    refuse_differences(
+        f"{data.folder} was made for another survey than {whose}", data.survey.differences(survey)
+    )
 
 
 class EpochSampler(Sampler[tuple[int, bool]]):
@@ -199,8 +198,9 @@ class GatherTransform(nn.Module):
         if amplitude == "raw":
             return cls(amplitude)
         numbers = np.linspace(0, len(dataset) - 1, min(STATISTICS_SAMPLES, len(dataset))).astype(int)
-        gathers = torch.stack([dataset[int(number)].gathers for number in numbers]).float()
-        scale = float(gathers.abs().flatten()[::7].median())
+        # Every seventh amplitude tells as much, and bounds the memory.
+        gathers = torch.cat([dataset[int(number)].gathers.flatten()[::7] for number in numbers]).float()
+        scale = float(gathers.abs().median())
         if not scale > 0:
             raise ShardError(
                 "more than half of the recorded samples are zero: is the record longer than the data?"

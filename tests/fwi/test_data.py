@@ -229,7 +229,7 @@ def test_the_signed_logarithm_is_odd_keeps_order_and_fills_one_scale(training: S
     seen = transform(gathers)
 
     assert seen.dtype == torch.float32
-    assert float(seen.std()) == pytest.approx(1.0, rel=1e-3)
+    assert float(seen.std()) == pytest.approx(1.0, rel=0.02)
     torch.testing.assert_close(transform(-gathers), -seen)
     values = torch.sort(gathers.float().flatten()).values
     assert (transform(values).diff() >= 0).all()
