@@ -11,8 +11,22 @@ from torch import nn
 
 from fwi.attention.ca import CoordinateAttention
 from fwi.attention.cbam import CBAM
+from fwi.attention.cbam_conv import ConvolutionalCBAM
+from fwi.attention.criss_cross import CrissCrossAttention
+from fwi.attention.cross_attention import CrossAttention
+from fwi.attention.eca import EfficientChannelAttention
+from fwi.attention.ela import EfficientLocalAttention
 from fwi.attention.gate import AttentionGate
+from fwi.attention.gct import GatedChannelTransformation
+from fwi.attention.hard import HardAttention
+from fwi.attention.mdaf import AlignmentAndFusion
+from fwi.attention.psa import PolarisedSelfAttention
+from fwi.attention.scse import ConcurrentExcitation
 from fwi.attention.se import SqueezeExcitation
+from fwi.attention.self_attention import SelfAttention
+from fwi.attention.simam import SimAM
+from fwi.attention.spatial import SpatialAttention
+from fwi.attention.stn import SpatialTransformer
 
 
 @dataclass(frozen=True)
@@ -32,9 +46,23 @@ class Mechanism:
 ATTENTION: dict[str, Mechanism] = {
     "none": Mechanism(nn.Identity),
     "se": Mechanism(SqueezeExcitation),
+    "eca": Mechanism(EfficientChannelAttention),
+    "gct": Mechanism(GatedChannelTransformation),
+    "spatial": Mechanism(SpatialAttention),
     "cbam": Mechanism(CBAM),
+    "cbam_conv": Mechanism(ConvolutionalCBAM),
+    "scse": Mechanism(ConcurrentExcitation),
+    "simam": Mechanism(SimAM),
+    "psa": Mechanism(PolarisedSelfAttention),
     "ca": Mechanism(CoordinateAttention),
+    "ela": Mechanism(EfficientLocalAttention),
+    "self": Mechanism(SelfAttention),
+    "criss_cross": Mechanism(CrissCrossAttention),
+    "stn": Mechanism(SpatialTransformer),
+    "hard": Mechanism(HardAttention),
     "gate": Mechanism(AttentionGate, arity=2),
+    "cross": Mechanism(CrossAttention, arity=2),
+    "mdaf": Mechanism(AlignmentAndFusion, arity=2),
 }
 
 

@@ -53,7 +53,7 @@ def factor(excitation: Tensor, form: GateForm) -> Tensor:
     raise ValueError(f"unknown form of a gate {form!r}; known: sigmoid, 2sigmoid, 1+tanh, residual")
 
 
-def start_indifferent(last: nn.Linear | nn.Conv1d | nn.Conv2d | nn.BatchNorm2d) -> None:
+def start_indifferent(last: nn.Linear | nn.Conv1d | nn.Conv2d | nn.BatchNorm2d | nn.GroupNorm) -> None:
     """Shrink the layer that computes an excitation, so that training begins with excitations near zero.
 
     The weights become small, not zero: zero weights would keep the gradient from all layers before them.

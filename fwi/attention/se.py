@@ -1,35 +1,51 @@
-"""Squeeze and excitation (Hu, Shen & Sun, 2018, arXiv:1709.01507)."""
+"""Squeeze and excitation (Hu, Shen & Sun, 2018, arXiv:1709.01507), with richer squeezes than the mean."""
+
+from collections.abc import Sequence
 
 from torch import Tensor, nn
 from torch.nn.functional import relu
 
 from fwi.attention.excitation import factor, hidden_width, start_indifferent
-from fwi.config import GateForm
+from fwi.attention.squeeze import Squeeze
+from fwi.config import GateForm, SqueezeName
 
 MIN_HIDDEN = 4
 
 
 class SqueezeExcitation(nn.Module):
-    """Weigh each channel by what all channels' means have to say about it.
+    """Weigh each channel by what all channels have to say about it.
 
-    ``y = x * gate(W2 relu(W1 mean(x) + b1) + b2)``, with the mean over the map; ``2 C h + h + C`` parameters
-    for ``C`` channels and a hidden width of ``h``.
+    ``y = x * gate(W2 relu(W1 z + b1) + b2)``, with ``z`` the mean over the map or ``S`` other numbers per
+    channel; ``S C h + h + h C + C`` parameters for ``C`` channels and a hidden width of ``h``, without biases
+    ``S C h + h C``.
 
     Args:
         channels: of the map.
         reduction: channels per hidden unit.
         gate: how the excitation becomes a factor, see :func:`fwi.attention.excitation.factor`.
+        squeeze: what tells of a channel, one or several of :data:`fwi.attention.squeeze.NUMBERS`.
+        bias: give the two layers biases.
+        min_hidden: smallest width of the hidden layer.
     """
 
-    def __init__(self, channels: int, reduction: int = 16, gate: GateForm = "2sigmoid") -> None:
+    def __init__(
+        self,
+        channels: int,
+        reduction: int = 16,
+        gate: GateForm = "2sigmoid",
+        squeeze: Sequence[SqueezeName] = ("avg",),
+        bias: bool = True,
+        min_hidden: int = MIN_HIDDEN,
+    ) -> None:
         super().__init__()
-        hidden = hidden_width(channels, reduction, MIN_HIDDEN)
-        self.squeeze = nn.Linear(channels, hidden)
-        self.excite = nn.Linear(hidden, channels)
+        hidden = hidden_width(channels, reduction, min_hidden)
+        self.describe = Squeeze(channels, squeeze)
+        self.squeeze = nn.Linear(self.describe.numbers, hidden, bias=bias)
+        self.excite = nn.Linear(hidden, channels, bias=bias)
         self.form: GateForm = gate
         start_indifferent(self.excite)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return ``(batch, channel, height, width)`` weighted, in the same shape."""
-        excitation = self.excite(relu(self.squeeze(x.mean(dim=(2, 3)))))
+        excitation = self.excite(relu(self.squeeze(self.describe(x))))
         return x * factor(excitation, self.form)[:, :, None, None]

@@ -1,0 +1,45 @@
+"""Criss-cross attention (CCNet: Huang et al., 2019, arXiv:1811.11721)."""
+
+import torch
+from torch import Tensor, nn
+
+from fwi.attention.self_attention import MIN_INNER, START
+
+
+class CrissCrossAttention(nn.Module):
+    """Let each cell gather from its row and its column; two in a row see the whole map.
+
+    ``y = x + gamma o``, with one softmax over row and column together in which the cell itself counts once.
+    The weights take ``height x width x (height + width)`` numbers instead of the square of the cells.
+    ``2 (C d + d) + C^2 + C + 1`` parameters for ``C`` channels and an inner width ``d = max(C // 8, 8)``.
+
+    Args:
+        channels: of the map.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        if channels < 1:
+            raise ValueError(f"criss_cross needs one channel or more, got {channels}")
+        inner = max(channels // 8, MIN_INNER)
+        self.query = nn.Conv2d(channels, inner, 1)
+        self.key = nn.Conv2d(channels, inner, 1)
+        self.value = nn.Conv2d(channels, channels, 1)
+        self.gamma = nn.Parameter(torch.tensor([START]))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return ``(batch, channel, height, width)``, in the same shape."""
+        value, weights = self.value(x), self.weights(x)
+        column, row = weights[..., : x.shape[2]], weights[..., x.shape[2] :]
+        gathered = torch.einsum("bhwk,bckw->bchw", column, value)
+        gathered = gathered + torch.einsum("bhwk,bchk->bchw", row, value)
+        return x + self.gamma * gathered
+
+    def weights(self, x: Tensor) -> Tensor:
+        """What each cell attends to, its column then its row: ``(batch, height, width, height + width)``."""
+        query, key = self.query(x), self.key(x)
+        column = torch.einsum("bdhw,bdkw->bhwk", query, key)
+        row = torch.einsum("bdhw,bdhk->bhwk", query, key)
+        itself = torch.eye(x.shape[2], dtype=torch.bool, device=x.device)[None, :, None, :]
+        column = column.masked_fill(itself, float("-inf"))
+        return torch.cat([column, row], dim=3).softmax(dim=3)

@@ -1,0 +1,75 @@
+"""Cross-attention: the cells of one map gather from those of another (arXiv:1706.03762, 1805.08318)."""
+
+import torch
+from torch import Tensor, nn
+
+from fwi.attention.self_attention import MIN_INNER, START, positions
+from fwi.attention.tokens import attend, check_heads, weights
+from fwi.config import PositionName
+
+
+class CrossAttention(nn.Module):
+    """Query from one map, keys and values from another: ``y = x + gamma v(c) softmax(q(x) k(c) / sqrt d)``.
+
+    Sizes and channels of the two may differ. ``C d + K d + 2 d + C K + C + 1`` parameters for ``C`` channels
+    that ask, ``K`` that answer and an inner width ``d = max(C // 8, 8)``.
+
+    Args:
+        channels: of the map that asks.
+        context_channels: of the map that answers; as many if not given.
+        heads: parts of the channels that attend independently.
+        position: how the cells of each map know their place, see ``SelfAttention``.
+        scaled: divide the products by the root of the width.
+        residual: add to the map that asks, with a learned weight; else replace it.
+
+    Raises:
+        ValueError: the heads do not divide the channels and the inner width.
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        context_channels: int | None = None,
+        heads: int = 1,
+        position: PositionName = "convolution",
+        scaled: bool = True,
+        residual: bool = True,
+    ) -> None:
+        super().__init__()
+        context = channels if context_channels is None else context_channels
+        if min(channels, context) < 1:
+            raise ValueError(f"cross needs channels on both sides, got {channels} and {context}")
+        inner = max(channels // 8, MIN_INNER)
+        check_heads("cross", heads, channels=channels, inner_channels=inner)
+        self.query = nn.Conv2d(channels, inner, 1)
+        self.key = nn.Conv2d(context, inner, 1)
+        self.value = nn.Conv2d(context, channels, 1)
+        self.gamma = nn.Parameter(torch.tensor([START])) if residual else None
+        self.position = positions(position, channels)
+        self.context_position = positions(position, context)
+        self.heads = heads
+        self.scale = (inner // heads) ** -0.5 if scaled else 1.0
+
+    def forward(self, x: Tensor, context: Tensor) -> Tensor:
+        """Gather from the context.
+
+        Args:
+            x: the map that asks, shape ``(batch, channel, height, width)``.
+            context: the map that answers, ``(batch, context channel, any height, any width)``.
+
+        Returns:
+            The shape of ``x``.
+        """
+        query, key, value = self._project(x, context)
+        attended = attend(query, key, value, self.heads, self.scale).reshape(x.shape)
+        return attended if self.gamma is None else x + self.gamma * attended
+
+    def weights(self, x: Tensor, context: Tensor) -> Tensor:
+        """What each cell of ``x`` attends to: ``(batch, heads, cells, context cells)``."""
+        query, key, _ = self._project(x, context)
+        return weights(query, key, self.heads, self.scale)
+
+    def _project(self, x: Tensor, context: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        asking, answering = self.position(x), self.context_position(context)
+        query, key, value = self.query(asking), self.key(answering), self.value(answering)
+        return query.flatten(2), key.flatten(2), value.flatten(2)

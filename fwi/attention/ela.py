@@ -1,0 +1,43 @@
+"""Efficient local attention (Xu & Wan, 2024, arXiv:2403.01123): coordinate attention without reduction."""
+
+from torch import Tensor, nn
+
+from fwi.attention.excitation import factor, start_indifferent
+from fwi.config import GateForm
+
+
+class EfficientLocalAttention(nn.Module):
+    """Weigh each channel by a profile along depth times a profile along the line, each smoothed by itself.
+
+    As in coordinate attention the mean over rows tells depths apart, the mean over columns positions; here a
+    depthwise convolution of ``k`` rows (or columns) replaces the mixing of channels. ``C k + 2 C``
+    parameters, shared by both directions as published.
+
+    Args:
+        channels: of the map.
+        kernel_size: width of the smoothing, odd.
+        gate: how each profile becomes a factor, see :func:`fwi.attention.excitation.factor`.
+
+    Raises:
+        ValueError: ``kernel_size`` is even.
+    """
+
+    def __init__(self, channels: int, kernel_size: int = 7, gate: GateForm = "2sigmoid") -> None:
+        super().__init__()
+        if kernel_size < 1 or kernel_size % 2 == 0:
+            raise ValueError(
+                f"ela needs an odd kernel_size to keep a map's size, got {kernel_size}: try 7 or 3"
+            )
+        groups = max(g for g in range(1, min(16, channels) + 1) if channels % g == 0)
+        self.smooth = nn.Conv1d(
+            channels, channels, kernel_size, padding=kernel_size // 2, groups=channels, bias=False
+        )
+        self.normalise = nn.GroupNorm(groups, channels)
+        self.form: GateForm = gate
+        start_indifferent(self.normalise)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return ``(batch, channel, height, width)`` weighted, in the same shape."""
+        rows = factor(self.normalise(self.smooth(x.mean(dim=3))), self.form)
+        columns = factor(self.normalise(self.smooth(x.mean(dim=2))), self.form)
+        return x * rows[:, :, :, None] * columns[:, :, None, :]

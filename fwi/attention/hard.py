@@ -1,0 +1,54 @@
+"""Hard attention: cells kept or dropped, trained straight through (Bengio et al., 2013, arXiv:1308.3432)."""
+
+import torch
+from torch import Tensor, nn
+
+from fwi.attention.excitation import start_indifferent
+
+
+class HardAttention(nn.Module):
+    """Keep the cells whose mean and maximum over channels ask for it, and dim the others to a floor.
+
+    ``y = x (floor + (1 - floor) m)`` with a mask ``m`` of zeros and ones. The gradient passes as if the mask
+    were the sigmoid of the same logits over the temperature. ``2 k^2 + 1`` parameters. The bias starts at
+    one, so that all is kept at first.
+
+    Args:
+        channels: of the map; any.
+        kernel_size: width of the convolution that gives the logits, odd.
+        temperature: of the sigmoid that stands in for the mask in the gradient.
+        floor: what is left of a cell that is dropped.
+
+    Raises:
+        ValueError: ``kernel_size`` is even, the temperature not positive, or the floor outside 0 .. 1.
+    """
+
+    def __init__(
+        self, channels: int, kernel_size: int = 7, temperature: float = 1.0, floor: float = 0.1
+    ) -> None:
+        super().__init__()
+        if kernel_size < 1 or kernel_size % 2 == 0:
+            raise ValueError(
+                f"hard needs an odd kernel_size to keep a map's size, got {kernel_size}: try 7 or 3"
+            )
+        if temperature <= 0 or not 0 <= floor < 1:
+            raise ValueError(
+                f"hard needs a temperature above 0 and a floor in 0 .. 1, got {temperature} and {floor}"
+            )
+        self.convolve = nn.Conv2d(2, 1, kernel_size, padding=kernel_size // 2)
+        self.temperature, self.floor = temperature, floor
+        start_indifferent(self.convolve)
+        nn.init.ones_(self.convolve.bias)  # type: ignore[arg-type]
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return ``(batch, channel, height, width)``, some cells dimmed, in the same shape."""
+        mask = self.mask(x)
+        return x * (self.floor + (1 - self.floor) * mask)
+
+    def mask(self, x: Tensor) -> Tensor:
+        """Zeros and ones, shape ``(batch, 1, height, width)``, with the gradient of a sigmoid."""
+        summary = torch.cat([x.amax(dim=1, keepdim=True), x.mean(dim=1, keepdim=True)], dim=1)
+        soft = (self.convolve(summary) / self.temperature).sigmoid()
+        kept = (soft > 0.5).to(soft.dtype)
+        straight: Tensor = kept + soft - soft.detach()
+        return straight

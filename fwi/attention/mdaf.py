@@ -1,0 +1,97 @@
+"""Multiscale dual-representation alignment and fusion (SFFNet: Yang et al., 2024, IEEE TGRS 62, 4408716)."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import layer_norm, normalize, scaled_dot_product_attention
+
+from fwi.attention.tokens import check_heads
+
+STRIPS = (7, 11, 21)
+
+
+class AlignmentAndFusion(nn.Module):
+    """Fuse two maps of one size, each asking the other row by row and column by column.
+
+    Each map is normalised, seen through strips of three lengths along both axes, and cut into rows and into
+    columns. Columns of the first ask those of the second, rows of the second those of the first; the weights
+    are cosines. ``C^2 + 173 C`` parameters, and one more per head and direction for the temperature.
+
+    The published module adds the *normalised* maps in the end, which loses their amplitudes; here the maps
+    themselves are added unless ``residual`` is ``normed``.
+
+    Args:
+        channels: of both maps.
+        heads: parts of the channels that attend independently.
+        residual: what is added to what was gathered: the maps as they are (``raw``) or ``normed``.
+        temperature: learn how sharp the weights are, per head and direction; they are cosines, and without it
+            no weight is more than e^2 times another.
+
+    Raises:
+        ValueError: the heads do not divide the channels.
+    """
+
+    def __init__(
+        self, channels: int, heads: int = 1, residual: str = "raw", temperature: bool = True
+    ) -> None:
+        super().__init__()
+        check_heads("mdaf", heads, channels=channels)
+        if residual not in ("raw", "normed"):
+            raise ValueError(f"mdaf: residual {residual!r}; known: raw, normed")
+        self.normalise = nn.ModuleList(_ChannelNorm(channels) for _ in range(2))
+        self.project = nn.Conv2d(channels, channels, 1)
+        self.strips = nn.ModuleList(_Strips(channels) for _ in range(2))
+        self.temperature = nn.Parameter(torch.ones(2, heads, 1, 1)) if temperature else None
+        self.heads, self.raw = heads, residual == "raw"
+
+    def forward(self, x: Tensor, y: Tensor) -> Tensor:
+        """Fuse two maps of one shape ``(batch, channel, height, width)``.
+
+        Raises:
+            ValueError: the shapes differ.
+        """
+        if x.shape != y.shape:
+            raise ValueError(f"mdaf fuses maps of one shape, got {tuple(x.shape)} and {tuple(y.shape)}")
+        normed = [normalise(each) for normalise, each in zip(self.normalise, (x, y), strict=True)]
+        seen = [self.project(strips(each)) for strips, each in zip(self.strips, normed, strict=True)]
+        by_row = self._gather(seen[1], seen[0], 0)
+        by_column = self._gather(seen[0].transpose(2, 3), seen[1].transpose(2, 3), 1).transpose(2, 3)
+        gathered: Tensor = self.project(by_row) + self.project(by_column)
+        return gathered + (x + y if self.raw else normed[0] + normed[1])
+
+    def _gather(self, asking: Tensor, answering: Tensor, direction: int) -> Tensor:
+        """Each row of one map gathers rows of the other, by the cosine between them."""
+        batch, channels, rows, columns = asking.shape
+        parts = (batch, self.heads, channels // self.heads, rows, columns)
+        query, value = (each.reshape(parts).permute(0, 1, 3, 4, 2).flatten(3) for each in (asking, answering))
+        query, key = normalize(query, dim=3), normalize(value, dim=3)
+        sharp = query if self.temperature is None else query * self.temperature[direction].to(query.dtype)
+        gathered = scaled_dot_product_attention(sharp, key, value, scale=1.0) + query
+        cells = gathered.reshape(batch, self.heads, rows, columns, -1).permute(0, 1, 4, 2, 3)
+        return cells.reshape(asking.shape)
+
+
+class _ChannelNorm(nn.Module):
+    """Layer normalisation over the channels of each cell."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(channels))
+        self.bias = nn.Parameter(torch.zeros(channels))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return layer_norm(x.movedim(1, -1), self.weight.shape, self.weight, self.bias).movedim(-1, 1)
+
+
+class _Strips(nn.Module):
+    """Sum of depthwise convolutions with strips of three lengths, along the line and along depth."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        sizes = [(1, length) for length in STRIPS] + [(length, 1) for length in STRIPS]
+        self.convolve = nn.ModuleList(
+            nn.Conv2d(channels, channels, size, padding=(size[0] // 2, size[1] // 2), groups=channels)
+            for size in sizes
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.stack([convolve(x) for convolve in self.convolve]).sum(dim=0)

@@ -1,0 +1,124 @@
+"""Mix-attention (U-MixFormer: Yeom & von Klitzing, 2023, arXiv:2312.06272): one level asks all levels."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import adaptive_avg_pool2d, gelu
+
+from fwi.attention.tokens import attend, check_heads
+
+
+class MixedKeys(nn.Module):
+    """Bring maps of several levels to the coarsest size and join them, coarse first.
+
+    Each finer map is averaged over the cells of the coarsest and mixed by a 1 x 1 convolution of its own;
+    ``sum C_l^2 + C_l`` parameters over the finer levels. The published pooling needs sizes that divide; here
+    it adapts.
+
+    Args:
+        channels: of each map, fine to coarse.
+    """
+
+    def __init__(self, channels: Sequence[int]) -> None:
+        super().__init__()
+        if not channels or min(channels) < 1:
+            raise ValueError(f"mix needs maps with channels, got {list(channels)}")
+        self.mix = nn.ModuleList(nn.Conv2d(each, each, 1) for each in reversed(channels[:-1]))
+
+    def forward(self, maps: Sequence[Tensor]) -> Tensor:
+        """Return ``(batch, sum of channels, height, width)`` at the size of the last of ``maps``."""
+        *finer, coarsest = maps
+        pooled = [adaptive_avg_pool2d(x, (coarsest.shape[2], coarsest.shape[3])) for x in reversed(finer)]
+        return torch.cat([coarsest, *(mix(x) for mix, x in zip(self.mix, pooled, strict=True))], dim=1)
+
+
+class MixAttention(nn.Module):
+    """A transformer block whose queries are one level's cells, and its keys those of all levels together.
+
+    ``10 C^2 + 2 C T + 50 C + 2 T`` parameters for ``C`` channels and ``T`` of the mixed keys: those of the
+    published block that receive a gradient. As published, the residuals run on the normalised cells.
+
+    Args:
+        channels: of the level that asks.
+        key_channels: of the mixed keys.
+        heads: parts of the channels that attend independently.
+        dropout: share of what the block adds that is dropped, whole samples at a time (stochastic depth).
+
+    Raises:
+        ValueError: the heads do not divide the channels.
+    """
+
+    def __init__(self, channels: int, key_channels: int, heads: int = 1, dropout: float = 0.0) -> None:
+        super().__init__()
+        check_heads("mix", heads, channels=channels)
+        self.normalise = nn.LayerNorm(channels)
+        self.normalise_keys = nn.LayerNorm(key_channels)
+        self.normalise_attended = nn.LayerNorm(channels)
+        self.query = nn.Linear(channels, channels, bias=False)
+        self.key_value = nn.Linear(key_channels, 2 * channels, bias=False)
+        self.project = nn.Linear(channels, channels)
+        self.feed_forward = MixFeedForward(channels, 4 * channels)
+        self.drop = DropPath(dropout)
+        self.heads, self.scale = heads, (channels // heads) ** -0.5
+
+    def forward(self, x: Tensor, keys: Tensor) -> Tensor:
+        """Refine a level.
+
+        Args:
+            x: the level that asks, shape ``(batch, channel, height, width)``.
+            keys: the mixed keys, ``(batch, key channel, any height, any width)``.
+
+        Returns:
+            The shape of ``x``.
+        """
+        size = x.shape[2:]
+        tokens = self.normalise(x.flatten(2).transpose(1, 2))
+        answering = gelu(self.normalise_keys(keys.flatten(2).transpose(1, 2)))
+        query = self.query(tokens).transpose(1, 2)
+        key, value = self.key_value(answering).transpose(1, 2).chunk(2, dim=1)
+        attended = attend(query, key, value, self.heads, self.scale).transpose(1, 2)
+        tokens = self.normalise_attended(tokens + self.drop(self.project(attended)))
+        tokens = tokens + self.drop(self.feed_forward(tokens, size))
+        refined: Tensor = tokens.transpose(1, 2).unflatten(2, size)
+        return refined
+
+
+class MixFeedForward(nn.Module):
+    """A perceptron over channels with a depthwise 3 x 3 convolution inside, the only cue of position.
+
+    Args:
+        channels: of the tokens.
+        hidden: width inside.
+    """
+
+    def __init__(self, channels: int, hidden: int) -> None:
+        super().__init__()
+        self.widen = nn.Linear(channels, hidden)
+        self.convolve = nn.Conv2d(hidden, hidden, 3, padding=1, groups=hidden)
+        self.narrow = nn.Linear(hidden, channels)
+
+    def forward(self, tokens: Tensor, size: Sequence[int]) -> Tensor:
+        """Return ``(batch, token, channel)`` of tokens that lie on a map of ``size``."""
+        hidden = self.widen(tokens).transpose(1, 2).unflatten(2, size)
+        narrowed: Tensor = self.narrow(gelu(self.convolve(hidden)).flatten(2).transpose(1, 2))
+        return narrowed
+
+
+class DropPath(nn.Module):
+    """Stochastic depth (Huang et al., 2016, arXiv:1603.09382): drop a branch for some samples in training.
+
+    Args:
+        share: of the samples; what is kept is scaled up, so that the mean stays.
+    """
+
+    def __init__(self, share: float) -> None:
+        super().__init__()
+        self.share = share
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return a branch's outcome of any shape, zero for the samples that drop it."""
+        if not self.training or self.share == 0:
+            return x
+        keep = torch.rand(x.shape[0], *(1,) * (x.ndim - 1), device=x.device) >= self.share
+        return x * keep / (1 - self.share)

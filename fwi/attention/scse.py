@@ -1,0 +1,33 @@
+"""Concurrent spatial and channel squeeze and excitation (Roy, Navab & Wachinger, 2018, arXiv:1803.02579)."""
+
+from torch import Tensor, nn
+
+from fwi.attention.excitation import factor, start_indifferent
+from fwi.attention.se import SqueezeExcitation
+from fwi.config import GateForm
+
+
+class ConcurrentExcitation(nn.Module):
+    """Weigh the channels and, beside it, the cells; add the two.
+
+    ``2 C h + h + C + C + 1`` parameters for ``C`` channels and a hidden width of ``h``. The published sum of
+    two sigmoids' products begins near the identity; with a gate of another form the mean of the two does.
+
+    Args:
+        channels: of the map.
+        reduction: channels per hidden unit.
+        gate: how each excitation becomes a factor, see :func:`fwi.attention.excitation.factor`.
+    """
+
+    def __init__(self, channels: int, reduction: int = 2, gate: GateForm = "sigmoid") -> None:
+        super().__init__()
+        self.channel = SqueezeExcitation(channels, reduction, gate)
+        self.cell = nn.Conv2d(channels, 1, 1)
+        self.form: GateForm = gate
+        self.share = 1.0 if gate == "sigmoid" else 0.5
+        start_indifferent(self.cell)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return ``(batch, channel, height, width)`` weighted, in the same shape."""
+        weighted: Tensor = self.share * (self.channel(x) + x * factor(self.cell(x), self.form))
+        return weighted

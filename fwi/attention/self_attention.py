@@ -1,0 +1,95 @@
+"""Self-attention over the cells of a map (SAGAN: Zhang et al., 2019, arXiv:1805.08318)."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import max_pool2d
+
+from fwi.attention.tokens import SineCosine, attend, check_heads, weights
+from fwi.config import PositionName
+
+MIN_INNER = 8
+START = 0.1
+"""Weight of what is attended to, at first: near the identity, and yet with a gradient for all weights."""
+
+
+class SelfAttention(nn.Module):
+    """Let each cell gather from all cells: ``y = x + gamma v softmax(q k / sqrt d)``.
+
+    ``2 (C d + d) + C^2 + C + 1`` parameters for ``C`` channels and an inner width ``d = max(C // 8, 8)``, and
+    ``10 C`` more for positions by convolution. The published form has neither scale nor positions.
+
+    Args:
+        channels: of the map.
+        heads: parts of the channels that attend independently.
+        pool: keys and values are the maxima over ``pool x pool`` cells: fewer tokens, less work.
+        position: how cells know their place: ``convolution`` adds a depthwise 3 x 3 convolution, ``sine``
+            adds sines and cosines, ``none`` leaves them alike.
+        scaled: divide the products by the root of the width.
+        residual: add to the map, with a learned weight; else replace it.
+
+    Raises:
+        ValueError: the heads do not divide the channels and the inner width.
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        heads: int = 1,
+        pool: int = 1,
+        position: PositionName = "convolution",
+        scaled: bool = True,
+        residual: bool = True,
+    ) -> None:
+        super().__init__()
+        if channels < 1:
+            raise ValueError(f"self needs one channel or more, got {channels}")
+        inner = max(channels // 8, MIN_INNER)
+        check_heads("self", heads, channels=channels, inner_channels=inner)
+        self.query = nn.Conv2d(channels, inner, 1)
+        self.key = nn.Conv2d(channels, inner, 1)
+        self.value = nn.Conv2d(channels, channels, 1)
+        self.gamma = nn.Parameter(torch.tensor([START])) if residual else None
+        self.position = positions(position, channels)
+        self.heads, self.pool = heads, pool
+        self.scale = (inner // heads) ** -0.5 if scaled else 1.0
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return ``(batch, channel, height, width)``, in the same shape."""
+        query, key, value = self._project(x)
+        attended = attend(query, key, value, self.heads, self.scale).reshape(x.shape)
+        return attended if self.gamma is None else x + self.gamma * attended
+
+    def weights(self, x: Tensor) -> Tensor:
+        """What each cell attends to: ``(batch, heads, cells, keys)``."""
+        query, key, _ = self._project(x)
+        return weights(query, key, self.heads, self.scale)
+
+    def _project(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        placed = self.position(x)
+        source = max_pool2d(placed, self.pool, ceil_mode=True) if self.pool > 1 else placed
+        return self.query(placed).flatten(2), self.key(source).flatten(2), self.value(source).flatten(2)
+
+
+def positions(name: PositionName, channels: int) -> nn.Module:
+    """What tells the cells of a map their place."""
+    match name:
+        case "none":
+            return nn.Identity()
+        case "sine":
+            return SineCosine()
+        case "convolution":
+            return PositionByConvolution(channels)
+    raise ValueError(f"unknown position {name!r}; known: none, sine, convolution")
+
+
+class PositionByConvolution(nn.Module):
+    """Add a depthwise 3 x 3 convolution: its zero padding tells how far the edges are (arXiv:2102.10882)."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.convolve = nn.Conv2d(channels, channels, 3, padding=1, groups=channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return a map of the same shape."""
+        placed: Tensor = x + self.convolve(x)
+        return placed

@@ -1,0 +1,49 @@
+"""Spatial transformer (Jaderberg et al., 2015, arXiv:1506.02025)."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import affine_grid, grid_sample, relu
+
+from fwi.attention.squeeze import Squeeze
+
+HIDDEN = 32
+
+
+class SpatialTransformer(nn.Module):
+    """Resample a map by an affine transformation that is read from the map itself.
+
+    It starts as the identity, or, given a size, as plain resampling to it: with ``size`` it brings features
+    from (time, receiver) to (depth, x) by a stretch that depends on the record. Warping moves geometry, so it
+    belongs before the features are tied to places.
+    ``(11 C) 32 + 32 + 32 * 6 + 6`` parameters for ``C`` channels: eleven squeezes tell where things are.
+
+    Args:
+        channels: of the map.
+        size: rows and columns to resample to; the map's own if not given.
+    """
+
+    identity: Tensor
+
+    def __init__(self, channels: int, size: tuple[int, int] | None = None) -> None:
+        super().__init__()
+        if channels < 1:
+            raise ValueError(f"stn needs one channel or more, got {channels}")
+        self.size = size
+        self.squeeze = Squeeze(channels, ("avg", "dct", "spp"))
+        self.hidden = nn.Linear(self.squeeze.numbers, HIDDEN)
+        self.transform = nn.Linear(HIDDEN, 6)
+        nn.init.zeros_(self.transform.weight)
+        nn.init.zeros_(self.transform.bias)
+        self.register_buffer("identity", torch.tensor([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]]), persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the map ``(batch, channel, height, width)`` resampled, of its own or the given size."""
+        size = self.size or (x.shape[2], x.shape[3])
+        theta = self.transform(relu(self.hidden(self.squeeze(x)))).unflatten(1, (2, 3))
+        # The grid of positions in half precision would be off by a cell and more.
+        with torch.autocast(x.device.type, enabled=False):
+            wide = x.double() if x.dtype == torch.float64 else x.float()
+            matrix = theta.to(wide.dtype) + self.identity.to(wide.dtype)
+            grid = affine_grid(matrix, [x.shape[0], 1, *size], align_corners=False)
+            warped = grid_sample(wide, grid, padding_mode="border", align_corners=False)
+        return warped.to(x.dtype)

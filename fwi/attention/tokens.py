@@ -1,0 +1,84 @@
+"""Attention among the cells of maps, taken as tokens: what self- and cross-attention share."""
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import pad, scaled_dot_product_attention
+
+MAX_EXPLICIT_TOKENS = 16_384
+"""Queries or keys above which the matrix of all weights is not written out."""
+
+
+def attend(query: Tensor, key: Tensor, value: Tensor, heads: int, scale: float) -> Tensor:
+    """Weigh values by the softmax of ``scale * query . key``, without ever holding the matrix of weights.
+
+    Args:
+        query: shape ``(batch, inner, queries)``.
+        key: shape ``(batch, inner, keys)``.
+        value: shape ``(batch, channel, keys)``.
+        heads: parts of the channels that attend independently; divides both widths.
+        scale: factor of the products before the softmax.
+
+    Returns:
+        Shape ``(batch, channel, queries)``.
+    """
+    parts = [_split(x, heads) for x in (query, key, value)]
+    # The lean kernels want heads of one width: zeros change no product.
+    width = max(part.shape[3] for part in parts)
+    q, k, v = (pad(part, (0, width - part.shape[3])) for part in parts)
+    out = scaled_dot_product_attention(q, k, v, scale=scale)[..., : parts[2].shape[3]]
+    return out.transpose(2, 3).flatten(1, 2)
+
+
+def weights(query: Tensor, key: Tensor, heads: int, scale: float) -> Tensor:
+    """The matrix of weights itself, to look at: ``(batch, heads, queries, keys)``, rows of sum one.
+
+    Raises:
+        ValueError: there are too many tokens; the message says how much memory the matrix would take.
+    """
+    queries, keys = query.shape[2], key.shape[2]
+    if max(queries, keys) > MAX_EXPLICIT_TOKENS:
+        size = query.shape[0] * heads * queries * keys * 4 / 2**30
+        raise ValueError(
+            f"the weights of {queries} queries by {keys} keys would take {size:.1f} GiB; explicit attention "
+            f"goes up to {MAX_EXPLICIT_TOKENS} tokens: look at a deeper level, or at fewer keys"
+        )
+    products: Tensor = scale * _split(query, heads) @ _split(key, heads).transpose(2, 3)
+    return products.softmax(dim=3)
+
+
+def check_heads(name: str, heads: int, **widths: int) -> None:
+    """Refuse a number of heads that does not divide the widths.
+
+    Raises:
+        ValueError: naming the width and the numbers of heads that would do.
+    """
+    for what, width in widths.items():
+        if heads < 1 or width % heads:
+            fits = [str(n) for n in range(1, width + 1) if width % n == 0]
+            raise ValueError(f"{name}: {heads} heads do not divide {width} {what}; take {', '.join(fits)}")
+
+
+def _split(x: Tensor, heads: int) -> Tensor:
+    """Cut ``(batch, channel, token)`` into ``(batch, heads, token, channel / heads)``."""
+    return x.reshape(x.shape[0], heads, x.shape[1] // heads, x.shape[2]).transpose(2, 3)
+
+
+class SineCosine(nn.Module):
+    """Tell tokens where they are: a quarter of the channels each for sine and cosine of depth and of x.
+
+    Attention alone is blind to positions (Vaswani et al., 2017, arXiv:1706.03762). No parameters; channels
+    beyond a multiple of four are left as they are.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return ``(batch, channel, height, width)`` with positions added."""
+        bands = x.shape[1] // 4
+        rates = torch.exp(-math.log(1e4) * torch.arange(bands, device=x.device) / max(bands, 1))
+        rows = rates[:, None] * torch.arange(x.shape[2], device=x.device)
+        columns = rates[:, None] * torch.arange(x.shape[3], device=x.device)
+        depth = torch.cat([rows.sin(), rows.cos()])[:, :, None].expand(-1, -1, x.shape[3])
+        line = torch.cat([columns.sin(), columns.cos()])[:, None, :].expand(-1, x.shape[2], -1)
+        code = torch.cat([depth, line])
+        return x + pad(code, (0, 0, 0, 0, 0, x.shape[1] - 4 * bands)).to(x.dtype)
