@@ -22,6 +22,7 @@ check: $(VENV)/ready
 
 docs: $(VENV)/ready
 	$(BIN)/python docs/figures/salt_statistics.py
+	$(BIN)/python docs/figures/salt_gallery.py
 
 # The pinned torch is asked for alone and first, so that nothing asks for a newer one.
 $(VENV)/ready: pyproject.toml constraints.txt

@@ -1,233 +1,326 @@
-"""Velocity models from the files people have (.npz, .npy, .mat), checked and put on a study's grid."""
+"""Models and records of others as a data set of a study: checked, calibrated, and put on its grid.
 
+``find`` opens what a user names, ``jobs`` says which shard holds which of it; what is in the files is read
+when a shard is made. ``data_prep.formats`` knows the formats.
+"""
+
+import functools
+import math
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import lru_cache
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from data_prep.simulate import Job
+from data_prep import formats
+from data_prep.calibrate import RecordsError, calibrate, refuse_aliasing
+from data_prep.containers import FormatError, Shape
+from data_prep.formats import Array, Kind, Series, in_numerical_order
+from data_prep.jobs import Job
+from data_prep.models import ModelError, on_grid, refuse_impossible
+from data_prep.segy.velocity import SegyVelocity
 from fwi.config import GridConfig, Split, StudyConfig
 from fwi.files import sha256
+from fwi.survey import Survey
 
-SLOWEST_ROCK = 100.0
-"""A model whose fastest cell is slower than this [m/s] is in km/s."""
+PIECE_BYTES = 2**25
+"""Bytes of samples that are checked at once."""
 
+COMPARED = 4
+"""Models that are simulated to calibrate the gain of their records: first, last, and evenly between."""
 
-class ModelError(ValueError):
-    """Velocity models that cannot be imported; the message says which and how to mend it."""
+FLOAT16 = (6e-3, 6.5e4)
+"""Peak amplitudes that float16 can store: its largest number, and its smallest normal one times 100."""
 
 
 @dataclass(frozen=True)
-class ModelFile:
-    """A file of velocity models, brought to a grid; their records are to be simulated."""
+class Foreign:
+    """Samples of other people's files as a study has them: a source of shards, small and picklable."""
 
-    path: Path
-    key: str | None
-    spacing: float
-    kilometres: bool
     grid: GridConfig
+    models: Series | None
+    spacing: float
+    """Cell size of the models [m]."""
+    kilometres: bool
+    """The models are in km/s."""
+    records: Series | None
+    thinning: int = 1
+    """Every how many of the records' samples one is kept."""
+    gain: float = 1.0
+    """Factor of the records' amplitudes."""
+    nrms: float | None = None
+    """Misfit of the records, times the gain, against simulated ones; None where that was not measured."""
 
-    def velocity(self, numbers: Sequence[int]) -> NDArray[np.float32]:
-        """Models [m/s] by their numbers in the file, shape ``(sample, depth, x)``."""
-        return self.models()[list(numbers)]
+    def __len__(self) -> int:
+        return len(self.models or self.records or ())
 
-    def gathers(self, numbers: Sequence[int]) -> None:
-        """None: the file holds no records."""
-
-    @lru_cache(maxsize=1)  # noqa: B019 - one file at a time, which a worker's shards share
-    def models(self) -> NDArray[np.float32]:
-        """All models of the file [m/s], shape ``(model, depth, x)``."""
-        speeds = read_models(self.path, self.key, self.grid.velocity, kilometres=self.kilometres)
+    def velocity(self, numbers: Sequence[int]) -> NDArray[np.float32] | None:
+        """Models [m/s] on the study's grid, shape ``(sample, depth, x)``; None if there are only records."""
+        if self.models is None:
+            return None
+        speeds = self.models.read(numbers) * (1000 if self.kilometres else 1)
         return on_grid(speeds, self.spacing, self.grid)
+
+    def gathers(self, numbers: Sequence[int]) -> NDArray[np.float32] | None:
+        """Records, shape ``(sample, shot, time, receiver)``; None if they are to be simulated."""
+        if self.records is None:
+            return None
+        return self.records.read(numbers)[:, :, :: self.thinning] * np.float32(self.gain)
+
+    def origin(self, numbers: Sequence[int], digest: Callable[[Path], str]) -> dict[str, Any]:
+        """Where some samples come from, for the manifest; of several files, those that hold them."""
+        first = self.models or self.records
+        whole = {**_origin(first, numbers, digest), "spacing": self.spacing} if first else {}
+        if self.records is not None:
+            how = {"gain": self.gain, "nrms": self.nrms, "thinning": self.thinning}
+            whole["records"] = _origin(self.records, numbers, digest) | how
+        return whole
+
+    @property
+    def stem(self) -> str:
+        """What the names of its shards have in common: the names of its first and last file."""
+        series = self.models or self.records
+        arrays = series.arrays if series else ()
+        names = [*dict.fromkeys(array.path.stem for array in (arrays[:1] + arrays[-1:]))]
+        return re.sub(r"[^\w-]", "_", "-".join(filter(None, (*names, arrays[0].stored.key))))
+
+
+class Import(NamedTuple):
+    """What is to be imported, checked."""
+
+    source: Foreign
+    said: list[str]
+    """What was recognised and what is done with it, in lines for the user."""
+
+
+def find(
+    study: StudyConfig,
+    files: Sequence[Path],
+    records: Path | None = None,
+    *,
+    key: str | None = None,
+    records_key: str | None = None,
+    shape: Shape | None = None,
+    spacing: float | None = None,
+    kilometres: bool = False,
+    gain: float | None = None,
+) -> Import:
+    """Recognise models and records, check all of them, and calibrate the records' gain.
+
+    Args:
+        study: the grid to put the models on, and the survey that the records must be of.
+        files: files, folders or patterns of models, of records, or of both.
+        records: the same of records alone.
+        key: which array of a .npz, .mat or .h5 in ``files``.
+        records_key: the same of ``records``.
+        shape: of raw float32 in ``files``: ``(depth, x)`` or ``(model, depth, x)``.
+        spacing: the models' cell size [m]; may be left out for public sets.
+        kilometres: the models are in km/s.
+        gain: factor of the records; calibrated by simulating some of the models if left out.
+
+    Raises:
+        FormatError: a file is missing, damaged or not recognised.
+        ModelError: models that cannot be used, or that do not pair up with the records.
+        RecordsError: records that are not of the study's survey, or do not match their models.
+    """
+    arrays = [array for path in files for array in formats.find(path, key, shape)]
+    if records is not None:
+        arrays += formats.find(records, records_key, kind="records")
+    if not arrays:
+        raise ModelError("nothing to import: name a file of models, or --records")
+    models_found, records_found = _series(arrays, "models"), _series(arrays, "records")
+    source = Foreign(study.grid, models_found, _spacing(models_found, spacing), kilometres, records_found)
+    said = []
+    if models_found:
+        said.append(_said(models_found, f"cells at {source.spacing:g} m"))
+        _refuse_bad_models(study, source, models_found)
+    if records_found:
+        said.append(_said(records_found, "(shot, time, receiver)"))
+        if models_found:
+            _refuse_unpaired(models_found, records_found)
+        source, done = _calibrated(study, source, records_found, gain)
+        said += done
+        _refuse_bad_records(study, source, records_found)
+    return Import(source, said)
 
 
 def jobs(
-    study: StudyConfig,
-    path: Path,
-    *,
-    split: Split,
-    spacing: float,
-    key: str | None = None,
-    kilometres: bool = False,
-    validation: int = 0,
+    study: StudyConfig, source: Foreign | SegyVelocity, *, split: Split, validation: int = 0
 ) -> list[Job]:
-    """The shards that would hold a file's models.
+    """The shards that would hold a source's samples.
 
     Args:
-        study: the grid to put the models on, and how many samples a shard holds.
-        path: .npz, .npy or .mat.
-        split: the split the models go to.
-        spacing: the models' cell size [m].
-        key: which array of a .npz or .mat.
-        kilometres: the models are in km/s.
+        study: how many samples a shard holds.
+        source: the samples.
+        split: the split they go to.
         validation: how many of them, drawn at random with the study's salt seed, go to validation instead.
 
     Raises:
-        ModelError: the file cannot be read, or its models cannot be used.
+        ModelError: no such share can go to validation.
     """
-    source = ModelFile(path, key, spacing, kilometres, study.grid)
-    models = source.models()
     if split == "validation" and validation:
         raise ModelError(
             "--validation: with --split validation all models go there; leave out one of the two"
         )
-    if not 0 <= validation < len(models):
+    if not 0 <= validation < len(source):
         raise ModelError(
-            f"--validation {validation}: {path} has {len(models)} models, of which {split} needs at least one"
+            f"--validation {validation}: there are {len(source)} samples, of which {split} needs at least one"
         )
-    origin = {"file": path.name, "key": key, "sha256": sha256(path), "spacing": spacing}
-    order = np.random.default_rng(study.salt.seed).permutation(len(models))
+    order = np.random.default_rng(study.salt.seed).permutation(len(source))
     chosen: list[tuple[Split, NDArray[np.int64]]] = [
         ("validation", np.sort(order[:validation])),
         (split, np.sort(order[validation:])),
     ]
-    step = study.storage.samples_per_shard
-    stem = re.sub(r"[^\w-]", "_", "-".join(filter(None, (path.stem, key))))
-    return [
-        Job(
-            f"{name}-{stem}-{first // step:05d}.h5",
-            name,
-            numbers[first : first + step].tolist(),
-            {"source": origin},
-            source,
+    step, digest = study.storage.samples_per_shard, functools.cache(sha256)
+    made = []
+    for name, numbers in chosen:
+        for first in range(0, len(numbers), step):
+            shard = numbers[first : first + step].tolist()
+            file = f"{name}-{source.stem}-{first // step:05d}.h5"
+            made.append(Job(file, name, shard, {"source": source.origin(shard, digest)}, source))
+    return made
+
+
+def _calibrated(
+    study: StudyConfig, source: Foreign, records: Series, gain: float | None
+) -> tuple[Foreign, list[str]]:
+    """The source with its records thinned and scaled to the study's, and what was done in words."""
+    thinning = _thinning(study, records)
+    compared = np.unique(np.linspace(0, len(records) - 1, COMPARED).astype(int)).tolist()
+    recorded, said = records.read(compared), []
+    if thinning > 1:
+        refuse_aliasing(study, recorded, thinning)
+        said.append(f"every {thinning}th sample of the records is kept")
+    source = replace(source, thinning=thinning, gain=1.0 if gain is None else gain)
+    velocity = source.velocity(compared)
+    if gain is not None:
+        said.append(f"gain {gain:g} as told, not compared with simulated records")
+    elif velocity is None:
+        said.append("gain 1: there are no models to calibrate it with")
+    else:
+        source = replace(source, **calibrate(study, velocity, recorded[:, :, ::thinning])._asdict())
+        said.append(
+            f"gain {source.gain:g}: with it the records of {len(compared)} models are within NRMS "
+            f"{source.nrms:g} of simulated ones"
         )
-        for name, numbers in chosen
-        for first in range(0, len(numbers), step)
-    ]
+    return source, said
 
 
-def read_models(
-    path: Path, key: str | None, velocity_range: tuple[float, float], *, kilometres: bool = False
-) -> NDArray[np.float32]:
-    """Read velocity models and check their units.
+def _series(arrays: Sequence[Array], kind: Kind) -> Series | None:
+    chosen = [array for array in arrays if array.kind == kind]
+    chosen.sort(key=lambda array: (str(array.path.parent), in_numerical_order(array.path)))
+    for one, other in pairwise(chosen):
+        if one.path == other.path:
+            raise FormatError(f"{one.path}: named twice; its samples are taken once")
+    for array in chosen:
+        if array.sample_shape != chosen[0].sample_shape:
+            raise FormatError(
+                f"{array.path}: {kind} of shape {array.sample_shape}, but {chosen[0].path} has "
+                f"{chosen[0].sample_shape}; import them one after the other"
+            )
+    return Series(tuple(chosen)) if chosen else None
 
-    Args:
-        path: .npz, .npy or .mat (of any version) with an array ``(depth, x)`` or ``(model, depth, x)``.
-        key: which array of a .npz or .mat; may be left out where there is only one.
-        velocity_range: slowest and fastest admissible speed [m/s].
-        kilometres: the file is in km/s.
 
-    Returns:
-        Speeds [m/s], shape ``(model, depth, x)``.
-
-    Raises:
-        ModelError: no such file or array, or speeds that are NaN, not positive, in km/s, or out of range.
-    """
-    values = np.asarray(_read_array(path, key))
-    if values.dtype.kind not in "fiu":
-        raise ModelError(f"{path}: the array is of type {values.dtype}, expected numbers")
-    if values.ndim == 2:
-        values = values[None]
-    if values.ndim != 3 or 0 in values.shape:
+def _refuse_unpaired(models: Series, records: Series) -> None:
+    """Models and records belong together by their order: refuse where counts or numbers in names differ."""
+    if len(models) != len(records):
         raise ModelError(
-            f"{path}: the array has shape {values.shape}, expected (model, depth, x) or (depth, x)"
+            f"{len(models)} models in {_names(models)}, but records of {len(records)} in {_names(records)}: "
+            "give files that belong together"
         )
-    models = values.astype(np.float32) * (1000 if kilometres else 1)
-    _refuse_impossible(path, models, velocity_range)
-    return models
+    for model, record in zip(models.arrays, records.arrays, strict=False):
+        numbers, others = (re.findall(r"\d+", array.path.stem) for array in (model, record))
+        other_name = numbers and others and numbers != others and len(models.arrays) == len(records.arrays)
+        if other_name or (len(models.arrays) == len(records.arrays) and model.samples != record.samples):
+            raise ModelError(
+                f"{model.path.name} ({model.samples}) would go with {record.path.name} ({record.samples}): "
+                "models and records pair up in the order of the numbers in their names; rename or choose them"
+            )
 
 
-def on_grid(models: NDArray[np.float32], spacing: float, grid: GridConfig) -> NDArray[np.float32]:
-    """Sample models at a grid's cells; each takes the nearest cell, so that salt keeps its speed and edge.
-
-    Args:
-        models: speeds, shape ``(model, depth, x)``, the first cell at the grid's first.
-        spacing: their cell size [m].
-        grid: the grid wanted.
-
-    Raises:
-        ModelError: the models are larger or smaller than the grid by more than half a cell.
-    """
-    _, nz, nx = models.shape
-    have = ((nz - 1) * spacing, (nx - 1) * spacing)
-    want = ((grid.nz - 1) * grid.spacing, (grid.nx - 1) * grid.spacing)
-    if any(abs(h - w) > grid.spacing / 2 for h, w in zip(have, want, strict=True)):
-        compared = "larger" if any(h > w for h, w in zip(have, want, strict=True)) else "smaller"
-        fits = [round(h / grid.spacing) + 1 for h in have]
-        raise ModelError(
-            f"the models are {have[0]:g} m deep and {have[1]:g} m long ({nz} x {nx} cells at {spacing:g} m), "
-            f"{compared} than the grid, {want[0]:g} m by {want[1]:g} m ({grid.nz} x {grid.nx} cells at "
-            f"{grid.spacing:g} m): check --spacing, set grid.nz {fits[0]} and grid.nx {fits[1]}, or "
-            "cut the models"
-        )
-    rows = np.round(np.arange(grid.nz) * grid.spacing / spacing).astype(int).clip(0, nz - 1)
-    columns = np.round(np.arange(grid.nx) * grid.spacing / spacing).astype(int).clip(0, nx - 1)
-    return models[:, rows[:, None], columns]
+def _spacing(models: Series | None, spacing: float | None) -> float:
+    found = spacing or (models.arrays[0].spacing if models else 0.0)
+    if found is None:
+        raise ModelError(f"{_names(models)}: --spacing is needed, the cell size of the models in metres")
+    return found
 
 
-def _refuse_impossible(path: Path, models: NDArray[np.float32], velocity_range: tuple[float, float]) -> None:
-    slowest, fastest = velocity_range
-    bad = ~np.isfinite(models)
-    if bad.any():
-        raise ModelError(f"{path}: {_where(models, bad)} is not a finite speed; mend or leave out the model")
-    bad = models <= 0
-    if bad.any():
-        raise ModelError(
-            f"{path}: {_where(models, bad)} is not a positive speed; mend or leave out the model"
-        )
-    if models.max() < SLOWEST_ROCK:
-        raise ModelError(
-            f"{path}: speeds of {models.min():g} .. {models.max():g} look like km/s; if so, add --kilometres"
-        )
-    bad = (models < slowest) | (models > fastest)
-    if bad.any():
-        raise ModelError(
-            f"{path}: {_where(models, bad)} is outside grid.velocity {slowest:g} .. {fastest:g} m/s; the "
-            f"file spans {models.min():g} .. {models.max():g} m/s: widen grid.velocity (and check dt) or "
-            "mend the model"
-        )
+def _refuse_bad_models(study: StudyConfig, source: Foreign, models: Series) -> None:
+    for array in models.arrays:
+        for numbers in _pieces(array):
+            speeds = array.read(numbers)
+            if source.kilometres:
+                speeds *= 1000
+            refuse_impossible(array.path, speeds, study.grid.velocity, numbers[0])
+    on_grid(models.read([0]), source.spacing, study.grid)
 
 
-def _where(models: NDArray[np.float32], bad: NDArray[np.bool_]) -> str:
-    model, iz, ix = (int(i) for i in np.argwhere(bad)[0])
-    return f"model {model}, cell (depth {iz}, x {ix}): {models[model, iz, ix]:g}"
+def _refuse_bad_records(study: StudyConfig, source: Foreign, records: Series) -> None:
+    faintest, loudest = FLOAT16 if study.storage.dtype == "float16" else (0.0, np.inf)
+    for array in records.arrays:
+        for numbers in _pieces(array):
+            peaks = np.abs(array.read(numbers)).max(axis=(1, 2, 3))
+            for number, peak in zip(numbers, peaks, strict=True):
+                where = f"{array.path}: records {number}"
+                if not np.isfinite(peak):
+                    raise RecordsError(f"{where} hold a sample that is not finite; mend or leave them out")
+                if peak == 0:
+                    raise RecordsError(f"{where} are zero throughout; mend or leave them out")
+                if not faintest <= peak * abs(source.gain) <= loudest:
+                    raise RecordsError(
+                        f"{where} reach {peak * abs(source.gain):.3g} with gain {source.gain:g}, which "
+                        f"float16 cannot store: --gain {1 / peak:.1g}, or --storage.dtype float32"
+                    )
 
 
-def _read_array(path: Path, key: str | None) -> Any:
-    readers = {".npy": _read_npy, ".npz": _read_npz, ".mat": _read_mat}
-    kind = path.suffix.lower()
-    if kind not in readers:
-        raise ModelError(f"{path}: models are read from {', '.join(readers)}, not from '{path.suffix}'")
-    if not path.exists():
-        raise ModelError(f"{path}: no such file")
-    try:
-        return readers[kind](path, key)
-    except ModelError:
-        raise
-    except Exception as error:  # a damaged file makes the readers raise errors of every kind
-        raise ModelError(f"{path}: cannot be read as {kind} ({error!r})") from None
+def _pieces(array: Array) -> Iterator[range]:
+    """Numbers of an array's samples, as many at once as are well held in memory."""
+    step = max(1, PIECE_BYTES // (4 * math.prod(array.sample_shape)))
+    for first in range(0, array.samples, step):
+        yield range(first, min(first + step, array.samples))
 
 
-def _read_npy(path: Path, key: str | None) -> Any:
-    return np.load(path, allow_pickle=False)
+def _thinning(study: StudyConfig, records: Series) -> int:
+    """Every how many samples of the records the study keeps one."""
+    survey = study.survey
+    shots, kept, receivers = Survey(study.grid, survey).gather_shape
+    found = records.arrays[0].sample_shape
+    for samples, thinning in ((kept, 1), (survey.nt, survey.keep_every)):
+        if found == (shots, samples, receivers):
+            return thinning
+    remedy = f"set survey.shots {found[0]}, survey.nt {found[1]}, keep_every 1, survey.receivers {found[2]}"
+    if records.arrays[0].published == "OpenFWI":
+        remedy = "take --config configs/openfwi.yaml"
+    raise RecordsError(
+        f"{_names(records)}: {found[0]} shots, {found[1]} samples, {found[2]} receivers, but the study's "
+        f"survey has {shots} shots, {kept} samples ({survey.nt} steps), {receivers} receivers: {remedy}"
+    )
 
 
-def _read_npz(path: Path, key: str | None) -> Any:
-    with np.load(path, allow_pickle=False) as file:
-        return file[_choose(path, key, list(file))]
+def _origin(series: Series, numbers: Sequence[int], digest: Callable[[Path], str]) -> dict[str, Any]:
+    paths = series.paths(numbers)
+    digests = [digest(path) for path in paths]
+    several = len(paths) > 1
+    return {
+        "file": f"{paths[0].name} .. {paths[-1].name}" if several else paths[0].name,
+        "key": series.arrays[0].stored.key,
+        "sha256": digests if several else digests[0],
+    }
 
 
-def _read_mat(path: Path, key: str | None) -> Any:
-    import h5py
-    from scipy.io import loadmat
-
-    if h5py.is_hdf5(path):  # version 7.3; its arrays are stored with the axes reversed
-        with h5py.File(path, "r") as file:
-            arrays = [name for name, item in file.items() if isinstance(item, h5py.Dataset)]
-            return file[_choose(path, key, arrays)][()].T
-    content = loadmat(path)
-    return content[_choose(path, key, [name for name in content if not name.startswith("__")])]
+def _said(series: Series, unit: str) -> str:
+    array = series.arrays[0]
+    what = f"recognised as {array.published}" if array.published else f"{array.stored.format} taken as"
+    shape = " x ".join(str(length) for length in array.sample_shape)
+    return f"{_names(series)}: {what} {array.kind}, {len(series)} of {shape} {unit}"
 
 
-def _choose(path: Path, key: str | None, names: list[str]) -> str:
-    if key is None and len(names) == 1:
-        return names[0]
-    if key not in names:
-        said = "has several arrays" if key is None else f"has no array '{key}'"
-        raise ModelError(f"{path} {said}: choose with --key one of {', '.join(names) or '(it is empty)'}")
-    return key
+def _names(series: Series | None) -> str:
+    if series is None:
+        return ""
+    first, last = series.arrays[0].path, series.arrays[-1].path.name
+    return str(first) if len(series.arrays) == 1 else f"{first} .. {last} ({len(series.arrays)} files)"

@@ -12,22 +12,22 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from importlib import metadata
-from typing import Annotated, Any, get_type_hints
+from typing import Annotated, Any, get_args, get_type_hints
 
 import tyro
 import yaml
 
 from fwi import config
-from fwi.config import Attention, LossName, Positive, Section, SkipAttention, StudyConfig
+from fwi.config import Attention, LossName, Positive, Preset, Section, SkipAttention, StudyConfig
 
 COMMANDS = {
     "demo": ("experiments.demo", "simulate, train, evaluate, invert, check and report in minutes"),
     "simulate": ("experiments.simulate", "salt models to shards of models and records"),
     "import": (
         "experiments.importing",
-        "velocity models of others (.npz, .npy, .mat) to shards, records simulated",
+        "models and records of others (SEG-Y, .npy, .npz, .mat, .h5, raw) to shards",
     ),
-    "verify": ("experiments.verify", "check a data set against its manifest"),
+    "verify": ("experiments.verify", "check a data set, write its card; --repair makes damaged shards again"),
     "train": ("experiments.train", "train a network; --resume continues"),
     "evaluate": ("experiments.evaluate", "score a run beside naive predictors; figures and report"),
     "invert": ("experiments.invert", "records in, velocity section out, with its physics check"),
@@ -35,7 +35,7 @@ COMMANDS = {
     "plot": ("experiments.plot", "velocity sections and gathers from files"),
     "benchmark": (
         "experiments.benchmark",
-        "speed and memory of simulate, load and train, as ratios of one run",
+        "speed and memory of simulate, load and train; error and cost of the physics",
     ),
     "config": ("experiments.study", "show, validate, or describe the configuration"),
 }
@@ -132,6 +132,20 @@ def _attention_entries(info: Any) -> tyro.constructors.PrimitiveConstructorSpec[
         instance_from_str=lambda words: [_yaml(word) for word in words],
         is_instance=lambda value: isinstance(value, tuple),
         str_from_instance=lambda entries: [entry.name for entry in entries],
+    )
+
+
+@_entries.primitive_rule
+def _preset(info: Any) -> tyro.constructors.PrimitiveConstructorSpec[Any] | None:
+    """A preset is a name, or a mapping as in YAML: ``seg_eage`` or ``'{name: seg_eage, faults: [2, 8]}'``."""
+    if info.type != get_args(Preset)[0]:
+        return None
+    return tyro.constructors.PrimitiveConstructorSpec(
+        nargs=1,
+        metavar="NAME|{name: NAME, ...}",
+        instance_from_str=lambda words: _yaml(words[0]),
+        is_instance=lambda value: isinstance(value, Section),
+        str_from_instance=lambda preset: [preset.name],
     )
 
 

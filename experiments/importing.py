@@ -7,36 +7,81 @@ from typing import Annotated
 import tyro
 
 from data_prep import legacy
+from data_prep.segy.velocity import SegyVelocity, holds_speeds
+from data_prep.simulate import unfinished
 from experiments.cli import Study
+from experiments.import_segy import NO_FLAGS, SEGY, SegyFlags, import_segy
 from experiments.simulate import make_set
 from fwi.config import Split
 
 
 def import_models(
     study: Study,
-    file: tyro.conf.Positional[Path],
-    spacing: float,
+    files: tyro.conf.Positional[tuple[Path, ...]] = (),
+    records: Path | None = None,
+    spacing: float | None = None,
     key: str | None = None,
+    records_key: str | None = None,
+    shape: tuple[int, ...] | None = None,
     split: Split = "train",
     validation: int = 0,
     kilometres: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False,
+    gain: float | None = None,
     workers: int = os.cpu_count() or 1,
     dry_run: bool = False,
+    segy: Annotated[SegyFlags, tyro.conf.arg(name="")] = NO_FLAGS,
 ) -> None:
-    """Bring velocity models from a .npz, .npy or .mat file to the study's grid and simulate their records.
+    """Bring velocity models of others to the study's grid, with their records or with simulated ones.
+
+    Formats are told by content: OpenFWI's .npy, Yang and Ma's .mat, other .npy, .npz, .mat and HDF5, and raw
+    float32 of a given shape, velocity sections in SEG-Y. Or bring the shots of a SEG-Y or SU file onto the
+    study's survey: what the file holds and what will be changed is said before anything is done.
 
     Args:
         study: the study.
-        file: the models, an array (model, depth, x) or (depth, x).
-        spacing: cell size of the file's models [m].
-        key: which array of a .npz or .mat.
-        split: the split the models go to.
+        files: files, folders or 'patterns*' of models (model, depth, x), of records, or of both.
+        records: the models' records (sample, shot, time, receiver), likewise; models without are simulated.
+        spacing: cell size of the models [m]; known for OpenFWI's and Yang and Ma's.
+        key: which array of a .npz, .mat or .h5 of models.
+        records_key: which array of a .npz, .mat or .h5 of records.
+        shape: of raw float32 models: depth x, or model depth x.
+        split: the split the samples go to.
         validation: how many of them, drawn at random, go to validation instead.
         kilometres: the speeds are in km/s.
+        gain: factor of the records; measured if not given, on simulations of some of the models, or for SEG-Y
+            on the direct arrival.
         workers: processes, each of one thread.
-        dry_run: only check the models, and say how much and about how long.
+        dry_run: only check models and records, and say what would be done.
+        segy: what SEG-Y alone needs.
     """
-    wanted = legacy.jobs(
-        study, file, split=split, spacing=spacing, key=key, kilometres=kilometres, validation=validation
+    if files and all(file.suffix.lower() in SEGY for file in files):
+        if all(holds_speeds(file) for file in files):
+            sections = SegyVelocity(files, kilometres, spacing, study.grid)
+            for number, file in enumerate(files):
+                findings = (f"  {finding}" for finding in sections.section(number).findings)
+                print("\n".join([f"{file}: a velocity section", *findings]))
+            wanted = legacy.jobs(study, sections, split=split, validation=validation)
+            make_set(study, wanted, workers, dry_run)
+            return
+        if len(files) > 1:
+            raise ValueError(f"{files[1]}: SEG-Y files are imported one at a time")
+        import_segy(study, files[0], segy, gain=gain, split=split, workers=workers, dry_run=dry_run)
+        return
+    found = legacy.find(
+        study,
+        files,
+        records,
+        key=key,
+        records_key=records_key,
+        shape=shape,
+        spacing=spacing,
+        kilometres=kilometres,
+        gain=gain,
     )
+    print("\n".join(found.said))
+    wanted = legacy.jobs(study, found.source, split=split, validation=validation)
+    if dry_run and found.source.records is not None:
+        samples = sum(len(job.numbers) for job in unfinished(study, wanted))
+        print(f"{samples} samples to store with their records in {study.storage.folder}")
+        return
     make_set(study, wanted, workers, dry_run)

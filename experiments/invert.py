@@ -7,12 +7,18 @@ import numpy as np
 import tyro
 from numpy.typing import NDArray
 
+from data_prep.segy.headers import SegyError
+from data_prep.segy.shots import open_shots
+from data_prep.segy.source import prepare
+from data_prep.segy.write import write_section
+from experiments.import_segy import SEGY
 from fwi import config, plots, shards
 from fwi.check import Verdict
 from fwi.config import StudyConfig
 from fwi.files import read_npy, write_npy
 from fwi.invert import Run, load_run
 from fwi.survey import Survey
+from fwi.tracking import versions
 
 
 def invert(
@@ -23,10 +29,11 @@ def invert(
     sample: int | None = None,
     check: bool = True,
 ) -> None:
-    """Invert records; write each section as .npy and .png, and say how far the wave equation supports it.
+    """Invert records to .npy, SEG-Y and picture, and say how far the wave equation supports each section.
 
     Args:
-        records: a shard (.h5), or a .npy of gathers (shot, time, receiver) or (sample, shot, time, receiver).
+        records: a shard (.h5), a .npy of gathers (shot, time, receiver) or (sample, shot, time, receiver), or
+            shots as SEG-Y or SU, which are brought onto the run's survey as 'fwi import' does.
         run: the trained run.
         out: folder for the sections.
         survey: YAML with the grid and survey of a .npy; the run's own are assumed if not given.
@@ -40,15 +47,15 @@ def invert(
     numbers = range(len(gathers)) if sample is None else [sample]
     out.mkdir(parents=True, exist_ok=True)
     trained.invert(gathers[:1])  # the first call also prepares memory
+    used = ", ".join(f"{name} {version}" for name, version in versions().items())
     for number in numbers:
         start = time.perf_counter()
         velocity = trained.invert(gathers[number])
         seconds = time.perf_counter() - start
-        stem = f"{records.stem}-{number}"
-        write_npy(out / f"{stem}.npy", velocity)
-        drawn = plots.velocity_model(velocity, trained.study.grid.spacing, trained.study.grid.velocity, stem)
-        plots.save(drawn, out / f"{stem}.png")
-        print(f"{out / stem}.npy, .png: inverted in {1000 * seconds:.0f} ms")
+        stem = out / f"{records.stem}-{number}"
+        origin = f"Inverted by salt-fwi: {records.name}, sample {number}, with the run {trained.folder.name}"
+        written = _save(velocity, stem, trained, f"{origin}\nVersions: {used}")
+        print(f"{stem}{written}: inverted in {1000 * seconds:.0f} ms")
         if check:
             print(f"  {describe(trained.check(velocity, gathers[number]))}")
 
@@ -60,7 +67,7 @@ def check(
 
     Args:
         section: a .npy of velocity (depth, x) [m/s] on the run's grid.
-        records: a shard (.h5) or .npy of gathers.
+        records: a shard (.h5), .npy or SEG-Y of gathers.
         run: the run whose survey, mean model and limits to judge by.
         sample: which sample of the records.
     """
@@ -75,19 +82,26 @@ def check(
 
 
 def read_gathers(path: Path, run: Run, survey: Path | None) -> NDArray[np.float32]:
-    """Read the gathers of a shard or .npy, ``(sample, shot, time, receiver)``, after comparing their survey.
+    """Read the gathers of a shard, .npy or SEG-Y, ``(sample, shot, time, receiver)``, on the run's survey.
 
     Raises:
         ValueError: the file cannot be read, or its survey is not the run's.
     """
     if path.suffix == ".h5":
-        _require_same(path, shards.read_survey(path), run)
+        _refuse_another_survey(path, shards.read_survey(path), run)
         return shards.read(path).gathers.astype(np.float32)
+    if path.suffix.lower() in SEGY:
+        line = prepare(open_shots(path), run.study)
+        print("\n".join([str(path), *(f"  {change}" for change in line.changes)]))
+        return line.gathers([0])
     if path.suffix != ".npy":
-        raise ValueError(f"{path}: records are read from a shard (.h5) or a .npy, not from '{path.suffix}'")
+        raise ValueError(
+            f"{path}: records are read from a shard (.h5), a .npy or SEG-Y ({', '.join(SEGY)}), "
+            f"not from '{path.suffix}'"
+        )
     if survey is not None:
         study: StudyConfig = config.load([survey])
-        _require_same(survey, Survey(study.grid, study.survey), run)
+        _refuse_another_survey(survey, Survey(study.grid, study.survey), run)
     gathers = read_npy(path)
     if gathers.ndim == 3:
         gathers = gathers[None]
@@ -115,8 +129,19 @@ def remark(verdict: Verdict) -> str:
     return f"{verdict.word}, NRMS {np.median(verdict.misfit.nrms):.2f}"
 
 
-def _require_same(path: Path, survey: Survey, run: Run) -> None:
-    differences = survey.differences(run.survey)
-    if differences:
-        lines = "\n".join(f"  - {line}" for line in differences)
-        raise ValueError(f"{path} is of another survey than the run {run.folder}:\n{lines}")
+def _save(velocity: NDArray[np.float32], stem: Path, run: Run, provenance: str) -> str:
+    """Write a section as .npy, .png and, where its cells fit, SEG-Y; says which."""
+    grid = run.study.grid
+    write_npy(stem.with_name(f"{stem.name}.npy"), velocity)
+    drawn = plots.velocity_model(velocity, grid.spacing, grid.velocity, stem.name)
+    plots.save(drawn, stem.with_name(f"{stem.name}.png"))
+    try:
+        write_section(stem.with_name(f"{stem.name}.segy"), velocity, grid.spacing, provenance)
+    except SegyError as error:
+        return f".npy, .png (no SEG-Y: {error})"
+    return ".npy, .png, .segy"
+
+
+def _refuse_another_survey(path: Path, survey: Survey, run: Run) -> None:
+    what = f"{path} was made for another survey than that of the run {run.folder}"
+    shards.refuse_differences(what, survey.differences(run.survey))

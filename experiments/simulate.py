@@ -2,30 +2,63 @@
 
 import os
 from collections.abc import Sequence
+from typing import Annotated
 
-from data_prep.simulate import Job, make, plan, salt_jobs, unfinished
+import tyro
+
+from data_prep.jobs import Job, part_of, salt_jobs, samples, unfinished
+from data_prep.segy import export
+from data_prep.segy.write import require_fits
+from data_prep.simulate import make, plan
 from experiments.cli import Study
 from experiments.progress import progress
 from fwi.config import SPLITS, StudyConfig
 from fwi.shards import DataSet
+from fwi.survey import Survey
 
 
-def simulate(study: Study, workers: int = os.cpu_count() or 1, dry_run: bool = False) -> None:
+def simulate(
+    study: Study,
+    workers: int = os.cpu_count() or 1,
+    part: str | None = None,
+    scheduler: str | None = None,
+    segy: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False,
+    dry_run: bool = False,
+) -> None:
     """Draw salt models, record them, and store both in the study's storage.folder.
 
-    Stop it at any moment and run it again: it makes what is missing, and the result is the same.
+    Stop it at any moment and run it again: it makes what is missing, and the result is the same. Runs may
+    share a folder: started twice, on one machine or two, they share the work.
 
     Args:
         study: the study.
         workers: processes, each of one thread.
+        part: make part i of n alone, such as 3/8: in a job array --part $SLURM_ARRAY_TASK_ID/8.
+        scheduler: have the workers of this Dask scheduler do it, such as tcp://10.0.0.1:8786.
+        segy: also write each sample's records and model as SEG-Y, in the folder segy beside the shards.
         dry_run: only say how many samples and bytes, and about how long it takes.
     """
-    make_set(study, salt_jobs(study), workers, dry_run)
+    if segy:
+        if part is not None:
+            raise ValueError(
+                "--segy: the SEG-Y are of the whole set; repeat the command without --part at the end"
+            )
+        require_fits(Survey(study.grid, study.survey))
+    make_set(study, salt_jobs(study), workers, dry_run, part, scheduler)
+    if segy:
+        write_segy(study, dry_run)
 
 
-def make_set(study: StudyConfig, jobs: Sequence[Job], workers: int, dry_run: bool) -> None:
+def make_set(
+    study: StudyConfig,
+    jobs: Sequence[Job],
+    workers: int,
+    dry_run: bool,
+    part: str | None = None,
+    scheduler: str | None = None,
+) -> None:
     """Make the shards that are missing and say what there is; a dry run says what there would be."""
-    left = unfinished(study, jobs)
+    left = unfinished(study, jobs if part is None else part_of(jobs, part))
     if dry_run:
         estimate = plan(study, left)
         busy = max(1, min(workers, len(left)))
@@ -38,9 +71,22 @@ def make_set(study: StudyConfig, jobs: Sequence[Job], workers: int, dry_run: boo
             f"with {busy} workers"
         )
         return
-    with progress("simulate", sum(len(job.numbers) for job in left), "samples") as report:
-        data = make(study, jobs, workers, report)
+    with progress("simulate", samples(left), "samples") as report:
+        data = make(study, jobs, workers, report, part=part, scheduler=scheduler)
     print(f"{study.storage.folder}: {sizes(data)}")
+
+
+def write_segy(study: StudyConfig, dry_run: bool) -> None:
+    """Write the finished samples as SEG-Y; a dry run says how much that will be once all are."""
+    if dry_run:
+        count = samples(salt_jobs(study))
+        size = export.size(Survey(study.grid, study.survey), count)
+        print(f"{2 * count} SEG-Y files, {size / 1e9:.3f} GB")
+        return
+    data = DataSet.read(study.storage.folder)
+    with progress("SEG-Y", sum(entry.samples for entry in data.entries), "samples") as report:
+        folder = export.export(data, report)
+    print(f"{folder}: {sizes(data)} as SEG-Y")
 
 
 def sizes(data: DataSet) -> str:

@@ -1,7 +1,8 @@
 """``fwi train``: data, network, run, result."""
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import torch
 import tyro
@@ -34,14 +35,7 @@ def train(study: Study, run: Path, resume: Annotated[bool, tyro.conf.FlagCreateP
         runs.require_new(run)
     training, validation = datasets(study)
 
-    seed_everything(study.train.seed, verbose=False)
-    task = InversionTask(
-        study.model_dump(mode="json"), GatherTransform.measured(study.data.amplitude, training)
-    )
-    task.to(memory_format=torch.channels_last if study.train.channels_last else torch.contiguous_format)
-    if study.train.compile:
-        task.network.compile()
-
+    task = seeded_task(study, training)
     loader = training_loader(training, study.data, study.train.batch_size, study.train.seed)
     wandb_run = WandbRun(study, run, validation)
     # A run that was stopped in its first epoch has no checkpoint: it starts over.
@@ -54,19 +48,14 @@ def train(study: Study, run: Path, resume: Annotated[bool, tyro.conf.FlagCreateP
     with locked(run), quiet():
         runs.note(run, "train", provenance())
         runs.write_mean_model(run, training.mean_model())
-        trainer = Trainer(
-            max_epochs=study.train.epochs,
-            precision=precision(study.train.precision),
-            gradient_clip_val=study.train.clip or None,
-            callbacks=[wandb_run, *callbacks(study, run, len(training))],
-            logger=False,
-            enable_progress_bar=False,
-            enable_model_summary=False,
+        fitted = trainer(
+            study,
+            [wandb_run, *callbacks(study, run, len(training))],
             num_sanity_val_steps=0,
             default_root_dir=run,
         )
         try:
-            trainer.fit(
+            fitted.fit(
                 task,
                 loader,
                 evaluation_loader(validation, study.data, study.train.batch_size),
@@ -77,8 +66,8 @@ def train(study: Study, run: Path, resume: Annotated[bool, tyro.conf.FlagCreateP
             # The trainer turns Ctrl-C into an exit of its own.
             raise KeyboardInterrupt(f"interrupted; go on with: fwi train --run {run} --resume") from None
 
-    best = float(trainer.checkpoint_callback.best_model_score)
-    print(f"{run}: {trainer.current_epoch} epochs, best validation MAE {best:.1f} m/s")
+    best = float(fitted.checkpoint_callback.best_model_score)
+    print(f"{run}: {fitted.current_epoch} epochs, best validation MAE {best:.1f} m/s")
 
 
 def datasets(study: StudyConfig) -> tuple[ShotDataset, ShotDataset]:
@@ -100,16 +89,47 @@ def datasets(study: StudyConfig) -> tuple[ShotDataset, ShotDataset]:
     return ShotDataset(sets, "train"), ShotDataset(sets[:1], "validation")
 
 
+def seeded_task(study: StudyConfig, training: ShotDataset) -> InversionTask:
+    """Seed everything, and make the task with the training split's statistics, laid out as the study asks."""
+    seed_everything(study.train.seed, verbose=False)
+    task = InversionTask(
+        study.model_dump(mode="json"), GatherTransform.measured(study.data.amplitude, training)
+    )
+    task.to(memory_format=torch.channels_last if study.train.channels_last else torch.contiguous_format)
+    if study.train.compile:
+        task.network.compile()
+    return task
+
+
+def trainer(study: StudyConfig, callbacks: Sequence[Callback], **others: Any) -> Trainer:
+    """Lightning's trainer with the study's epochs, precision and clipping, which prints nothing."""
+    return Trainer(
+        max_epochs=study.train.epochs,
+        precision=precision(study.train.precision),
+        gradient_clip_val=study.train.clip or None,
+        callbacks=list(callbacks),
+        logger=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        **others,
+    )
+
+
 def callbacks(study: StudyConfig, run: Path, samples: int) -> list[Callback]:
     """Moving average, checkpoints, table of epochs, progress, early stop."""
-    chosen: list[Callback] = []
-    if study.train.ema:
-        # The first weights are random: an average that began with them would take epochs to forget them.
-        begin = samples // study.train.batch_size // 2
-        chosen.append(EMAWeightAveraging(decay=study.train.ema, update_starting_at_step=begin))
+    chosen = moving_average(study, samples)
     chosen += [Checkpoints(run), EpochTable(run / "metrics.csv"), ProgressLines()]
     stop = study.train.early_stop
     if stop.metric:
         mode = "max" if stop.metric.endswith("iou") else "min"
         chosen.append(EarlyStop(stop.metric, patience=stop.patience, mode=mode))
     return chosen
+
+
+def moving_average(study: StudyConfig, samples: int) -> list[Callback]:
+    """The study's average of the weights over the steps, if it has one; ``samples`` are an epoch's."""
+    if not study.train.ema:
+        return []
+    # The first weights are random: an average that began with them would take epochs to forget them.
+    begin = samples // study.train.batch_size // 2
+    return [EMAWeightAveraging(decay=study.train.ema, update_starting_at_step=begin)]

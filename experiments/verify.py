@@ -1,19 +1,91 @@
-"""``fwi verify``: is a data set what it was, and what is in it?"""
+"""``fwi verify``: is a data set what it was, is it sound, and what is in it?"""
 
+import os
+from dataclasses import replace
 from pathlib import Path
+from typing import Annotated
 
 import tyro
 
+from data_prep import card
+from data_prep.inspection import Inspection
+from data_prep.repair import repair as make_again
+from data_prep.verify import inspect, read_manifest
+from experiments.progress import progress
 from experiments.simulate import sizes
-from fwi.shards import DataSet
+from fwi import config as configuration
+from fwi.config import StudyConfig
+from fwi.shards import DataSet, ShardError
+
+Files = Annotated[tuple[Path, ...], tyro.conf.UseAppendAction]
 
 
-def verify(folder: tyro.conf.Positional[Path]) -> None:
-    """Check that every shard of a data set is there and unchanged.
+def verify(
+    folder: tyro.conf.Positional[Path],
+    config: Files = (),
+    repair: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False,
+    samples: int = 4,
+    workers: int = os.cpu_count() or 1,
+    licence: str | None = None,
+) -> None:
+    """Check a data set to the last sample, print its statistics, and write its card: README.md and card.png.
 
     Args:
         folder: the data set.
+        config: YAML of a study whose survey the set is to have; repeat it to merge files.
+        repair: make again the shards that are damaged, if they are of random models.
+        samples: how many models, drawn at random, to simulate again and compare with the stored records.
+        workers: processes that repair.
+        licence: of imported models and records, for the card; it is kept in the manifest.
     """
-    data = DataSet.read(folder)
-    data.verify()
-    print(f"{folder}: {sizes(data)}; every checksum is right")
+    data, study = read_manifest(folder), configuration.load(config) if config else None
+    if samples < 0:
+        raise ValueError(f"--samples {samples}: take 0 or more")
+    found = _inspect(data, study, samples)
+    damaged = [problem.file for problem in found.problems if problem.remake]
+    if repair and damaged:
+        _repair(data, damaged, workers)
+        data = DataSet.read(folder)
+        found = _inspect(data, study, samples)
+    _tell(found)
+    if found.problems:
+        lines = "\n".join(f"  - {problem}" for problem in found.problems)
+        raise ShardError(f"{folder}: {_count(found.problems, 'problem')}\n{lines}")
+    if licence is not None:
+        data = replace(data, provenance={**data.provenance, "licence": licence})
+        data.write()
+        found.data = data
+    if card.write(found):
+        print(f"wrote {folder / card.CARD} and {card.FIGURE}")
+    else:
+        print(f"{folder / card.CARD} is not of 'fwi verify' and stays; move it away to have the card")
+
+
+def _inspect(data: DataSet, study: StudyConfig | None, samples: int) -> Inspection:
+    with progress("verify", sum(entry.samples for entry in data.entries), "samples") as report:
+        return inspect(data, study, samples, report)
+
+
+def _repair(data: DataSet, files: list[str], workers: int) -> None:
+    total = sum(entry.samples for entry in data.entries if entry.file in files)
+    with progress("repair", total, "samples") as report:
+        outcomes = make_again(data, files, workers, report)
+    print("\n".join(outcomes))
+
+
+def _tell(found: Inspection) -> None:
+    print(f"{found.data.folder}: {sizes(found.data)}")
+    if found.models:
+        slowest, fastest = found.velocity
+        print(f"velocity {slowest:.0f} .. {fastest:.0f} m/s; statistics of {card.measured(found)}:")
+        print(f"  {'':<24}{'10 %':>10}{'50 %':>10}{'90 %':>10}")
+        for row in card.statistics(found):
+            print(f"  {row.name:<24}{row.low:>10}{row.middle:>10}{row.high:>10}")
+    if not found.problems:
+        print("\n".join(card.verified(found)))
+    for note in found.notes:
+        print(f"note: {note}")
+
+
+def _count(things: list[object], name: str) -> str:
+    return f"1 {name}" if len(things) == 1 else f"{len(things)} {name}s"

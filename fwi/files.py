@@ -5,6 +5,8 @@ import fcntl
 import hashlib
 import io
 import os
+import platform
+import secrets
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -23,7 +25,8 @@ def write_whole(path: Path, content: str | bytes | memoryview) -> None:
         OSError: the folder is not writable or the disk is full; the temporary file is removed.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    # By chance, not by process: those of two machines can have the same number.
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     try:
         with open(temporary, "wb") as file:
             file.write(content.encode() if isinstance(content, str) else content)
@@ -56,10 +59,73 @@ def read_npy(path: Path) -> NDArray[Any]:
     return array
 
 
-def remove_leftovers(folder: Path) -> None:
-    """Remove the temporary files that a killed process left in a folder."""
-    for leftover in folder.glob(".*.tmp"):
-        leftover.unlink(missing_ok=True)
+def remove_leftovers(folder: Path, pattern: str) -> None:
+    """Remove what killed processes left in a folder: temporary files and locks.
+
+    Args:
+        folder: where to look.
+        pattern: names of files that are only written under a claim; what belongs to a claim in force stays.
+    """
+    for leftover in [*folder.glob(f".{pattern}.*.tmp"), *folder.glob(f".{pattern}.lock")]:
+        name = leftover.name[1:].rsplit(".", 2 if leftover.suffix == ".tmp" else 1)[0]
+        with claimed(folder / name) as ours:
+            if ours:
+                leftover.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def claimed(path: Path, wait: bool = False) -> Iterator[bool]:
+    """Claim a file: while the block runs, no other process on any machine gets the claim.
+
+    The claim is a lock (flock) on ``.NAME.lock`` beside the file, in which its owner writes its host and
+    process. The system ends it with the process, whatever ends that, so a killed run blocks nobody; on a
+    network file system the server does so, soon after it lost the machine. It must reach all machines, as it
+    does on NFS (Linux 2.6.12 and later), GPFS, and Lustre mounted with ``flock``. Where a file system has no
+    locks everybody gets the claim: files are still whole, because they are renamed into place, but two
+    processes may write the same one.
+
+    Args:
+        path: the file, which need not exist; its folder does.
+        wait: wait until the claim is free.
+
+    Yields:
+        Whether the claim is ours, as it always is after waiting.
+
+    Raises:
+        OSError: the folder is not writable.
+    """
+    lock = path.with_name(f".{path.name}.lock")
+    handle = _locked_handle(lock, wait)
+    if handle is None:
+        yield False
+        return
+    try:
+        with contextlib.suppress(OSError):  # a full disk
+            os.truncate(handle, 0)
+            os.write(handle, f"{platform.node()} {os.getpid()}\n".encode())
+        yield True
+    finally:
+        lock.unlink(missing_ok=True)  # before the lock ends: who waits for it sees that the file is gone
+        os.close(handle)
+
+
+def _locked_handle(lock: Path, wait: bool) -> int | None:
+    while True:
+        handle = os.open(lock, os.O_RDWR | os.O_CREAT, 0o666)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(handle)
+            return None
+        except OSError:
+            return handle  # no locks here
+        except BaseException:
+            os.close(handle)
+            raise
+        with contextlib.suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(handle), lock.stat()):
+                return handle
+        os.close(handle)  # its owner has removed it meanwhile
 
 
 @contextlib.contextmanager

@@ -43,6 +43,18 @@ class SectionRow(NamedTuple):
     """Said of the inversion in its title, such as the outcome of its physics check."""
 
 
+class SampleColumn(NamedTuple):
+    """One sample of a data set: its model, where that is known, and one of its gathers."""
+
+    name: str
+    gather: Array
+    """Pressure, shape ``(time, receiver)``."""
+    velocity: Array | None = None
+    """Velocity [m/s], shape ``(depth, x)``."""
+    salt: Array | None = None
+    """True where there is salt, shape ``(depth, x)``; its outline is drawn."""
+
+
 def sections(rows: Sequence[SectionRow], spacing: float, velocity_range: tuple[float, float]) -> "Figure":
     """Draw truth, inversion and their difference, a sample per row, all on the same two colour scales.
 
@@ -170,6 +182,59 @@ def gathers(
     all_axes[0].invert_yaxis()
     note = f"Amplitude times time, black positive; clip ±{clip:.3g} ({CLIP_PERCENTILE}th percentile)"
     figure.supxlabel(note, fontsize="small")
+    return figure
+
+
+def samples(
+    columns: Sequence[SampleColumn],
+    spacing: float,
+    velocity_range: tuple[float, float],
+    receiver_x: Array,
+    dt: float,
+    histogram: tuple[Array, Array] | None = None,
+) -> "Figure":
+    """Draw samples of a data set side by side, models above gathers, and the speeds of the set below.
+
+    Args:
+        columns: The samples, left to right; all with a model, or none.
+        spacing: Cell size [m].
+        velocity_range: Slowest and fastest speed of the colour scale [m/s].
+        receiver_x: Position of each receiver of the gathers [m], shape ``(receiver,)``.
+        dt: Time between two samples of a trace [s].
+        histogram: Edges of bins of speed [m/s] and the share of cells in each.
+    """
+    modelled = [column for column in columns if column.velocity is not None]
+    heights = [*([1.0] if modelled else []), 1.4, *([0.7] if histogram else [])]
+    figure = _figure(len(columns) * PANEL_WIDTH + 0.6, 2.6 * sum(heights), layout="constrained")
+    grid = figure.add_gridspec(len(heights), len(columns), height_ratios=heights)
+    models = [figure.add_subplot(grid[0, index]) for index in range(len(modelled))]
+    records = [figure.add_subplot(grid[1 if modelled else 0, index]) for index in range(len(columns))]
+
+    for axes, column in zip(models, modelled, strict=True):
+        image = _draw_velocity(axes, _float(column.velocity), spacing, velocity_range, column.salt)
+        axes.set_title(column.name, fontsize="small")
+    if modelled:
+        figure.colorbar(image, ax=models, label="Velocity (km/s)")
+    along_line = np.argsort(receiver_x, kind="stable")
+    distance = np.asarray(receiver_x)[along_line] / 1000
+    time = np.arange(columns[0].gather.shape[0])[:, np.newaxis] * dt
+    clip = _percentile([column.gather * time for column in columns])
+    for axes, column in zip(records, columns, strict=True):
+        shown = column.gather[:, along_line] * time
+        axes.pcolormesh(distance, time[:, 0], shown, cmap="gray_r", vmin=-clip, vmax=clip, shading="nearest")
+        axes.invert_yaxis()
+        axes.set(xlabel="Distance (km)", ylabel="Time (s)")
+        if not modelled:
+            axes.set_title(column.name, fontsize="small")
+    for axes in models[1:] + records[1:]:
+        axes.set_ylabel("")
+    if histogram is not None:
+        edges, share = histogram
+        axes = figure.add_subplot(grid[-1, :])
+        axes.stairs(100 * share, edges / 1000, fill=True, color=_LINE_COLOURS["validation"])
+        axes.set(xlabel="Velocity (km/s)", ylabel="Cells (%)")
+    note = f"Amplitude times time, black positive; clip ±{clip:.3g} ({CLIP_PERCENTILE}th percentile)"
+    figure.suptitle(note, fontsize="small")
     return figure
 
 

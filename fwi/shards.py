@@ -14,7 +14,8 @@ named axes. Equal samples give equal bytes; what differs between two runs (times
 import hashlib
 import io
 import json
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -41,6 +42,22 @@ class ShardError(ValueError):
     """A data set that cannot be used as it is: missing, damaged, or made for another survey."""
 
 
+def refuse_differences(what: str, differences: list[str], remedy: str = "") -> None:
+    """Refuse what was made otherwise than is wanted.
+
+    Args:
+        what: what differs from what, such as "data/salt was made for another survey than this study's".
+        differences: the settings that differ, as ``fwi.survey.differences`` names them; none is all right.
+        remedy: what to do about it.
+
+    Raises:
+        ShardError: naming every setting that differs.
+    """
+    if differences:
+        lines = "\n".join(f"  - {line}" for line in differences)
+        raise ShardError("\n".join(filter(None, (f"{what}:", lines, remedy))))
+
+
 class Samples(NamedTuple):
     """Models and their records."""
 
@@ -65,6 +82,8 @@ class Entry:
     sha256: str
     origin: dict[str, Any]
     """Where its models come from: a salt preset with its stream, or a file with its hash."""
+    seconds: float | None = field(default=None, compare=False)
+    """How long one thread took to make it; None where nobody measured it."""
 
 
 @dataclass(frozen=True)
@@ -108,20 +127,22 @@ class DataSet:
         return data
 
     def write(self) -> None:
-        """Write the manifest, whole or not at all."""
-        content = {
-            "schema": SCHEMA,
-            "recipe": self.recipe,
-            "provenance": self.provenance,
-            "shards": [asdict(entry) for entry in self.entries],
-        }
-        write_whole(self.folder / MANIFEST, json.dumps(content, indent=1))
+        """Write the manifest, whole or not at all, with a line for each shard: there may be 50,000."""
+        head = {"schema": SCHEMA, "recipe": self.recipe, "provenance": self.provenance}
+        lines = [f"{json.dumps(key)}: {json.dumps(value)}" for key, value in head.items()]
+        entries = ",\n".join(json.dumps(vars(entry)) for entry in self.entries)
+        content = ",\n".join([*lines, f'"shards": [\n{entries}\n]'])
+        write_whole(self.folder / MANIFEST, f"{{\n{content}\n}}\n")
 
     def with_entry(self, entry: Entry) -> "DataSet":
         """The same set with one more finished shard, in the order of splits and names."""
-        others = [old for old in self.entries if old.file != entry.file]
+        return self.with_entries([entry])
+
+    def with_entries(self, entries: Iterable[Entry]) -> "DataSet":
+        """The same set with more finished shards, in the order of splits and names."""
+        files = {entry.file: entry for entry in (*self.entries, *entries)}
         return replace(
-            self, entries=tuple(sorted([*others, entry], key=lambda e: (SPLITS.index(e.split), e.file)))
+            self, entries=tuple(sorted(files.values(), key=lambda e: (SPLITS.index(e.split), e.file)))
         )
 
     @cached_property
@@ -143,19 +164,25 @@ class DataSet:
         Raises:
             ShardError: naming every shard that is missing or not what it was.
         """
-        wrong = []
-        for entry in self.entries if split is None else self.split(split):
-            path = self.folder / entry.file
-            if not path.exists():
-                wrong.append(f"{path}: missing")
-            elif path.stat().st_size != entry.bytes:
-                size = path.stat().st_size
-                wrong.append(f"{path}: {size} bytes instead of {entry.bytes}: truncated or replaced")
-            elif sha256(path) != entry.sha256:
-                wrong.append(f"{path}: its content changed since it was written (SHA-256 differs)")
+        entries = self.entries if split is None else self.split(split)
+        wrong = [f"{self.folder / entry.file}: {what}" for entry in entries if (what := self.damage(entry))]
         if wrong:
             remedy = "delete them and run the command that made the set again: only they are made anew"
             raise ShardError("\n".join([*wrong, remedy]))
+
+    def damage(self, entry: Entry) -> str:
+        """What is wrong with the file of a shard, by its size and SHA-256; nothing if it is what it was."""
+        path = self.folder / entry.file
+        try:
+            size = path.stat().st_size
+            if size != entry.bytes:
+                return f"{size} bytes instead of {entry.bytes}: truncated or replaced"
+            changed = sha256(path) != entry.sha256
+        except FileNotFoundError:
+            return "missing"
+        except OSError as error:
+            return f"cannot be read ({error.strerror})"
+        return "its content changed since it was written (SHA-256 differs)" if changed else ""
 
 
 def write(path: Path, samples: Samples, survey: Survey, attributes: dict[str, Any]) -> tuple[int, str]:

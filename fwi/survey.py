@@ -6,6 +6,7 @@ Everything below (simulation, data sets, networks, physics check) is given this 
 import math
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -92,6 +93,8 @@ class Survey:
     @cached_property
     def shot_x(self) -> Floats:
         """Position of each shot [m], shape ``(shot,)``: evenly spaced, in a fixed spread symmetrically."""
+        if self.config.shot_x is not None:
+            return np.array(self.config.shot_x)
         shots, last = self.config.shots, self.length
         if self.config.spread == "streamer":  # the whole streamer, behind the shot, must be on the line
             return np.linspace(self._last_offset, last, shots)
@@ -147,9 +150,9 @@ class Survey:
 
     @cached_property
     def wavelet(self) -> Floats:
-        """Source time function over the simulation's steps, shape ``(nt,)``; peaks at 1.5 / frequency."""
-        frequency = self.config.wavelet.frequency
-        t = np.arange(self.config.nt) * self.config.dt - 1.5 / frequency
+        """Source time function over the simulation's steps, shape ``(nt,)``."""
+        frequency, peak_time = self.config.wavelet.frequency, self.config.wavelet.peak_time
+        t = np.arange(self.config.nt) * self.config.dt - (peak_time or 1.5 / frequency)
         phase = (math.pi * frequency * t) ** 2
         ricker: Floats = (1 - 2 * phase) * np.exp(-phase)
         return ricker
@@ -191,8 +194,7 @@ class Survey:
 
     def differences(self, other: "Survey") -> list[str]:
         """Name what differs from another survey: ``survey.dt: 0.002 against 0.001``; empty if nothing."""
-        mine, theirs = _leaves(self.to_dict()), _leaves(other.to_dict())
-        return [f"{key}: {mine[key]} against {theirs[key]}" for key in mine if mine[key] != theirs[key]]
+        return differences(self.to_dict(), other.to_dict())
 
     @property
     def _last_offset(self) -> float:
@@ -220,6 +222,21 @@ class Survey:
             )
         return mistakes
 
+    def _misplaced_shots(self) -> list[str]:
+        """What is wrong with shots whose positions are given."""
+        given, config = self.config.shot_x or (), self.config
+        mistakes = []
+        if config.spread == "streamer" or config.shot_margin is not None:
+            other = "a streamer's shots" if config.spread == "streamer" else "survey.shot_margin"
+            mistakes.append(f"survey.shot_x: excludes {other}; leave out one of the two")
+        if len(given) != config.shots:
+            mistakes.append(f"survey.shot_x: {len(given)} positions for survey.shots {config.shots}")
+        if any(b - a < self.grid.spacing * (1 - ON_CELL) for a, b in pairwise(given)):
+            mistakes.append(f"survey.shot_x: must ascend by a cell, {self.grid.spacing:g} m, or more")
+        if given and max(given) > self.length * (1 + ON_CELL):
+            mistakes.append(f"survey.shot_x: {max(given):g} m is beyond the {self.length:g} m line")
+        return mistakes
+
     def _misplaced_along_line(self) -> list[str]:
         config, spacing, length = self.config, self.grid.spacing, self.length
         if config.spread == "streamer":
@@ -244,8 +261,8 @@ class Survey:
                     f"take {length / 2:g} m or less"
                 ]
             most_shots = self.grid.nx - 1 if margin is None else _whole((length - 2 * margin) / spacing) + 1
-        mistakes = []
-        if config.shots > most_shots:
+        mistakes = [] if config.shot_x is None else self._misplaced_shots()
+        if config.shots > most_shots and config.shot_x is None:
             mistakes.append(
                 f"survey.shots: {config.shots} shots are closer than the {spacing:g} m cells; "
                 f"at most {most_shots} fit"
@@ -291,6 +308,18 @@ class Survey:
         return _round_down(COURANT_LIMIT * spacing / (self.grid.velocity[1] * math.sqrt(2)))
 
 
+def differences(there: dict[str, Any], here: dict[str, Any], prefix: str = "") -> list[str]:
+    """Name the leaves in which nested plain values differ, such as ``salt.seed: 0 against 1``."""
+    lines = []
+    for key in dict.fromkeys([*there, *here]):
+        old, new = there.get(key), here.get(key)
+        if isinstance(old, dict) and isinstance(new, dict):
+            lines += differences(old, new, f"{prefix}{key}.")
+        elif old != new:
+            lines.append(f"{prefix}{key}: {old} against {new}")
+    return lines
+
+
 def _whole(ratio: float) -> int:
     """How often one length goes into another; at least 0."""
     return max(0, math.floor(ratio + ON_CELL))
@@ -300,13 +329,3 @@ def _round_down(value: float) -> float:
     """Three significant digits, never more than the value."""
     step = 10.0 ** (math.floor(math.log10(value)) - 2)
     return math.floor(value / step + 1e-9) * step
-
-
-def _leaves(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for key, value in values.items():
-        if isinstance(value, dict):
-            flat |= _leaves(value, f"{prefix}{key}.")
-        else:
-            flat[f"{prefix}{key}"] = value
-    return flat

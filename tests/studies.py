@@ -1,7 +1,10 @@
 """Helpers of the tests that are no fixtures."""
 
+import json
 from collections.abc import Callable
+from pathlib import Path
 
+from fwi import config, files, shards
 from fwi.config import StudyConfig
 from fwi.shards import DataSet
 
@@ -11,3 +14,25 @@ SimulateHere = Callable[[StudyConfig], DataSet]
 def with_storage(study: StudyConfig, **changes: object) -> StudyConfig:
     """The same study, stored otherwise."""
     return study.model_copy(update={"storage": study.storage.model_copy(update=changes)})
+
+
+def config_file(study: StudyConfig, folder: Path) -> Path:
+    """A study as a file for the command line."""
+    path = folder / "study.yaml"
+    path.write_text(config.dump(study))
+    return path
+
+
+def content(folder: Path) -> dict[str, object]:
+    """All that two runs must agree in: the hash of every file, and of the manifest all but when and where."""
+    found: dict[str, object] = {path.name: files.sha256(path) for path in folder.iterdir()}
+    manifest = json.loads((folder / shards.MANIFEST).read_text())
+    del manifest["provenance"]
+    for entry in manifest["shards"]:
+        del entry["seconds"]
+    return found | {shards.MANIFEST: manifest}
+
+
+def shards_in(folder: Path) -> int:
+    """How many shards are finished."""
+    return len(list(folder.glob("*.h5")))

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.random import Generator
 
-from data_prep.salt.blocks import SaltModel
-from data_prep.salt.yang_ma import SALT_SPEED, SEDIMENT_SPEEDS, yang_ma
+from data_prep.salt.blocks import Geology, SaltModel
+from data_prep.salt.mixed import PARTS, mixed
 from fwi.config import GridConfig, SaltConfig
 
 
@@ -28,15 +28,15 @@ def generate(grid: GridConfig, salt: SaltConfig, stream: int, index: int) -> Sal
     Raises:
         ValueError: the grid's velocity range does not hold the speeds of the models.
     """
-    slowest, fastest = grid.velocity
-    if slowest > SEDIMENT_SPEEDS[0] or fastest < SALT_SPEED:
+    slowest, fastest = salt.preset.speeds
+    if grid.velocity[0] > slowest or grid.velocity[1] < fastest:
         raise ValueError(
-            f"grid.velocity is {slowest:g} .. {fastest:g} m/s, but the salt models hold speeds of "
-            f"{SEDIMENT_SPEEDS[0]:g} .. {SALT_SPEED:g} m/s: widen it to hold these"
+            f"grid.velocity is {grid.velocity[0]:g} .. {grid.velocity[1]:g} m/s, but the salt models of "
+            f"{salt.preset.name} hold speeds of {slowest:g} .. {fastest:g} m/s: widen it to hold these"
         )
     rng = np.random.default_rng([salt.seed, stream, index])
-    return PRESETS[salt.preset.name](grid, salt.preset, rng)
+    return PRESETS[salt.preset.name](grid, salt.preset, rng).model()
 
 
-PRESETS: Mapping[str, Callable[[GridConfig, Any, Generator], SaltModel]] = {"yang_ma": yang_ma}
+PRESETS: Mapping[str, Callable[[GridConfig, Any, Generator], Geology]] = {**PARTS, "mixed": mixed}
 """The geologies to draw from, by the name of ``SaltConfig.preset``."""

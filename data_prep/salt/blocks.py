@@ -6,8 +6,14 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
+from fwi.config import GridConfig
+
 Curve = NDArray[np.float64]
 """Depths or heights [m] at the positions of the columns, shape ``(nx,)``."""
+Field = NDArray[np.float64]
+"""Values at the cells, shape ``(nz, nx)``."""
+Mask = NDArray[np.bool_]
+"""Which cells, shape ``(nz, nx)``."""
 
 
 class SaltModel(NamedTuple):
@@ -17,6 +23,51 @@ class SaltModel(NamedTuple):
     """P-wave speed [m/s], shape ``(nz, nx)``."""
     salt: NDArray[np.uint8]
     """1 in the salt, 0 elsewhere, shape ``(nz, nx)``."""
+
+
+class Geology(NamedTuple):
+    """A section of sediments with the salt in it: what a preset draws, and a model is composed of."""
+
+    sediment: Field
+    """Speed of all that is not salt [m/s], also where the salt is."""
+    salt: Mask
+    """Where the salt is."""
+    salt_speed: float
+    """Speed of the salt [m/s]."""
+
+    def model(self) -> SaltModel:
+        """Put the salt into the sediments."""
+        velocity = np.where(self.salt, self.salt_speed, self.sediment).astype(np.float32)
+        return SaltModel(velocity, self.salt.astype(np.uint8))
+
+    def without_salt(self) -> "Geology":
+        """The same sediments alone."""
+        return self._replace(salt=np.zeros_like(self.salt))
+
+
+class Cells(NamedTuple):
+    """Where the cells of a grid are, from the first one [m]."""
+
+    x: Curve
+    """Positions of the columns, shape ``(nx,)``."""
+    z: NDArray[np.float64]
+    """Depths of the rows, shape ``(nz, 1)``."""
+
+    @classmethod
+    def of(cls, grid: GridConfig) -> "Cells":
+        """The cells of a grid."""
+        x, z = np.arange(grid.nx, dtype=float), np.arange(grid.nz, dtype=float)
+        return cls(x * grid.spacing, z[:, None] * grid.spacing)
+
+    @property
+    def length(self) -> float:
+        """Length of the section [m]."""
+        return float(self.x[-1])
+
+    @property
+    def depth(self) -> float:
+        """Depth of the section [m]."""
+        return float(self.z[-1, 0])
 
 
 def relief(rng: Generator, x: Curve, height: float, correlation_length: float) -> Curve:
@@ -35,3 +86,22 @@ def relief(rng: Generator, x: Curve, height: float, correlation_length: float) -
     phase = rng.uniform(0.0, 2.0 * np.pi, (waves, 1))
     curve: Curve = height * np.sqrt(2.0 / waves) * np.cos(wavenumber * x + phase).sum(axis=0)
     return curve
+
+
+def random_field(rng: Generator, cells: Cells, height: float, length: float, thickness: float) -> Field:
+    """Draw a smooth random field: ``relief`` in two dimensions.
+
+    Args:
+        rng: where the randomness comes from.
+        cells: where to know it.
+        height: standard deviation, in any unit.
+        length: distance along the line over which it changes [m].
+        thickness: distance in depth over which it changes [m].
+    """
+    waves = 32
+    along = rng.normal(0.0, 1.0 / length, (waves, 1)) * cells.x + rng.uniform(0.0, 2.0 * np.pi, (waves, 1))
+    down = rng.normal(0.0, 1.0 / thickness, waves) * cells.z
+    # cos(along + down) as products of matrices: a cosine per cell and wave would take most of the time.
+    field = np.cos(down) @ np.cos(along) - np.sin(down) @ np.sin(along)
+    scaled: Field = height * np.sqrt(2.0 / waves) * field
+    return scaled

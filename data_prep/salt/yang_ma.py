@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.random import Generator
 
-from data_prep.salt.blocks import Curve, SaltModel, relief
+from data_prep.salt.blocks import Curve, Geology, relief
 from fwi.config import GridConfig, YangMaPreset
 
 SECTION_DEPTH = 2000.0
@@ -18,7 +18,7 @@ SALT_SPEED = 4500.0
 SEDIMENT_SPEEDS = (2000.0, 4000.0)
 
 
-def yang_ma(grid: GridConfig, preset: YangMaPreset, rng: Generator) -> SaltModel:
+def yang_ma(grid: GridConfig, preset: YangMaPreset, rng: Generator) -> Geology:
     """Draw a model of flat-lying sediments pierced by a dome or holding a lens of salt.
 
     5 to 10 layers, 2000 to 4000 m/s, and one body of salt at 4500 m/s: a dome with a high and a low crest and
@@ -40,8 +40,7 @@ def yang_ma(grid: GridConfig, preset: YangMaPreset, rng: Generator) -> SaltModel
     for interface in interfaces:
         above += z[:, None] >= interface
     mask = (z[:, None] >= top) & (z[:, None] <= base)
-    velocity = np.where(mask, SALT_SPEED, speeds[above]).astype(np.float32)
-    return SaltModel(velocity, mask.astype(np.uint8))
+    return Geology(speeds[above], mask, SALT_SPEED)
 
 
 class Flank(NamedTuple):

@@ -53,6 +53,11 @@ def factor(excitation: Tensor, form: GateForm) -> Tensor:
     raise ValueError(f"unknown form of a gate {form!r}; known: sigmoid, 2sigmoid, 1+tanh, residual")
 
 
+def at_least_single(x: Tensor) -> Tensor:
+    """The numbers in float32, or in float64 where they are: sums of squares do not fit half precision."""
+    return x.to(torch.promote_types(x.dtype, torch.float32))
+
+
 def start_indifferent(last: nn.Linear | nn.Conv1d | nn.Conv2d | nn.BatchNorm2d | nn.GroupNorm) -> None:
     """Shrink the layer that computes an excitation, so that training begins with excitations near zero.
 

@@ -3,14 +3,18 @@
 import torch
 from torch import Tensor, nn
 
+from fwi.attention.excitation import at_least_single
+
 EPSILON = 1e-5
+START = 0.01
 
 
 class GatedChannelTransformation(nn.Module):
     """Let channels compete or cooperate by their norms: ``y = x (1 + tanh(gamma n + beta))``.
 
     ``n`` is the norm ``alpha |x|`` of a channel over the root mean square of all channels'. ``3 C``
-    parameters; gamma and beta start at zero, so the module starts as the identity.
+    parameters. Beta starts at zero and gamma at 0.01, not at the published zero, which would keep the
+    gradient from alpha: the module starts within a few percent of the identity.
 
     Args:
         channels: of the map.
@@ -21,12 +25,11 @@ class GatedChannelTransformation(nn.Module):
         if channels < 1:
             raise ValueError(f"gct needs one channel or more, got {channels}")
         self.alpha = nn.Parameter(torch.ones(1, channels, 1, 1))
-        self.gamma = nn.Parameter(torch.full((1, channels, 1, 1), 0.01))
+        self.gamma = nn.Parameter(torch.full((1, channels, 1, 1), START))
         self.beta = nn.Parameter(torch.zeros(1, channels, 1, 1))
 
     def forward(self, x: Tensor) -> Tensor:
         """Return ``(batch, channel, height, width)`` weighted, in the same shape."""
-        wide = x.double() if x.dtype == torch.float64 else x.float()
-        norm = (wide.square().sum(dim=(2, 3), keepdim=True) + EPSILON).sqrt() * self.alpha
+        norm = (at_least_single(x).square().sum(dim=(2, 3), keepdim=True) + EPSILON).sqrt() * self.alpha
         relative = norm / (norm.square().mean(dim=1, keepdim=True) + EPSILON).sqrt()
         return x * (1 + torch.tanh(self.gamma * relative + self.beta)).to(x.dtype)

@@ -50,5 +50,6 @@ class HardAttention(nn.Module):
         summary = torch.cat([x.amax(dim=1, keepdim=True), x.mean(dim=1, keepdim=True)], dim=1)
         soft = (self.convolve(summary) / self.temperature).sigmoid()
         kept = (soft > 0.5).to(soft.dtype)
-        straight: Tensor = kept + soft - soft.detach()
+        # In this order: the difference is exactly zero, so the mask is exactly zero or one.
+        straight: Tensor = kept + (soft - soft.detach())
         return straight

@@ -32,6 +32,7 @@ class PolarisedSelfAttention(nn.Module):
         self.cells = nn.Conv2d(channels, half, 1, bias=False)
         self.form: GateForm = gate
         self.share = 1.0 if gate == "sigmoid" else 0.5  # the published sum of two sigmoids begins at one
+        start_indifferent(self.up)
         start_indifferent(self.cells)
 
     def forward(self, x: Tensor) -> Tensor:

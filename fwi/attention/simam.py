@@ -2,6 +2,8 @@
 
 from torch import Tensor, nn
 
+from fwi.attention.excitation import at_least_single
+
 LAMBDA = 1e-4
 
 
@@ -21,6 +23,7 @@ class SimAM(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Return ``(batch, channel, height, width)`` weighted, in the same shape."""
         others = max(x.shape[2] * x.shape[3] - 1, 1)
-        squared = (x - x.mean(dim=(2, 3), keepdim=True)).square()
+        wide = at_least_single(x)
+        squared = (wide - wide.mean(dim=(2, 3), keepdim=True)).square()
         variance = squared.sum(dim=(2, 3), keepdim=True) / others
-        return x * (squared / (4 * (variance + LAMBDA)) + 0.5).sigmoid()
+        return x * (squared / (4 * (variance + LAMBDA)) + 0.5).sigmoid().to(x.dtype)

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import adaptive_avg_pool2d
 
+from fwi.attention.excitation import at_least_single
 from fwi.config import SqueezeName
 
 FREQUENCIES = ((0, 0), (1, 0), (0, 1), (2, 0), (0, 2))
@@ -60,7 +60,7 @@ class Squeeze(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return ``(batch, numbers)`` of a map ``(batch, channel, height, width)``, squeeze after squeeze."""
-        wide = x.double() if x.dtype == torch.float64 else x.float()
+        wide = at_least_single(x)
         return torch.cat([self._squeeze(name, wide) for name in self.names], dim=1).to(x.dtype)
 
     def _squeeze(self, name: SqueezeName, x: Tensor) -> Tensor:
@@ -80,11 +80,28 @@ class Squeeze(nn.Module):
             case "dct":
                 return _cosine_coefficients(x)
             case "spp":
-                return torch.cat([adaptive_avg_pool2d(x, parts).flatten(1) for parts in PYRAMID], dim=1)
+                return torch.cat([_means_of_parts(x, parts) for parts in PYRAMID], dim=1)
             case "attn":
                 weights = self.query(x).flatten(2).softmax(dim=2)  # type: ignore[misc]
                 pooled: Tensor = (x.flatten(2) * weights).sum(dim=2)
                 return pooled
+
+
+def _means_of_parts(x: Tensor, parts: int) -> Tensor:
+    """Means over ``parts x parts`` rectangles that cover the map, ``(batch, channel * parts^2)``.
+
+    They are those of adaptive pooling, written as products so that an exported network serves any size.
+    """
+    rows, columns = (_shares(cells, parts, x) for cells in x.shape[2:])
+    return torch.einsum("bchw,ih,jw->bcij", x, rows, columns).flatten(1)
+
+
+def _shares(cells: int, parts: int, like: Tensor) -> Tensor:
+    """What each cell of a side adds to the mean of each part, shape ``(parts, cells)``."""
+    part = torch.arange(parts, device=like.device)[:, None]
+    cell = torch.arange(cells, device=like.device)
+    inside = (cell >= part * cells // parts) & (cell < -(-(part + 1) * cells // parts))
+    return inside.to(like.dtype) / inside.sum(dim=1, keepdim=True)
 
 
 def _cosine_coefficients(x: Tensor) -> Tensor:

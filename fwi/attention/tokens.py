@@ -48,16 +48,17 @@ def weights(query: Tensor, key: Tensor, heads: int, scale: float) -> Tensor:
     return products.softmax(dim=3)
 
 
-def check_heads(name: str, heads: int, **widths: int) -> None:
+def check_heads(name: str, heads: int, *widths: int) -> None:
     """Refuse a number of heads that does not divide the widths.
 
     Raises:
-        ValueError: naming the width and the numbers of heads that would do.
+        ValueError: naming the widths and the numbers of heads that would do.
     """
-    for what, width in widths.items():
-        if heads < 1 or width % heads:
-            fits = [str(n) for n in range(1, width + 1) if width % n == 0]
-            raise ValueError(f"{name}: {heads} heads do not divide {width} {what}; take {', '.join(fits)}")
+    common = math.gcd(*widths)
+    if heads < 1 or common % heads:
+        fits = ", ".join(str(n) for n in range(1, common + 1) if common % n == 0)
+        parts = " and ".join(str(width) for width in widths)
+        raise ValueError(f"{name}: {heads} heads do not divide a width of {parts} channels; take {fits}")
 
 
 def _split(x: Tensor, heads: int) -> Tensor:

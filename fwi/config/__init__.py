@@ -5,10 +5,20 @@ training, tracking and check. ``load`` merges YAML files left to right and repor
 once, each with its key and how to mend it.
 """
 
-from fwi.config.attention import Attention, GateForm, NoAttention, SkipAttention
+from fwi.config.attention import Attention, GateForm, NoAttention, PositionName, SkipAttention, SqueezeName
 from fwi.config.base import Positive, Section
 from fwi.config.load import ConfigError, describe, dump, load, merge, validate
-from fwi.config.salt import Preset, SaltConfig, YangMaPreset
+from fwi.config.salt import (
+    GulfPreset,
+    MixedPart,
+    MixedPreset,
+    Preset,
+    SaltConfig,
+    SegEagePreset,
+    SinglePreset,
+    StratifiedPreset,
+    YangMaPreset,
+)
 from fwi.config.study import (
     SPLITS,
     CheckConfig,
@@ -36,17 +46,25 @@ __all__ = [
     "EarlyStopConfig",
     "GateForm",
     "GridConfig",
+    "GulfPreset",
     "LossName",
+    "MixedPart",
+    "MixedPreset",
     "ModelConfig",
     "NoAttention",
     "PhysicsConfig",
+    "PositionName",
     "Positive",
     "Preset",
     "SaltConfig",
     "Section",
+    "SegEagePreset",
+    "SinglePreset",
     "SkipAttention",
     "Split",
+    "SqueezeName",
     "StorageConfig",
+    "StratifiedPreset",
     "StudyConfig",
     "SurveyConfig",
     "TrackingConfig",

@@ -40,8 +40,8 @@ def merge(base: Mapping[str, Any], override: Mapping[str, Any]) -> dict[str, Any
     merged = dict(base)
     for key, value in override.items():
         old = merged.get(key)
-        # An attention entry or a set of loss terms is replaced whole: half of two recipes is neither.
-        whole = key == "loss" or not (isinstance(old, Mapping) and isinstance(value, Mapping))
+        # A preset, an attention entry or a set of loss terms is replaced whole: half of two is neither.
+        whole = key in ("loss", "preset") or not (isinstance(old, Mapping) and isinstance(value, Mapping))
         merged[key] = value if whole else merge(old, value)  # type: ignore[arg-type]
     return merged
 
@@ -101,7 +101,9 @@ def _explain(kind: type[BaseModel], error: ErrorDetails) -> str:
     if error["type"] == "literal_error":
         return f"{error['input']!r} is not offered; known: {error['ctx']['expected']}"
     if error["type"] in ("union_tag_not_found", "model_attributes_type"):
-        return f"{error['input']!r} is neither a name nor a mapping; write se, or {{name: se, reduction: 8}}"
+        presets = "preset" in error["loc"]
+        example = "gulf, or {name: gulf, faults: [0, 8]}" if presets else "se, or {name: se, reduction: 8}"
+        return f"{error['input']!r} is neither a name nor a mapping with one; write {example}"
     if error["type"] == "model_type":
         return f"expected keys with values, got {error['input']!r}; remove the line to have the defaults"
     if error["type"] == "value_error":

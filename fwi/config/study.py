@@ -46,6 +46,17 @@ class WaveletConfig(Section):
     """Shape of the wavelet."""
     frequency: Positive = 10.0
     """Peak frequency [Hz]."""
+    peak_time: Positive | None = None
+    """When the wavelet peaks [s]; at 1.5 / frequency if not given."""
+
+    @model_validator(mode="after")
+    def _wavelet_begins_at_rest(self) -> "WaveletConfig":
+        if self.peak_time is not None and self.peak_time < 1 / self.frequency:
+            raise ValueError(
+                f"a wavelet of {self.frequency:g} Hz that peaks at {self.peak_time:g} s begins with a jump: "
+                f"peak_time must be {1 / self.frequency:.3g} s or later"
+            )
+        return self
 
 
 class SurveyConfig(Section):
@@ -53,6 +64,8 @@ class SurveyConfig(Section):
 
     shots: Count = 15
     """Number of shots, evenly spaced and symmetric about the middle of the line."""
+    shot_x: tuple[Annotated[float, Field(ge=0)], ...] | None = None
+    """Position of each shot along the line [m], ascending, where they are not evenly spaced."""
     shot_margin: Annotated[float, Field(ge=0)] | None = None
     """Distance of the outermost shots from the line's ends [m]; half the shot interval if not given."""
     receivers: Annotated[int, Field(ge=2)] = 151

@@ -1,220 +1,73 @@
-"""Velocity models from other people's files: read, checked, put on the grid, and traceable to their file."""
+"""Other people's models and records as a data set: paired, calibrated, split, traceable to their files."""
 
+import pickle
+import re
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-import h5py
 import numpy as np
 import pytest
+import torch
 from numpy.typing import NDArray
 from scipy.io import savemat
+from studies import with_storage
 
-from data_prep import legacy
-from data_prep.legacy import ModelError
-from data_prep.simulate import Job, make
+from data_prep import formats, legacy
+from data_prep.calibrate import RecordsError
+from data_prep.containers import FormatError
+from data_prep.jobs import Job
+from data_prep.models import ModelError, on_grid
+from data_prep.simulate import make, make_shard, recipe
+from fwi import config
 from fwi.config import GridConfig, StudyConfig
 from fwi.files import sha256
-from fwi.shards import DataSet, ShardError
+from fwi.physics import Propagator
+from fwi.shards import DataSet, Samples, ShardError, read
+from fwi.survey import Survey
 
-RANGE = (1500.0, 4500.0)
-PUBLIC = Path(__file__).resolve().parents[3] / "shared/data"
+ROOT = Path(__file__).resolve().parents[2]
+PUBLIC = ROOT / "../shared/data"
 
-Models = NDArray[np.float32]
+Numbers = NDArray[np.float32]
 
 
-def random_models(number: int = 3, nz: int = 24, nx: int = 36) -> Models:
+def random_models(number: int = 3, nz: int = 24, nx: int = 36) -> Numbers:
     return np.random.default_rng(0).uniform(1600, 4400, (number, nz, nx)).astype(np.float32)
 
 
-# -- reading
+def simulated(study: StudyConfig, models: Numbers, **survey: object) -> Numbers:
+    """Records of models, ``(model, shot, time, receiver)``."""
+    changed = study.survey.model_copy(update=survey)
+    with torch.inference_mode():
+        return Propagator(Survey(study.grid, changed), study.physics)(torch.from_numpy(models)).numpy()
 
 
-def write_npy(path: Path, models: Models) -> None:
-    np.save(path, models)
+def numbers_of(jobs: list[Job], split: str) -> list[int]:
+    return [number for job in jobs if job.split == split for number in job.numbers]
 
 
-def write_npz(path: Path, models: Models) -> None:
-    with open(path, "wb") as file:  # to a name, savez would add a suffix of its own
-        np.savez(file, vmodel=models)
+def jobs_of(
+    study: StudyConfig, *files: Path, split: str = "train", validation: int = 0, **how: Any
+) -> list[Job]:
+    source = legacy.find(study, files, **{"spacing": 20.0} | how).source
+    return legacy.jobs(study, source, split=split, validation=validation)  # type: ignore[arg-type]
 
 
-def write_mat5(path: Path, models: Models) -> None:
-    savemat(path, {"vmodel": models})
+def stored(study: StudyConfig, jobs: list[Job]) -> list[Samples]:
+    """Make the shards of jobs in this process, and read them."""
+    data = DataSet(study.storage.folder, recipe(study), provenance={})
+    for job in jobs:
+        data = data.with_entry(make_shard(study, job))
+    data.write()
+    return [read(study.storage.folder / job.file) for job in jobs]
 
 
-def write_mat73(path: Path, models: Models) -> None:
-    """As MATLAB does: HDF5 behind 512 bytes of its own, axes reversed, helpers in a group named #refs#."""
-    with h5py.File(path, "w", userblock_size=512) as file:
-        file["vmodel"] = models.T
-        file["#refs#/a"] = np.zeros(2)
-
-
-@pytest.mark.parametrize(
-    ("name", "write"),
-    [("a.npy", write_npy), ("a.NPZ", write_npz), ("a.mat", write_mat5), ("b.mat", write_mat73)],
-)
-def test_models_come_back_from_every_format(
-    tmp_path: Path, name: str, write: Callable[[Path, Models], None]
-) -> None:
-    models = random_models()
-    write(tmp_path / name, models)
-
-    read = legacy.read_models(tmp_path / name, None, RANGE)
-
-    assert read.dtype == np.float32
-    np.testing.assert_array_equal(read, models)
-
-
-def test_one_model_without_a_leading_axis_is_one_model(tmp_path: Path) -> None:
-    model = random_models(1)[0]
-    np.save(tmp_path / "a.npy", model.astype(np.float64))
-
-    np.testing.assert_array_equal(legacy.read_models(tmp_path / "a.npy", None, RANGE), model[None])
-
-
-def test_whole_numbers_are_speeds_too(tmp_path: Path) -> None:
-    np.save(tmp_path / "a.npy", random_models().astype(np.uint16))
-
-    assert legacy.read_models(tmp_path / "a.npy", None, RANGE).dtype == np.float32
-
-
-def test_the_key_chooses_among_several_arrays(tmp_path: Path) -> None:
-    models = random_models()
-    np.savez(tmp_path / "a.npz", train=models, test=models[:1])
-
-    np.testing.assert_array_equal(legacy.read_models(tmp_path / "a.npz", "test", RANGE), models[:1])
-
-
-@pytest.mark.parametrize("key", [None, "vp"])
-@pytest.mark.parametrize("write", [np.savez, savemat], ids=["npz", "mat"])
-def test_several_arrays_without_a_right_key_are_listed(
-    tmp_path: Path, write: Callable[..., None], key: str | None
-) -> None:
-    arrays = {"train": random_models(), "test": random_models(1)}
-    path = tmp_path / ("a.npz" if write is np.savez else "a.mat")
-    write(path, **arrays) if write is np.savez else write(path, arrays)
-
-    with pytest.raises(ModelError, match="choose with --key one of train, test"):
-        legacy.read_models(path, key, RANGE)
-
-
-def test_a_group_in_a_matlab_file_is_no_array(tmp_path: Path) -> None:
-    with h5py.File(tmp_path / "a.mat", "w", userblock_size=512) as file:
-        file["set/vmodel"] = random_models()
-
-    with pytest.raises(ModelError, match="has no array 'set'"):
-        legacy.read_models(tmp_path / "a.mat", "set", RANGE)
-
-
-@pytest.mark.parametrize("name", ["a.npy", "a.npz", "a.mat"])
-@pytest.mark.parametrize("kept", [0, 100, 3000])
-def test_a_truncated_or_foreign_file_is_refused(tmp_path: Path, name: str, kept: int) -> None:
-    path = tmp_path / name
-    {".npy": write_npy, ".npz": write_npz, ".mat": write_mat5}[path.suffix](path, random_models())
-    path.write_bytes(path.read_bytes()[:kept])
-
-    with pytest.raises(ModelError, match=f"{name}: cannot be read as {path.suffix}"):
-        legacy.read_models(path, None, RANGE)
-
-
-def test_other_kinds_of_files_and_missing_ones_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match=r"models are read from \.npy, \.npz, \.mat, not from '\.bin'"):
-        legacy.read_models(tmp_path / "a.bin", None, RANGE)
-    with pytest.raises(ModelError, match=r"a\.npy: no such file"):
-        legacy.read_models(tmp_path / "a.npy", None, RANGE)
-
-
-@pytest.mark.parametrize(
-    ("values", "complaint"),
-    [
-        (np.zeros((2, 3, 4, 5)), r"shape \(2, 3, 4, 5\), expected \(model, depth, x\) or \(depth, x\)"),
-        (np.zeros((0, 24, 36)), r"shape \(0, 24, 36\)"),
-        (np.zeros((24, 36), complex), "of type complex128, expected numbers"),
-        (np.array(["salt"]), "expected numbers"),
-    ],
-)
-def test_arrays_that_are_no_models_are_refused(tmp_path: Path, values: NDArray, complaint: str) -> None:
-    np.save(tmp_path / "a.npy", values)
-
-    with pytest.raises(ModelError, match=complaint):
-        legacy.read_models(tmp_path / "a.npy", None, RANGE)
-
-
-# -- units and speeds
-
-
-@pytest.mark.parametrize(
-    ("speed", "complaint"),
-    [
-        (np.nan, "is not a finite speed"),
-        (np.inf, "is not a finite speed"),
-        (-2000.0, "is not a positive speed"),
-        (0.0, "is not a positive speed"),
-        (1000.0, r"is outside grid\.velocity 1500 \.\. 4500 m/s"),
-        (6000.0, r"is outside grid\.velocity 1500 \.\. 4500 m/s"),
-    ],
-)
-def test_an_impossible_speed_is_refused_with_its_place(tmp_path: Path, speed: float, complaint: str) -> None:
-    models = random_models()
-    models[1, 2, 3] = speed
-    np.save(tmp_path / "a.npy", models)
-
-    with pytest.raises(ModelError, match=rf"model 1, cell \(depth 2, x 3\): .*{complaint}"):
-        legacy.read_models(tmp_path / "a.npy", None, RANGE)
-
-
-def test_kilometres_per_second_are_refused_unless_said(tmp_path: Path) -> None:
-    models = random_models()
-    np.save(tmp_path / "a.npy", models / 1000)
-
-    with pytest.raises(ModelError, match="look like km/s; if so, add --kilometres"):
-        legacy.read_models(tmp_path / "a.npy", None, RANGE)
-    read = legacy.read_models(tmp_path / "a.npy", None, RANGE, kilometres=True)
-
-    np.testing.assert_allclose(read, models, rtol=1e-6)
-
-
-# -- the grid
-
-
-def test_every_second_cell_of_a_10_m_model_is_its_20_m_model() -> None:
-    models = random_models(2, 201, 301)
-
-    on_grid = legacy.on_grid(models, 10.0, GridConfig(nz=101, nx=151, spacing=20.0))
-
-    np.testing.assert_array_equal(on_grid, models[:, ::2, ::2])
-
-
-def test_a_coarser_model_is_repeated_without_new_speeds() -> None:
-    models = random_models(1, 13, 19)
-
-    on_grid = legacy.on_grid(models, 40.0, GridConfig(nz=25, nx=37, spacing=20.0))
-
-    np.testing.assert_array_equal(on_grid[:, ::2, ::2], models)
-    assert set(np.unique(on_grid)) == set(np.unique(models))
-
-
-def test_a_model_of_the_grids_spacing_is_unchanged() -> None:
-    models = random_models()
-
-    np.testing.assert_array_equal(legacy.on_grid(models, 20.0, GridConfig(nz=24, nx=36)), models)
-
-
-@pytest.mark.parametrize(
-    ("nz", "nx", "compared"),
-    [(24, 40, "larger"), (30, 36, "larger"), (20, 36, "smaller"), (24, 30, "smaller")],
-)
-def test_a_model_of_another_size_is_refused_with_the_numbers_that_fit(
-    nz: int, nx: int, compared: str
-) -> None:
-    with pytest.raises(ModelError, match=f"{compared} than the grid") as refused:
-        legacy.on_grid(random_models(1, nz, nx), 20.0, GridConfig(nz=24, nx=36))
-
-    assert f"{(nz - 1) * 20} m deep and {(nx - 1) * 20} m long" in str(refused.value)
-    assert f"set grid.nz {nz} and grid.nx {nx}" in str(refused.value)
-
-
-# -- the shards they become
+@pytest.fixture
+def study(tiny_study: StudyConfig, tmp_path: Path) -> StudyConfig:
+    """``tiny_study`` with an empty folder of its own and without rounding of records."""
+    return with_storage(tiny_study, folder=tmp_path / "set", dtype="float32")
 
 
 @pytest.fixture
@@ -223,16 +76,13 @@ def models_file(tmp_path: Path) -> Path:
     return tmp_path / "models.npy"
 
 
-def test_the_validation_share_is_disjoint_whole_and_seeded(
-    tiny_study: StudyConfig, models_file: Path
-) -> None:
-    first, again = (
-        legacy.jobs(tiny_study, models_file, split="train", spacing=20.0, validation=3) for _ in range(2)
-    )
-    salt = tiny_study.salt.model_copy(update={"seed": 1})
-    other = legacy.jobs(
-        tiny_study.model_copy(update={"salt": salt}), models_file, split="train", spacing=20.0, validation=3
-    )
+# -- models
+
+
+def test_the_validation_share_is_disjoint_whole_and_seeded(study: StudyConfig, models_file: Path) -> None:
+    first, again = (jobs_of(study, models_file, validation=3) for _ in range(2))
+    salt = study.salt.model_copy(update={"seed": 1})
+    other = jobs_of(study.model_copy(update={"salt": salt}), models_file, validation=3)
 
     assert sorted(numbers_of(first, "train") + numbers_of(first, "validation")) == list(range(10))
     assert len(numbers_of(first, "validation")) == 3
@@ -240,56 +90,50 @@ def test_the_validation_share_is_disjoint_whole_and_seeded(
     assert numbers_of(first, "validation") != numbers_of(other, "validation")
 
 
-def test_each_shard_holds_the_models_of_its_numbers(tiny_study: StudyConfig, models_file: Path) -> None:
+def test_each_shard_holds_the_models_of_its_numbers(study: StudyConfig, models_file: Path) -> None:
     models = np.load(models_file)
 
-    jobs = legacy.jobs(tiny_study, models_file, split="test", spacing=20.0, validation=3)
+    jobs = jobs_of(study, models_file, split="test", validation=3)
 
     assert {job.split for job in jobs} == {"test", "validation"}
     assert len({job.file for job in jobs}) == len(jobs) == 3
     for job in jobs:
-        assert len(job.numbers) <= tiny_study.storage.samples_per_shard
+        assert len(job.numbers) <= study.storage.samples_per_shard
         np.testing.assert_array_equal(job.source.velocity(job.numbers), models[job.numbers])
+        assert job.source.gathers(job.numbers) is None
 
 
-def test_the_source_is_named_with_its_hash(tiny_study: StudyConfig, models_file: Path) -> None:
-    jobs = legacy.jobs(tiny_study, models_file, split="train", spacing=20.0)
-
+def test_the_source_is_named_with_its_hash_as_ever(study: StudyConfig, models_file: Path) -> None:
     source = {"file": "models.npy", "key": None, "sha256": sha256(models_file), "spacing": 20.0}
-    assert all(job.origin == {"source": source} for job in jobs)
+
+    assert all(job.origin == {"source": source} for job in jobs_of(study, models_file))
 
 
-def test_odd_names_of_files_and_keys_give_plain_names_of_shards(
-    tiny_study: StudyConfig, tmp_path: Path
-) -> None:
+def test_odd_names_of_files_and_keys_give_plain_names_of_shards(study: StudyConfig, tmp_path: Path) -> None:
     np.savez(tmp_path / "my models.v2.npz", **{"set/one": random_models(1)})
 
-    (job,) = legacy.jobs(
-        tiny_study, tmp_path / "my models.v2.npz", split="train", spacing=20.0, key="set/one"
-    )
+    (job,) = jobs_of(study, tmp_path / "my models.v2.npz", key="set/one")
 
     assert job.file == "train-my_models_v2-set_one-00000.h5"
 
 
 @pytest.mark.parametrize("validation", [-1, 10, 11])
 def test_a_validation_share_that_leaves_nothing_is_refused(
-    tiny_study: StudyConfig, models_file: Path, validation: int
+    study: StudyConfig, models_file: Path, validation: int
 ) -> None:
-    with pytest.raises(ModelError, match=f"--validation {validation}: .* has 10 models"):
-        legacy.jobs(tiny_study, models_file, split="train", spacing=20.0, validation=validation)
+    with pytest.raises(ModelError, match=f"--validation {validation}: there are 10 samples"):
+        jobs_of(study, models_file, validation=validation)
 
 
-def test_a_validation_share_of_the_validation_split_is_refused(
-    tiny_study: StudyConfig, models_file: Path
-) -> None:
+def test_a_validation_share_of_the_validation_split_is_refused(study: StudyConfig, models_file: Path) -> None:
     with pytest.raises(ModelError, match="leave out one of the two"):
-        legacy.jobs(tiny_study, models_file, split="validation", spacing=20.0, validation=3)
+        jobs_of(study, models_file, split="validation", validation=3)
 
 
 def test_imported_models_join_a_simulated_set_and_are_taken_once(
     tiny_copy: StudyConfig, models_file: Path
 ) -> None:
-    jobs = legacy.jobs(tiny_copy, models_file, split="train", spacing=20.0, validation=3)
+    jobs = jobs_of(tiny_copy, models_file, validation=3)
     before = DataSet.read(tiny_copy.storage.folder)
 
     data = make(tiny_copy, jobs, workers=1)
@@ -299,16 +143,274 @@ def test_imported_models_join_a_simulated_set_and_are_taken_once(
     assert all(entry in data.entries for entry in before.entries)
     data.verify()
     for other in (
-        legacy.jobs(tiny_copy, models_file, split="train", spacing=20.0, validation=2),
-        legacy.jobs(tiny_copy, models_file, split="test", spacing=20.0),
+        jobs_of(tiny_copy, models_file, validation=2),
+        jobs_of(tiny_copy, models_file, split="test"),
     ):
         with pytest.raises(ShardError, match=r"models\.npy already|holds other models"):
             make(tiny_copy, other, workers=1)
     reseeded = tiny_copy.model_copy(update={"salt": tiny_copy.salt.model_copy(update={"seed": 1})})
     with pytest.raises(ShardError, match="holds other models or records"):
-        make(
-            reseeded, legacy.jobs(reseeded, models_file, split="train", spacing=20.0, validation=3), workers=1
+        make(reseeded, jobs_of(reseeded, models_file, validation=3), workers=1)
+
+
+def test_kilometres_per_second_become_metres_per_second(study: StudyConfig, models_file: Path) -> None:
+    models = np.load(models_file)
+    np.save(models_file, models / 1000)
+
+    with pytest.raises(ModelError, match="add --kilometres"):
+        jobs_of(study, models_file)
+    (first, *_) = jobs_of(study, models_file, kilometres=True)
+
+    np.testing.assert_allclose(first.source.velocity([0, 1]), models[:2], rtol=1e-6)
+
+
+def test_every_model_is_checked_before_anything_is_made(study: StudyConfig, models_file: Path) -> None:
+    models = np.load(models_file)
+    models[9, 23, 35] = np.nan
+    np.save(models_file, models)
+
+    with pytest.raises(ModelError, match=r"model 9, cell \(depth 23, x 35\): nan is not a finite speed"):
+        jobs_of(study, models_file)
+
+
+def test_the_cell_size_is_asked_for_unless_the_set_is_known(study: StudyConfig, models_file: Path) -> None:
+    with pytest.raises(ModelError, match=r"models\.npy: --spacing is needed"):
+        legacy.find(study, [models_file])
+
+
+def test_nothing_to_import_is_said(study: StudyConfig) -> None:
+    with pytest.raises(ModelError, match="nothing to import"):
+        legacy.find(study, [])
+
+
+def test_importing_takes_memory_for_a_piece_of_the_file_alone(study: StudyConfig, tmp_path: Path) -> None:
+    path = tmp_path / "models.npy"
+    models = np.lib.format.open_memmap(path, "w+", np.float32, (50_000, 24, 36))  # 173 MB
+    models[:] = 2000.0
+    del models
+
+    tracemalloc.start()
+    jobs = jobs_of(with_storage(study, samples_per_shard=1000), path)
+    jobs[-1].source.velocity(jobs[-1].numbers)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert len(numbers_of(jobs, "train")) == 50_000
+    assert peak < path.stat().st_size / 2
+    assert len(pickle.dumps(jobs[-1])) < 5000
+
+
+# -- models with their records
+
+
+@pytest.mark.parametrize("steps", ["as kept", "all"])
+@pytest.mark.parametrize("sign", [-1, 1])
+def test_records_with_another_gain_and_sign_are_stored_as_simulated_ones(
+    study: StudyConfig, tmp_path: Path, steps: str, sign: int
+) -> None:
+    models = random_models(6)
+    kept = simulated(study, models)
+    factor = sign * 3.7e5
+    recorded = kept if steps == "as kept" else simulated(study, models, keep_every=1)
+    np.save(tmp_path / "model1.npy", models[:, None])
+    np.save(tmp_path / "data1.npy", factor * recorded)
+
+    found = legacy.find(study, [tmp_path / "model1.npy"], tmp_path / "data1.npy", spacing=20.0)
+    jobs = legacy.jobs(study, found.source, split="train")
+    shards = stored(study, jobs)
+
+    gathers = np.concatenate([samples.gathers for samples in shards])
+    np.testing.assert_allclose(gathers, kept, atol=1e-4 * np.abs(kept).max())
+    np.testing.assert_array_equal(np.concatenate([samples.velocity for samples in shards]), models)
+    origin = jobs[0].origin["source"]["records"]
+    assert origin["gain"] * factor == pytest.approx(1, rel=1e-3)
+    assert origin["nrms"] < 1e-3
+    assert origin["sha256"] == sha256(tmp_path / "data1.npy")
+    assert any(re.search(r"gain -?2\.702\de-06: .*4 models are within NRMS 0", line) for line in found.said)
+
+
+def test_records_of_other_models_are_refused(study: StudyConfig, tmp_path: Path) -> None:
+    models = random_models(4)
+    np.save(tmp_path / "model.npy", models)
+    np.save(tmp_path / "data.npy", simulated(study, models[[1, 2, 3, 0]]))
+
+    with pytest.raises(RecordsError, match=r"do not match their models: .* --gain"):
+        jobs_of(study, tmp_path / "model.npy", records=tmp_path / "data.npy")
+    (job,) = jobs_of(study, tmp_path / "model.npy", records=tmp_path / "data.npy", gain=2.0)
+
+    assert job.origin["source"]["records"]["nrms"] is None
+    np.testing.assert_allclose(job.source.gathers([3]), 2 * np.load(tmp_path / "data.npy")[[3]])
+
+
+@pytest.mark.parametrize("shape", [(4, 250, 30), (5, 50, 36), (4, 100, 36)])
+def test_records_of_another_survey_are_refused_with_the_numbers(
+    study: StudyConfig, tmp_path: Path, shape: tuple[int, int, int]
+) -> None:
+    np.save(tmp_path / "model.npy", random_models(2))
+    np.save(tmp_path / "data.npy", np.ones((2, *shape), np.float32))
+
+    with pytest.raises(RecordsError) as refused:
+        jobs_of(study, tmp_path / "model.npy", records=tmp_path / "data.npy")
+
+    shots, samples, receivers = shape
+    assert f"data.npy: {shots} shots, {samples} samples, {receivers} receivers, but" in str(refused.value)
+    assert "survey has 4 shots, 50 samples (250 steps), 36 receivers" in str(refused.value)
+    assert f"set survey.shots {shots}, survey.nt {samples}" in str(refused.value)
+
+
+def test_thinning_that_would_alias_is_refused(study: StudyConfig, tmp_path: Path) -> None:
+    models = random_models(2)
+    np.save(tmp_path / "model.npy", models)
+    np.save(tmp_path / "data.npy", simulated(study, models, keep_every=1))
+    survey = study.survey.model_copy(update={"keep_every": 25})
+
+    with pytest.raises(RecordsError, match=r"survey\.keep_every 25: .* energy is above 10 Hz"):
+        jobs_of(
+            study.model_copy(update={"survey": survey}),
+            tmp_path / "model.npy",
+            records=tmp_path / "data.npy",
         )
+
+
+@pytest.mark.parametrize(
+    ("spoil", "complaint"),
+    [
+        (lambda data: data[3, 1, 2].fill(np.nan), "records 3 hold a sample that is not finite"),
+        (lambda data: data[3, 1, 2].fill(np.inf), "records 3 hold a sample that is not finite"),
+        (lambda data: data[3].fill(0), "records 3 are zero throughout"),
+        (lambda data: data[3].__imul__(1e9), "which float16 cannot store: --gain"),
+        (lambda data: data.__imul__(1e-9), "which float16 cannot store: --gain"),
+    ],
+)
+def test_records_that_no_shard_can_hold_are_refused(
+    tiny_study: StudyConfig, tmp_path: Path, spoil: Callable[[Numbers], None], complaint: str
+) -> None:
+    data = simulated(tiny_study, random_models(4))
+    spoil(data)
+    np.save(tmp_path / "data.npy", data)
+
+    with pytest.raises(RecordsError, match=rf"data\.npy: .*{complaint}"):
+        legacy.find(tiny_study, [], tmp_path / "data.npy")
+
+
+def test_records_alone_give_shards_without_models(study: StudyConfig, tmp_path: Path) -> None:
+    records = simulated(study, random_models(5))
+    np.save(tmp_path / "data.npy", records)
+
+    found = legacy.find(study, [tmp_path / "data.npy"])  # four axes of more than one are records
+    shards = stored(study, legacy.jobs(study, found.source, split="test"))
+
+    assert all(samples.velocity is None for samples in shards)
+    np.testing.assert_array_equal(np.concatenate([samples.gathers for samples in shards]), records)
+    assert "gain 1: there are no models to calibrate it with" in found.said
+
+
+def test_numbers_of_models_and_records_must_agree(study: StudyConfig, tmp_path: Path) -> None:
+    np.save(tmp_path / "model.npy", random_models(3))
+    np.save(tmp_path / "data.npy", np.ones((2, 4, 50, 36), np.float32))
+
+    with pytest.raises(ModelError, match=r"3 models in .*model\.npy, but records of 2 in .*data\.npy"):
+        jobs_of(study, tmp_path / "model.npy", records=tmp_path / "data.npy")
+
+
+def test_files_whose_numbers_differ_do_not_pair(study: StudyConfig, tmp_path: Path) -> None:
+    np.save(tmp_path / "model1.npy", random_models(2))
+    np.save(tmp_path / "data2.npy", np.ones((2, 4, 50, 36), np.float32))
+
+    with pytest.raises(ModelError, match=r"model1\.npy \(2\) would go with data2\.npy \(2\)"):
+        jobs_of(study, tmp_path / "model1.npy", records=tmp_path / "data2.npy")
+
+
+# -- many files
+
+
+def write_yang_ma(folder: Path, study: StudyConfig, numbers: range) -> tuple[Numbers, Numbers]:
+    """A folder ``vmodel`` and a folder ``georec``, one sample per file, and what is in them."""
+    models = random_models(len(numbers))
+    records = simulated(study, models)
+    for name, key, values in (
+        ("vmodel", "vmodel", models.astype(np.float64)),
+        ("georec", "Rec", -20 * records.transpose(0, 2, 3, 1)),
+    ):
+        (folder / name).mkdir(exist_ok=True)
+        for number, value in zip(numbers, values, strict=True):
+            savemat(folder / name / f"{name}{number}.mat", {key: value})
+    return models, records
+
+
+def test_yang_and_mas_folders_become_one_set(study: StudyConfig, tmp_path: Path) -> None:
+    models, records = write_yang_ma(tmp_path, study, range(1, 13))
+
+    found = legacy.find(study, [tmp_path / "vmodel"], tmp_path / "georec", spacing=20.0)
+    jobs = legacy.jobs(study, found.source, split="train", validation=2)
+
+    assert "vmodel1.mat .. vmodel12.mat (12 files): recognised as Yang and Ma models, 12" in found.said[0]
+    assert found.source.gain == pytest.approx(-1 / 20, rel=1e-3)
+    for job, samples in zip(jobs, stored(study, jobs), strict=True):
+        np.testing.assert_array_equal(samples.velocity, models[job.numbers])
+        np.testing.assert_allclose(samples.gathers, records[job.numbers], atol=1e-5)
+        files = [tmp_path / f"vmodel/vmodel{number + 1}.mat" for number in job.numbers]
+        assert job.origin["source"]["sha256"] == [sha256(file) for file in files]
+
+
+def test_files_named_in_any_order_are_taken_in_the_order_of_their_numbers(
+    study: StudyConfig, tmp_path: Path
+) -> None:
+    models = random_models(11)
+    files = [tmp_path / f"vmodel{number}.npy" for number in range(1, 12)]
+    for file, model in zip(files, models, strict=True):
+        np.save(file, model)
+
+    source = legacy.find(study, sorted(files), spacing=20.0).source  # as a shell sorts: 1, 10, 11, 2 ...
+
+    np.testing.assert_array_equal(source.velocity(range(11)), models)
+    with pytest.raises(FormatError, match=r"vmodel1\.npy: named twice"):
+        legacy.find(study, [*files, files[0]], spacing=20.0)
+
+
+def test_one_file_of_many_that_is_there_already_is_refused(study: StudyConfig, tmp_path: Path) -> None:
+    write_yang_ma(tmp_path, study, range(1, 7))
+    stored(study, jobs_of(study, tmp_path / "vmodel", records=tmp_path / "georec"))
+
+    again = jobs_of(study, tmp_path / "vmodel/vmodel3.mat", split="test")
+
+    with pytest.raises(ShardError, match=r"holds models of vmodel3\.mat already"):
+        make(study, again, workers=1)
+
+
+def test_files_of_different_shape_are_refused(study: StudyConfig, tmp_path: Path) -> None:
+    np.save(tmp_path / "a1.npy", random_models(2))
+    np.save(tmp_path / "a2.npy", random_models(2, 24, 30))
+
+    with pytest.raises(
+        FormatError, match=r"a2\.npy: models of shape \(24, 30\), but .*a1\.npy has \(24, 36\)"
+    ):
+        jobs_of(study, tmp_path)
+
+
+def test_a_folder_of_openfwi_is_models_and_records(tmp_path: Path) -> None:
+    study = with_storage(config.load([ROOT / "configs/openfwi.yaml"]), folder=tmp_path / "set")
+    models = np.full((2, 70, 70), 2000, np.float32)
+    models[:, 40:] = np.array([2500, 3000])[:, None, None]
+    for number in (1, 2):
+        np.save(tmp_path / f"model{number}.npy", models[:, None])
+        np.save(tmp_path / f"data{number}.npy", 100 * simulated(study, models))
+
+    found = legacy.find(study, [tmp_path])
+
+    assert len(found.source) == 4
+    assert found.source.gain == pytest.approx(0.01, rel=1e-4)
+    assert "recognised as OpenFWI models, 4 of 70 x 70 cells at 10 m" in found.said[0]
+    assert "recognised as OpenFWI records, 4 of 5 x 1000 x 70" in found.said[1]
+
+
+def test_openfwi_records_for_another_study_name_the_study_that_fits(
+    study: StudyConfig, tmp_path: Path
+) -> None:
+    np.save(tmp_path / "data1.npy", np.ones((1, 5, 1000, 70), np.float32))
+
+    with pytest.raises(RecordsError, match=r"take --config configs/openfwi\.yaml"):
+        legacy.find(study, [tmp_path / "data1.npy"])
 
 
 # -- the public models
@@ -316,18 +418,10 @@ def test_imported_models_join_a_simulated_set_and_are_taken_once(
 
 @pytest.mark.skipif(not PUBLIC.exists(), reason="the public models are not here")
 def test_the_public_salt_models_fit_the_half_resolution_study() -> None:
-    grid = GridConfig(nz=101, nx=151, spacing=20.0, velocity=RANGE)
+    grid = GridConfig(nz=101, nx=151, spacing=20.0, velocity=(1500.0, 4500.0))
 
-    test = legacy.on_grid(legacy.read_models(PUBLIC / "fcnvmb_models.npz", "test", RANGE), 10.0, grid)
-    slices = [
-        legacy.on_grid(legacy.read_models(PUBLIC / "seg_salt_slices.npz", key, RANGE), 10.0, grid)
-        for key in ("saltv1", "saltv2", "saltv5")
-    ]
+    (test,) = formats.find(PUBLIC / "fcnvmb_models.npz", "test")
+    models = on_grid(test.read(range(test.samples)), 10.0, grid)
 
-    assert test.shape == (50, 101, 151)
-    assert (test == 4500.0).any(axis=(1, 2)).all()  # there is salt in every one of them
-    assert [bool((one >= 4250.0).any()) for one in slices] == [True, False, True]
-
-
-def numbers_of(jobs: list[Job], split: str) -> list[int]:
-    return [number for job in jobs if job.split == split for number in job.numbers]
+    assert models.shape == (50, 101, 151)
+    assert (models == 4500.0).any(axis=(1, 2)).all()  # there is salt in every one of them

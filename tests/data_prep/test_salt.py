@@ -106,36 +106,6 @@ def test_a_velocity_range_too_narrow_for_the_models_is_refused_with_the_one_need
         generate(grid, SaltConfig(), TRAIN, 0)
 
 
-def test_statistics_of_a_section_drawn_by_hand_are_those_of_its_drawing():
-    velocity = np.full((100, 200), 2000.0)
-    velocity[40:] = 2500.0
-    velocity[41:, ::2] = 2500.0
-    velocity[40, ::2] = 2000.0  # every other column is one cell deeper: a deviation of half a cell
-    velocity[60:80, 50:90] = 4500.0
-    velocity[50:60, 60:64] = velocity[55:60, 70:74] = 4500.0
-
-    measured = statistics(velocity, spacing=10.0)
-
-    assert measured == SaltStatistics(
-        layers=2,
-        area_share=pytest.approx((20 * 40 + 40 + 20) / 20000),
-        crest_depth=500.0,
-        base_depth=790.0,
-        width=400.0,
-        crests=2,
-        roughness=pytest.approx(5.0),
-    )
-
-
-def test_statistics_of_a_section_without_salt_have_no_salt():
-    velocity = np.repeat([[2000.0], [3000.0]], 20, axis=0) * np.ones(30)
-
-    measured = statistics(velocity, spacing=10.0)
-
-    assert (measured.layers, measured.area_share, measured.crests, measured.roughness) == (2, 0.0, 0, 0.0)
-    assert np.isnan([measured.crest_depth, measured.base_depth, measured.width]).all()
-
-
 @pytest.fixture(scope="module", params=["dome", "lens"])
 def both_sets(request):
     """Domes, or lenses: the published ones and as many generated."""

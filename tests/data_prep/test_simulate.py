@@ -1,14 +1,13 @@
 """Making a data set: the same bytes however it is made, interrupted or hindered."""
 
-import contextlib
-import json
 import os
 import re
 import shutil
 import signal
 import subprocess
-import sys
+import threading
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -16,20 +15,16 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 import torch
-import yaml
 from numpy.typing import NDArray
-from studies import SimulateHere, with_storage
+from processes import PATIENCE, Running, alive, children, wait_until
+from studies import SimulateHere, config_file, content, shards_in, with_storage
 
-from data_prep import pool, simulate
+from data_prep import pool, resume, simulate
 from data_prep.simulate import Job
 from experiments import cli
-from fwi import files, shards
+from fwi import files
 from fwi.config import StudyConfig, YangMaPreset
-from fwi.shards import DataSet, ShardError
-
-REPOSITORY = Path(__file__).resolve().parents[2]
-PATIENCE = 120.0
-"""Seconds to wait for another process on a busy machine before a test fails."""
+from fwi.shards import DataSet, Entry, ShardError
 
 
 @pytest.fixture
@@ -40,6 +35,23 @@ def no_pool(monkeypatch: pytest.MonkeyPatch) -> None:
         raise AssertionError("processes were started")
 
     monkeypatch.setattr(pool, "completed", refuse)
+
+
+@pytest.fixture
+def pool_here(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Make shards in this process, one after another; gives the files that were made."""
+    made: list[str] = []
+
+    def completed(
+        work: Callable[[Job], Entry | None], jobs: list[Job], workers: int, on_progress: Callable[[int], None]
+    ) -> Iterator[Entry | None]:
+        for job in jobs:
+            if entry := work(job):
+                made.append(entry.file)
+            yield entry
+
+    monkeypatch.setattr(pool, "completed", completed)
+    return made
 
 
 # -- the same set in any case
@@ -58,7 +70,9 @@ def test_workers_and_order_change_no_byte_and_progress_counts_all_samples(
     assert done[-1] == 16
 
 
-def test_a_run_makes_and_counts_only_what_is_missing(tiny_copy: StudyConfig, tiny_data: Path) -> None:
+def test_a_run_makes_and_counts_only_what_is_missing(
+    tiny_copy: StudyConfig, tiny_data: Path, pool_here: list[str]
+) -> None:
     folder, study, done = tiny_copy.storage.folder, with_storage(tiny_copy, test=8), []
     (folder / "train-00001.h5").unlink()
     jobs = simulate.salt_jobs(study)
@@ -66,7 +80,7 @@ def test_a_run_makes_and_counts_only_what_is_missing(tiny_copy: StudyConfig, tin
     left = simulate.unfinished(study, jobs)
     data = simulate.make(study, jobs, workers=1, on_progress=done.append)
 
-    assert [job.file for job in left] == ["train-00001.h5", "test-00001.h5"]
+    assert [job.file for job in left] == pool_here == ["train-00001.h5", "test-00001.h5"]
     assert done[-1] == 8
     assert (data.size("train"), data.size("test")) == (8, 8)
     before, after = content(tiny_data), content(folder)
@@ -164,15 +178,6 @@ def test_what_cannot_be_asked_for_is_refused_before_any_work(tiny_study: StudyCo
     assert not study.storage.folder.exists()
 
 
-@pytest.mark.usefixtures("no_pool")
-def test_a_folder_in_which_another_command_writes_is_refused(tiny_copy: StudyConfig) -> None:
-    with (
-        files.locked(tiny_copy.storage.folder),
-        pytest.raises(OSError, match="another command is writing here"),
-    ):
-        simulate.simulate(tiny_copy, workers=1)
-
-
 class Uniform(NamedTuple):
     """Models of one speed, on the grid of ``tiny_study``, to be simulated."""
 
@@ -189,8 +194,12 @@ def test_an_error_in_a_worker_reaches_the_caller_and_keeps_what_was_finished(
     tiny_study: StudyConfig, tmp_path: Path
 ) -> None:
     study = with_storage(tiny_study, folder=tmp_path / "new")
-    good = Job("train-good.h5", "train", [0], {"source": {"sha256": "a", "key": None}}, Uniform(2000.0))
-    bad = Job("train-bad.h5", "train", [1], {"source": {"sha256": "b", "key": None}}, Uniform(8000.0))
+    good = Job(
+        "train-good.h5", "train", [0], {"source": {"file": "a", "sha256": "a", "key": None}}, Uniform(2000.0)
+    )
+    bad = Job(
+        "train-bad.h5", "train", [1], {"source": {"file": "b", "sha256": "b", "key": None}}, Uniform(8000.0)
+    )
 
     with pytest.raises(ValueError, match="velocity is 8000 m/s"):
         simulate.make(study, [good, bad], workers=1)
@@ -276,6 +285,7 @@ def test_a_disk_too_small_is_refused_before_any_work(
     assert names(study.storage.folder) == {"manifest.json"}
 
 
+@pytest.mark.usefixtures("pool_here")
 def test_a_disk_that_fills_on_the_way_keeps_what_was_finished(
     tiny_study: StudyConfig,
     tiny_data: Path,
@@ -321,114 +331,79 @@ def test_a_folder_that_cannot_be_written_is_refused(
 # -- interruptions: the command as a user starts it, in a group of processes of its own
 
 
-@pytest.fixture
-def long_study(tiny_study: StudyConfig, tmp_path: Path) -> StudyConfig:
-    """Many small shards, so that there are many moments to interrupt."""
-    return with_storage(tiny_study, folder=tmp_path / "set", train=40, samples_per_shard=2)
+class Command(NamedTuple):
+    """``fwi simulate`` of a study with many small shards, so that there are many moments to interrupt."""
+
+    study: StudyConfig
+    running: Running
+
+    @property
+    def folder(self) -> Path:
+        return self.study.storage.folder
+
+    def start(self, *flags: str) -> subprocess.Popen[str]:
+        config = config_file(self.study, self.folder.parent)
+        return self.running.start("-m", "experiments.cli", "simulate", "--config", config, *flags)
+
+    def interrupt(self, moment: str, signal_number: int, group: bool = False) -> subprocess.Popen[str]:
+        """Start it, send it a signal (and its workers too, as a terminal does) at the moment, see all end."""
+        has_come: dict[str, Callable[[], bool]] = {
+            "workers are starting": lambda: len(children(process.pid)) >= 2,
+            "shards are being made": lambda: (
+                shards_in(self.folder) >= 2 and any(self.folder.glob(".*.h5.lock"))
+            ),
+            "half of the shards are there": lambda: shards_in(self.folder) >= 12,
+        }
+        process = self.start("--workers", "2")
+        wait_until(lambda: has_come[moment]() or process.poll() is not None, moment)
+        workers = children(process.pid)
+        (os.killpg if group else os.kill)(process.pid, signal_number)
+        process.wait(PATIENCE)
+        wait_until(lambda: not any(map(alive, workers)), "workers end", 10.0)
+        assert shards_in(self.folder) < 24, f"too late for '{moment}'"
+        return process
 
 
 @pytest.fixture
-def start(long_study: StudyConfig, tmp_path: Path) -> Iterator[Callable[[], subprocess.Popen[str]]]:
-    """Start ``fwi simulate`` of the long study; whatever is left of it is killed after the test."""
-    config, running = config_file(long_study, tmp_path), []
-    command = [sys.executable, "-m", "experiments.cli", "simulate", "--config", str(config), "--workers", "2"]
-
-    def take_interrupts() -> None:
-        signal.signal(signal.SIGINT, signal.SIG_DFL)  # which a test run in the background may ignore
-
-    def start() -> subprocess.Popen[str]:
-        running.append(
-            subprocess.Popen(
-                command, cwd=REPOSITORY, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                start_new_session=True, preexec_fn=take_interrupts,
-            )
-        )  # fmt: skip
-        return running[-1]
-
-    yield start
-    for process in running:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.communicate()
+def command(tiny_study: StudyConfig, tmp_path: Path) -> Iterator[Command]:
+    running = Running()
+    yield Command(with_storage(tiny_study, folder=tmp_path / "set", train=40, samples_per_shard=2), running)
+    running.end()
 
 
 @pytest.mark.slow
 def test_killed_at_any_moment_its_workers_end_and_the_next_run_makes_the_very_same_set(
-    long_study: StudyConfig,
-    start: Callable[[], subprocess.Popen[str]],
-    simulate_here: SimulateHere,
-    tmp_path: Path,
+    command: Command, simulate_here: SimulateHere, tmp_path: Path
 ) -> None:
-    folder = long_study.storage.folder
-    moments: dict[str, Callable[[subprocess.Popen[str]], bool]] = {
-        "workers are starting": lambda process: len(children(process.pid)) >= 2,
-        "the first shard is there": lambda process: shards_in(folder) >= 1,
-        "a shard is half written, where the disk is slow enough to see it": lambda process: (
-            any(folder.glob(".*.h5.*.tmp")) or shards_in(folder) >= 8
-        ),
-        "half of the shards are there": lambda process: shards_in(folder) >= 12,
-    }
-
-    for moment, has_come in moments.items():
-        process = start()
-        wait_until(lambda: has_come(process), f"{moment}, or {process.poll()}")  # noqa: B023
-        workers = children(process.pid)
-        process.kill()
-        process.wait()
-        wait_until(lambda: not any(alive(worker) for worker in workers), "workers end", 10.0)  # noqa: B023
-        assert shards_in(folder) < 24, f"killed too late for '{moment}'"
-    last = start()
+    for moment in ("workers are starting", "shards are being made", "half of the shards are there"):
+        command.interrupt(moment, signal.SIGKILL)
+    last = command.start("--workers", "2")
     output, errors = last.communicate(timeout=PATIENCE)
 
     assert last.returncode == 0, errors
     assert "40 train, 4 validation, 4 test" in output
-    uninterrupted = simulate_here(with_storage(long_study, folder=tmp_path / "uninterrupted"))
-    assert content(folder) == content(uninterrupted.folder)
+    uninterrupted = simulate_here(with_storage(command.study, folder=tmp_path / "uninterrupted"))
+    assert content(command.folder) == content(uninterrupted.folder)
 
 
 @pytest.mark.slow
-def test_ctrl_c_ends_with_a_message_and_the_same_command_completes_the_set(
-    long_study: StudyConfig,
-    start: Callable[[], subprocess.Popen[str]],
-    simulate_here: SimulateHere,
-    tmp_path: Path,
-) -> None:
-    folder = long_study.storage.folder
-    moments: dict[str, Callable[[subprocess.Popen[str]], bool]] = {
-        "workers are starting": lambda process: len(children(process.pid)) >= 2,
-        "shards are there": lambda process: shards_in(folder) >= 3,
-    }
+@pytest.mark.parametrize("moment", ["workers are starting", "shards are being made"])
+def test_ctrl_c_ends_with_a_message_and_a_sound_set(command: Command, moment: str) -> None:
+    process = command.interrupt(moment, signal.SIGINT, group=True)
+    _, errors = process.communicate()
 
-    for moment, has_come in moments.items():
-        process = start()
-        wait_until(lambda: has_come(process), f"{moment}, or {process.poll()}")  # noqa: B023
-        workers = children(process.pid)
-        os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to the workers too
-        _, errors = process.communicate(timeout=PATIENCE)
-
-        assert process.returncode == 2, errors
-        *progress, message = errors.splitlines()
-        assert message.startswith("fwi: error: interrupted"), errors
-        assert all(line.startswith("simulate: ") for line in progress), errors
-        assert not any(alive(worker) for worker in workers)
-        assert not list(folder.glob(".*"))
-        DataSet.read(folder).verify()
-        assert shards_in(folder) < 24, f"interrupted too late for '{moment}'"
-    last = start()
-    _, errors = last.communicate(timeout=PATIENCE)
-
-    assert last.returncode == 0, errors
-    uninterrupted = simulate_here(with_storage(long_study, folder=tmp_path / "uninterrupted"))
-    assert content(folder) == content(uninterrupted.folder)
+    assert process.returncode == 2, errors
+    *progress, message = errors.splitlines()
+    assert message.startswith("fwi: error: interrupted; the same command goes on"), errors
+    assert all(line.startswith("simulate: ") for line in progress), errors
+    assert not list(command.folder.glob(".*"))
+    DataSet.read(command.folder).verify()
 
 
 @pytest.mark.slow
-def test_a_worker_that_is_killed_ends_the_command_with_a_way_on(
-    long_study: StudyConfig, start: Callable[[], subprocess.Popen[str]]
-) -> None:
-    folder = long_study.storage.folder
-    process = start()
-    wait_until(lambda: shards_in(folder) >= 1, "the first shard")
+def test_a_worker_that_is_killed_ends_the_command_with_a_way_on(command: Command) -> None:
+    process = command.start("--workers", "2")
+    wait_until(lambda: shards_in(command.folder) >= 1, "the first shard")
     workers = children(process.pid)
 
     os.kill(workers[0], signal.SIGKILL)
@@ -438,33 +413,144 @@ def test_a_worker_that_is_killed_ends_the_command_with_a_way_on(
     assert "fwi: error: a worker was killed, perhaps because the memory ran out" in errors
     assert "Run the same command again" in errors
     assert "Traceback" not in errors
-    assert not any(alive(worker) for worker in workers)
-    assert not list(folder.glob(".*"))
-    DataSet.read(folder).verify()
+    assert not any(map(alive, workers))
+    assert not list(command.folder.glob(".*"))
+    DataSet.read(command.folder).verify()
+
+
+# -- several runs at once
+
+
+@pytest.mark.slow
+def test_runs_at_once_share_the_work_and_write_no_file_twice(
+    command: Command, simulate_here: SimulateHere, tmp_path: Path
+) -> None:
+    written: dict[Path, set[tuple[int, int]]] = defaultdict(set)
+    runs = [command.start("--workers", "1", *flags) for flags in (["--part", "1/2"], ["--part", "1/2"], [])]
+
+    def note_files() -> bool:
+        for path in command.folder.glob("*.h5"):
+            written[path].add((path.stat().st_ino, path.stat().st_mtime_ns))
+        return all(run.poll() is not None for run in runs)
+
+    wait_until(note_files, "all three runs")
+    said = [run.communicate() for run in runs]
+
+    assert [run.returncode for run in runs] == [0, 0, 0], said
+    assert len(written) == 24
+    assert all(len(versions) == 1 for versions in written.values())
+    alone = simulate_here(with_storage(command.study, folder=tmp_path / "alone"))
+    assert content(command.folder) == content(alone.folder)
+
+
+@pytest.mark.parametrize("other_run", ["finishes", "is killed"])
+def test_a_shard_that_another_run_is_making_is_waited_for_and_made_here_only_if_that_run_dies(
+    tiny_copy: StudyConfig, pool_here: list[str], tiny_data: Path, other_run: str
+) -> None:
+    folder, done = tiny_copy.storage.folder, []
+    whole = DataSet.read(folder)
+    DataSet(folder, whole.recipe, {}, whole.entries[:1]).write()
+    for entry in whole.entries[1:]:
+        (folder / entry.file).unlink()
+    theirs = "train-00001.h5"
+
+    def report(samples_there: int) -> None:
+        done.append(samples_there)
+
+    def other() -> None:
+        with files.claimed(folder / theirs):
+            claimed.set()
+            wait_until(lambda: len(pool_here) == 2, "our shards")
+            if other_run == "finishes":
+                files.write_whole(folder / theirs, (tiny_data / theirs).read_bytes())
+
+    claimed = threading.Event()
+    thread = threading.Thread(target=other)
+    thread.start()
+    claimed.wait()
+    simulate.make(tiny_copy, simulate.salt_jobs(tiny_copy), workers=1, on_progress=report)
+    thread.join()
+
+    ours = ["validation-00000.h5", "test-00000.h5"]
+    assert pool_here == (ours if other_run == "finishes" else [*ours, theirs])
+    assert content(folder) == content(tiny_data)
+    assert done[-1] == 12
+
+
+def test_parts_are_disjoint_and_all_of_them_are_the_set(
+    tiny_study: StudyConfig, pool_here: list[str], tiny_data: Path, tmp_path: Path
+) -> None:
+    study = with_storage(tiny_study, folder=tmp_path / "parts")
+
+    for part in ("3/3", "1/3", "2/3"):
+        data = simulate.make(study, simulate.salt_jobs(study), workers=1, part=part)
+
+    assert sorted(pool_here) == sorted(entry.file for entry in data.entries)
+    assert pool_here[0] == "validation-00000.h5"
+    assert content(data.folder) == content(tiny_data)
+
+
+@pytest.mark.usefixtures("no_pool")
+@pytest.mark.parametrize("part", ["0/4", "5/4", "1/0", "2", "a/b", "-1/4", "1/4/2"])
+def test_a_part_that_does_not_exist_is_refused(
+    tiny_study: StudyConfig, tmp_path: Path, capsys: pytest.CaptureFixture[str], part: str
+) -> None:
+    config = config_file(with_storage(tiny_study, folder=tmp_path / "new"), tmp_path)
+
+    message = failure(["simulate", "--config", str(config), f"--part={part}"], capsys)
+
+    assert f"--part {part}: expected i/n with i from 1 to n, such as 3/8" in message
+    assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.usefixtures("pool_here")
+def test_of_two_imports_of_the_same_models_at_once_the_second_to_finish_a_shard_is_refused(
+    tiny_study: StudyConfig, tmp_path: Path
+) -> None:
+    study = with_storage(tiny_study, folder=tmp_path / "new")
+    origin = {"source": {"file": "models.npy", "sha256": "a", "key": None}}
+
+    class Slow(NamedTuple):
+        """Models whose other import finishes while these are read."""
+
+        def velocity(self, numbers: Sequence[int]) -> NDArray[np.float32]:
+            simulate.make(study, [Job("train-models.h5", "train", [0], origin, Uniform(2000.0))], workers=1)
+            return Uniform(2000.0).velocity(numbers)
+
+        def gathers(self, numbers: Sequence[int]) -> None:
+            pass
+
+    with pytest.raises(ShardError, match=r"train-models\.h5 holds models of models\.npy already"):
+        simulate.make(study, [Job("test-models.h5", "test", [0], origin, Slow())], workers=1)
+
+    assert [entry.file for entry in DataSet.read(study.storage.folder).entries] == ["train-models.h5"]
+
+
+def test_a_manifest_that_takes_long_to_write_is_written_seldom(
+    tiny_study: StudyConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study = with_storage(tiny_study, folder=tmp_path)
+    jobs = [Job(f"train-{number:05d}.h5", "train", [number], {}) for number in range(1000)]
+    resume.begin(study, jobs)
+    written, write = [], DataSet.write
+
+    def write_slowly(data: DataSet) -> None:
+        written.append(len(data.entries))
+        time.sleep(0.1)
+        write(data)
+
+    monkeypatch.setattr(DataSet, "write", write_slowly)
+    resume.note_as_they_come(study, jobs, (Entry(job.file, job.split, 1, 1, "", {}) for job in jobs))
+
+    assert written == [1, 1000]
+    assert len(DataSet.read(tmp_path).entries) == 1000
 
 
 # -- helpers
 
 
-def content(folder: Path) -> dict[str, object]:
-    """All that two runs must agree in: the hash of every file, and of the manifest all but when and where."""
-    found: dict[str, object] = {path.name: files.sha256(path) for path in folder.iterdir()}
-    manifest = json.loads((folder / shards.MANIFEST).read_text())
-    return found | {shards.MANIFEST: {key: manifest[key] for key in manifest if key != "provenance"}}
-
-
 def names(folder: Path) -> set[str]:
     return {path.name for path in folder.iterdir()}
-
-
-def shards_in(folder: Path) -> int:
-    return len(list(folder.glob("*.h5")))
-
-
-def config_file(study: StudyConfig, folder: Path) -> Path:
-    path = folder / "study.yaml"
-    path.write_text(yaml.safe_dump(study.model_dump(mode="json")))
-    return path
 
 
 def failure(command: list[str], capsys: pytest.CaptureFixture[str]) -> str:
@@ -473,31 +559,3 @@ def failure(command: list[str], capsys: pytest.CaptureFixture[str]) -> str:
         cli.main(command)
     assert ended.value.code == 2
     return capsys.readouterr().err
-
-
-def children(process: int) -> list[int]:
-    """The worker processes of a command, without the tracker of its semaphores."""
-    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
-        found = Path(f"/proc/{process}/task/{process}/children").read_text().split()
-        return [int(child) for child in found if "spawn_main" in command_line(child)]
-    return []
-
-
-def command_line(process: str) -> str:
-    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
-        return Path(f"/proc/{process}/cmdline").read_text()
-    return ""
-
-
-def alive(process: int) -> bool:
-    """Whether a process runs; one that is dead but not yet collected by its new parent does not."""
-    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
-        return Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
-    return False
-
-
-def wait_until(come: Callable[[], bool], what: str, patience: float = PATIENCE) -> None:
-    end = time.monotonic() + patience
-    while not come():
-        assert time.monotonic() < end, f"waited {patience:g} s for: {what}"
-        time.sleep(0.001)

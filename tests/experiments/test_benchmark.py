@@ -7,9 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from experiments import benchmark, cli
+from experiments import cli
+from experiments.benchmark import simulate
+from experiments.benchmark.figures import Figure, cell_updates
+from experiments.benchmark.physics import Measured, Setting, blocks, frontier
 from fwi import config
 from fwi.config import StudyConfig
+from fwi.survey import Survey
 
 STUDY = """
 grid: {nz: 16, nx: 25, spacing: 40.0}
@@ -27,11 +31,15 @@ def study_file(tmp_path: Path) -> Path:
     return path
 
 
-def measure(what: str, study_file: Path, samples: int, repeats: int) -> dict[str, dict]:
+def measured(what: str, study_file: Path, *flags: str) -> list[dict]:
     out = study_file.with_suffix(".json")
-    flags = ["--samples", str(samples), "--repeats", str(repeats), "--workers", "1", "--out", str(out)]
-    cli.main(["benchmark", what, "--config", str(study_file), *flags])
-    return {figure["name"]: figure for figure in json.loads(out.read_text())["figures"]}
+    cli.main(["benchmark", what, "--config", str(study_file), "--workers", "1", "--out", str(out), *flags])
+    return json.loads(out.read_text())["figures"]
+
+
+def measure(what: str, study_file: Path, samples: int, repeats: int) -> dict[str, dict]:
+    figures = measured(what, study_file, "--samples", str(samples), "--repeats", str(repeats))
+    return {figure["name"]: figure for figure in figures}
 
 
 def assert_ratio(figures: dict[str, dict], ratio: str, of: str, by: str) -> None:
@@ -45,7 +53,7 @@ def assert_ratio(figures: dict[str, dict], ratio: str, of: str, by: str) -> None
 def test_simulation_is_compared_with_the_bare_wave_equation_and_with_a_quarter_of_its_set(
     study_file: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(benchmark, "BARE_SECONDS", 0.1)
+    monkeypatch.setattr(simulate, "BARE_SECONDS", 0.1)
 
     figures = measure("simulate", study_file, samples=8, repeats=1)
 
@@ -77,8 +85,8 @@ def test_training_is_compared_with_plain_pytorch_and_with_a_quarter_of_its_set(s
 
 
 def test_turns_of_a_ratio_are_compared_pair_by_pair_so_that_a_slow_spell_cancels() -> None:
-    ours = benchmark.Figure("ours", "Mcell/s", [90.0, 9.0, 180.0], "")
-    bare = benchmark.Figure("bare", "Mcell/s", [100.0, 10.0, 200.0], "")
+    ours = Figure("ours", "Mcell/s", [90.0, 9.0, 180.0], "")
+    bare = Figure("bare", "Mcell/s", [100.0, 10.0, 200.0], "")
 
     ratio = ours.by(bare, "efficiency", "")
 
@@ -92,9 +100,61 @@ def test_cell_updates_count_the_absorbing_layer_where_there_is_one(
     study = config.load([study_file])
     survey = study.survey.model_copy(update={"top": top})
 
-    updates = benchmark.cell_updates(StudyConfig(grid=study.grid, survey=survey))
+    updates = cell_updates(StudyConfig(grid=study.grid, survey=survey))
 
     assert updates == rows * (25 + 2 * 12) * 120 * 3
+
+
+@pytest.mark.slow
+def test_physics_tells_what_order_layer_and_time_step_cost_and_how_wrong_they_are(
+    study_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    figures = measured("physics", study_file, "--repeats", "3", "--grid.velocity", "2000", "4500")
+
+    found = {tuple(figure[key] for key in Setting._fields): figure for figure in figures}
+    chosen = found[8, 12, 5, True]
+    assert [figure["study"] for figure in figures].count(True) == 1
+    assert chosen["study"]
+    assert chosen["turns"] == [1.0] * 3
+    assert found[8, 12, 10, True]["cost"] > 1.2  # twice the steps
+    assert found[4, 12, 5, True]["error"] > 2 * chosen["error"]
+    assert found[8, 20, 5, True]["own_error"] < 0.7 * found[8, 6, 5, True]["own_error"]
+    assert chosen["own_error"] < found[8, 12, 5, False]["own_error"]
+    assert "refused: order 2" in capsys.readouterr().out
+
+
+def test_other_time_steps_record_the_same_samples(study_file: Path) -> None:
+    study = config.load([study_file])
+    recorded = Survey(study.grid, study.survey).time
+
+    for steps in (3, 4, 5, 7, 10):
+        survey, _ = Setting(order=8, pml_width=12, steps=steps, corrected=True).on(study)
+
+        np.testing.assert_allclose(survey.time, recorded)
+
+
+def test_a_model_keeps_its_edges_on_a_finer_grid() -> None:
+    model = np.array([[[1, 2, 2, 5], [1, 1, 3, 5]]], np.float32)
+
+    fine = blocks(model, 3)
+
+    # Three cells for one, around its centre; the outermost centres are the ends of either grid.
+    upper, lower = [1, 1, 2, 2, 2, 2, 2, 2, 5, 5], [1, 1, 1, 1, 1, 3, 3, 3, 5, 5]
+    np.testing.assert_array_equal(fine, [[upper, upper, lower, lower]])
+
+
+def test_only_settings_that_none_beats_in_error_and_cost_are_on_the_frontier() -> None:
+    def setting(width: int, error: float, cost: float) -> Measured:
+        return Measured(Setting(8, width, 5, True), error, error, [cost])
+
+    cheap, fair, dear, wrong = (
+        setting(6, 0.03, 0.8),
+        setting(12, 0.02, 1.0),
+        setting(20, 0.02, 1.4),
+        setting(8, 0.04, 0.9),
+    )
+
+    assert frontier([cheap, fair, dear, wrong]) == [cheap, fair]
 
 
 def test_too_small_a_set_is_refused_with_what_would_do(

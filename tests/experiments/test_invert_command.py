@@ -35,9 +35,10 @@ def test_sample_of_a_shard_gives_section_picture_check_and_time(shard, trained_r
     with Image.open(tmp_path / "test-00000-2.png") as picture:
         assert min(picture.size) > 200
     shown = capsys.readouterr().out
-    assert re.search(r"test-00000-2\.npy, \.png: inverted in \d+ ms", shown)
+    assert re.search(r"test-00000-2\.npy, \.png, \.segy: inverted in \d+ ms", shown)
     assert re.search(r"doubtful: NRMS [\d.]+, \d+% of the mean model's", shown)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["test-00000-2.npy", "test-00000-2.png"]
+    suffixes = [".npy", ".png", ".segy"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [f"test-00000-2{end}" for end in suffixes]
 
 
 @pytest.mark.parametrize("samples", [slice(0, 2), 0])

@@ -141,11 +141,11 @@ def test_the_message_begins_with_the_files_and_the_number_of_mistakes(write):
         ),
         ("survey: {wavelet: {kind: ormsby}}", ["survey.wavelet.kind: 'ormsby' is not offered", "'ricker'"]),
         (
-            "model: {channels: [1, 2], attention: [se, eca]}",
-            ["model.attention.1: unknown name 'eca'", "'cbam'", "'ca'"],
+            "model: {channels: [1, 2], attention: [se, lka]}",
+            ["model.attention.1: unknown name 'lka'", "'cbam'", "'ca'"],
         ),
         ("model: {channels: [1, 2], attention: [gate, se]}", ["model.attention.0: unknown name 'gate'"]),
-        ("model: {channels: [1, 2], skip: [eca]}", ["model.skip.0: unknown name 'eca'", "'gate'"]),
+        ("model: {channels: [1, 2], skip: [lka]}", ["model.skip.0: unknown name 'lka'", "'gate'"]),
         (
             "model: {channels: [1, 2], attention: [se, 7]}",
             ["model.attention.1: 7 is neither a name nor a mapping", "write se"],
@@ -265,7 +265,7 @@ def test_a_dump_names_every_key_so_that_it_outlives_a_change_of_defaults():
     dumped = yaml.safe_load(config.dump(StudyConfig()))
 
     assert dumped.keys() == StudyConfig.model_fields.keys()
-    assert dumped["survey"]["wavelet"] == {"kind": "ricker", "frequency": 10.0}
+    assert dumped["survey"]["wavelet"] == {"kind": "ricker", "frequency": 10.0, "peak_time": None}
     assert dumped["train"].keys() == config.TrainConfig.model_fields.keys()
 
 

@@ -210,6 +210,36 @@ def test_a_silent_record_can_be_drawn():
     assert colour_at_the_centre(plots.png(figure)) == pytest.approx((0.5, 0.5, 0.5, 1), abs=0.01)
 
 
+def test_samples_stand_above_their_gathers_and_the_speeds_of_the_set_in_km_per_s():
+    truth = row()
+    gather = np.random.default_rng(0).normal(size=(50, 4))
+    columns = [plots.SampleColumn(name, gather, truth.truth, truth.salt) for name in ("first", "second")]
+    histogram = np.array([1500.0, 3000.0, 4500.0]), np.array([0.75, 0.25])
+
+    figure = plots.samples(columns, SPACING, RANGE, np.array([0.0, 60.0, 40.0, 20.0]), 0.01, histogram)
+
+    models, records, speeds = figure.axes[:2], figure.axes[2:4], figure.axes[-1]
+    assert [axes.get_title() for axes in models] == ["first", "second"]
+    assert all(len(outlines(axes)) == 1 for axes in models)
+    drawn = records[0].collections[0].get_array()
+    np.testing.assert_allclose(drawn[-1], gather[-1][[0, 3, 2, 1]] * 0.49)
+    assert records[0].yaxis_inverted()
+    (bars,) = speeds.patches
+    np.testing.assert_allclose(bars.get_data().values, [75.0, 25.0])
+    np.testing.assert_allclose(bars.get_data().edges, [1.5, 3.0, 4.5])
+    assert (speeds.get_xlabel(), speeds.get_ylabel()) == ("Velocity (km/s)", "Cells (%)")
+
+
+def test_samples_without_models_are_their_gathers_alone():
+    figure = plots.samples(
+        [plots.SampleColumn("field", np.ones((50, 4)))], SPACING, RANGE, np.arange(4.0), 0.01
+    )
+
+    (only,) = figure.axes
+    assert only.get_title() == "field"
+    assert only.get_ylabel() == "Time (s)"
+
+
 def test_gathers_of_two_surveys_are_refused():
     recorded, receiver_x = shot()
 

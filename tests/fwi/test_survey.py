@@ -56,6 +56,34 @@ def test_a_shot_margin_is_the_distance_of_the_outermost_shots_from_the_ends():
     assert made.symmetric
 
 
+def test_shots_are_where_they_are_said_to_be():
+    made = survey(shots=3, shot_x=(0.0, 340.0, 3000.0))
+
+    np.testing.assert_array_equal(made.shot_x, [0.0, 340.0, 3000.0])
+    assert not made.symmetric
+    assert Survey.from_dict(made.to_dict()) == made
+    np.testing.assert_array_equal(made.refined(2).shot_x, made.shot_x)
+
+
+@pytest.mark.parametrize(
+    ("shot_x", "changes", "complaint"),
+    [
+        ((0.0, 340.0), {}, "survey.shot_x: 2 positions for survey.shots 3"),
+        ((0.0, 340.0, 3001.0), {}, "survey.shot_x: 3001 m is beyond the 3000 m line"),
+        ((0.0, 340.0, 330.0), {}, "survey.shot_x: must ascend by a cell, 20 m, or more"),
+        ((0.0, 340.0, 350.0), {}, "survey.shot_x: must ascend by a cell, 20 m, or more"),
+        ((0.0, 340.0, 680.0), {"shot_margin": 0.0}, "survey.shot_x: excludes survey.shot_margin"),
+        (
+            (2000.0, 2340.0, 2680.0),
+            {"spread": "streamer", "receivers": 60},
+            "survey.shot_x: excludes a streamer's shots",
+        ),
+    ],
+)
+def test_shots_that_cannot_be_there_are_refused(shot_x, changes, complaint):
+    assert complaint in refusal(shots=3, shot_x=shot_x, **changes)
+
+
 def test_receivers_of_a_fixed_spread_line_the_grid_from_end_to_end():
     made = survey(receivers=76)
 
@@ -348,3 +376,17 @@ def test_differences_name_each_key_with_both_values():
         "survey.dt: 0.002 against 0.001",
         "survey.wavelet.frequency: 10.0 against 8.0",
     ]
+
+
+@pytest.mark.parametrize("peak_time", [None, 0.1, 0.2])
+def test_the_wavelet_peaks_when_it_is_said_to(peak_time):
+    made = Survey(GridConfig(), SurveyConfig(wavelet=WaveletConfig(frequency=10.0, peak_time=peak_time)))
+
+    assert made.wavelet.argmax() * made.config.dt == pytest.approx(peak_time or 0.15)
+    assert made.wavelet.max() == pytest.approx(1)
+    assert abs(made.wavelet[0]) < 1e-3
+
+
+def test_a_wavelet_that_would_begin_with_a_jump_is_refused():
+    with pytest.raises(ValueError, match=r"begins with a jump: peak_time must be 0\.1 s or later"):
+        WaveletConfig(frequency=10.0, peak_time=0.09)

@@ -1,0 +1,130 @@
+"""Foreign records beside simulated ones: do they belong to their models, and what gain brings them to ours.
+
+Others inject the source on a cell, or with another sign, and so record the same waves at another scale: a
+factor that is the same for all records of a set. A least-squares fit over a few of its models finds it, and
+what is left over tells whether geometry, wavelet and pairing are right.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fwi.config import StudyConfig
+from fwi.survey import Survey
+
+LARGEST_NRMS = 0.15
+"""Misfit of records that are still their models': another scheme makes 0.1, a source half a cell off 0.2."""
+
+ALIASED_SHARE = 1e-3
+"""Largest share of a record's energy above the Nyquist frequency of the samples that are kept."""
+
+
+class RecordsError(ValueError):
+    """Records that do not fit the study; the message says in which numbers, and what would."""
+
+
+class Calibration(NamedTuple):
+    """What brings foreign records to the study's."""
+
+    gain: float
+    """Factor of the amplitudes, negative for opposite sign; rounded to five digits."""
+    nrms: float
+    """Worst NRMS of a sample's records, times the gain, against simulated ones; rounded to three decimals."""
+
+
+def calibrate(study: StudyConfig, velocity: NDArray[np.float32], records: NDArray[np.float32]) -> Calibration:
+    """Simulate some models and fit the gain of their records.
+
+    Args:
+        study: the survey and physics to simulate with.
+        velocity: models [m/s], shape ``(sample, depth, x)``.
+        records: their records as others have them, shape ``(sample, shot, time, receiver)``.
+
+    Raises:
+        RecordsError: no gain makes them match; the message gives the misfit by shot, and the delay or the
+            other peak time of the wavelet where that would mend it.
+    """
+    simulated = _simulate(study, velocity)
+    gain, nrms = _fit(simulated, records)
+    if nrms.max() > LARGEST_NRMS:
+        by_shot = np.sqrt(((simulated - gain * records) ** 2).sum((0, 2, 3)) / (simulated**2).sum((0, 2, 3)))
+        raise RecordsError(
+            f"the records do not match their models: at the best gain, {gain:.3g}, their NRMS against "
+            f"simulated ones is {nrms.max():.2f} (by shot {', '.join(f'{value:.2f}' for value in by_shot)}), "
+            f"but {LARGEST_NRMS} where geometry, wavelet and pairing of the files are right. "
+            f"{_delay_in_words(study, simulated, records)}Mend the study or the pairing; or state --gain (1 "
+            "for none) to store them unchecked"
+        )
+    return Calibration(float(f"{gain:.5g}"), round(float(nrms.max()), 3))
+
+
+def refuse_aliasing(study: StudyConfig, records: NDArray[np.float32], thinning: int) -> None:
+    """Refuse to keep every n-th sample of records that have energy above the Nyquist frequency left.
+
+    Args:
+        study: whose ``dt`` the records have.
+        records: before thinning, shape ``(sample, shot, time, receiver)``.
+        thinning: every how many samples one is to be kept.
+
+    Raises:
+        RecordsError: with the share of energy, and the thinning that would do.
+    """
+    samples = records.shape[2]
+    fade = np.clip((samples - np.arange(samples)) / (0.1 * samples), 0, 1)  # lest the end be a jump
+    spectrum = np.abs(np.fft.rfft(records * fade[:, None], axis=2)) ** 2
+    energy = spectrum.sum((0, 1, 3))
+    above = 1 - np.cumsum(energy) / energy.sum()
+
+    def aliased(every: int) -> float:
+        return float(above[min(samples // (2 * every), len(above) - 1)])
+
+    if aliased(thinning) > ALIASED_SHARE:
+        enough = max(every for every in range(1, thinning) if every == 1 or aliased(every) <= ALIASED_SHARE)
+        raise RecordsError(
+            f"survey.keep_every {thinning}: {aliased(thinning):.1%} of the records' energy is above "
+            f"{0.5 / (thinning * study.survey.dt):g} Hz, the Nyquist frequency of the samples kept; take "
+            f"{enough} (and survey.nt, dt as the records have them)"
+        )
+
+
+def _simulate(study: StudyConfig, velocity: NDArray[np.float32]) -> NDArray[np.float64]:
+    import torch
+
+    from fwi.physics import Propagator
+
+    propagator = Propagator(Survey(study.grid, study.survey), study.physics)
+    with torch.inference_mode():
+        gathers = [propagator(torch.from_numpy(model[None]))[0].double().numpy() for model in velocity]
+    return np.stack(gathers)
+
+
+def _fit(simulated: NDArray[np.float64], records: NDArray[np.floating]) -> tuple[float, NDArray[np.float64]]:
+    """The gain that fits best over all samples, and each sample's NRMS with it."""
+    recorded = records.astype(np.float64)
+    gain = float((simulated * recorded).sum() / max((recorded**2).sum(), np.finfo(np.float64).tiny))
+    residual = ((simulated - gain * recorded) ** 2).sum((1, 2, 3))
+    return gain, np.sqrt(residual / (simulated**2).sum((1, 2, 3)))
+
+
+def _delay_in_words(study: StudyConfig, simulated: NDArray[np.float64], records: NDArray[np.float32]) -> str:
+    """Which delay of the records would make them match; nothing if none does."""
+    samples, interval = simulated.shape[2], Survey(study.grid, study.survey).recorded_dt
+    spectra = (np.fft.rfft(values, 2 * samples, axis=2) for values in (simulated, records))
+    ours, theirs = spectra
+    correlation = np.abs(np.fft.irfft((ours * theirs.conj()).sum((0, 1, 3)), 2 * samples))
+    lag = (int(np.argmax(correlation)) + samples) % (2 * samples) - samples
+    delayed = np.zeros_like(records)
+    if lag >= 0:
+        delayed[:, :, lag:] = records[:, :, : samples - lag]
+    else:
+        delayed[:, :, :lag] = records[:, :, -lag:]
+    _, nrms = _fit(simulated, delayed)
+    if lag == 0 or nrms.max() > LARGEST_NRMS:
+        return ""
+    wavelet = study.survey.wavelet
+    peak_time = (wavelet.peak_time or 1.5 / wavelet.frequency) - lag * interval
+    return (
+        f"{abs(lag) * interval:g} s {'later' if lag > 0 else 'earlier'} they would match to "
+        f"{nrms.max():.2f}: set survey.wavelet.peak_time {peak_time:g}. "
+    )

@@ -1,0 +1,82 @@
+"""What is to be made: jobs, one per shard, each complete in itself, so that anybody may do it anywhere."""
+
+import re
+from collections.abc import Sequence
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fwi.config import SPLITS, Split, StudyConfig
+from fwi.survey import Survey
+
+
+class Source(Protocol):
+    """Samples of a file, read as needed; it travels to the workers by pickle."""
+
+    def velocity(self, numbers: Sequence[int]) -> NDArray[np.float32] | None:
+        """Models [m/s] on the study's grid, ``(sample, depth, x)``; None where only records are known."""
+
+    def gathers(self, numbers: Sequence[int]) -> NDArray[np.float32] | None:
+        """Records of the study's survey, ``(sample, shot, time, receiver)``; None to have them simulated."""
+
+
+class Job(NamedTuple):
+    """One shard to make."""
+
+    file: str
+    split: Split
+    numbers: list[int]
+    """Number of each sample in its stream or source."""
+    origin: dict[str, Any]
+    """Where the models come from, for the manifest."""
+    source: Source | None = None
+    """Where the samples are read; None draws models from the study's salt preset."""
+
+
+def salt_jobs(study: StudyConfig) -> list[Job]:
+    """The shards of the study's random models, split by split."""
+    jobs = []
+    for stream, split in enumerate(SPLITS):
+        total, step = getattr(study.storage, split), study.storage.samples_per_shard
+        origin = {"salt": study.salt.model_dump(mode="json"), "stream": stream}
+        for first in range(0, total, step):
+            numbers = list(range(first, min(first + step, total)))
+            jobs.append(Job(f"{split}-{first // step:05d}.h5", split, numbers, origin))
+    return jobs
+
+
+def part_of(jobs: Sequence[Job], part: str) -> list[Job]:
+    """Every n-th job, for one task of a job array: all n parts are all jobs, and no job is in two.
+
+    Args:
+        jobs: all of them, in the order that all tasks agree upon.
+        part: which of how many, such as "3/8", counted from 1.
+
+    Raises:
+        ValueError: there is no such part.
+    """
+    match = re.fullmatch(r"(\d+)/(\d+)", part)
+    number, parts = map(int, match.groups()) if match else (0, 0)
+    if not 1 <= number <= parts:
+        raise ValueError(f"--part {part}: expected i/n with i from 1 to n, such as 3/8")
+    return list(jobs[number - 1 :: parts])
+
+
+def unfinished(study: StudyConfig, jobs: Sequence[Job]) -> list[Job]:
+    """The jobs whose shard is not yet in the study's folder."""
+    return [job for job in jobs if not (study.storage.folder / job.file).exists()]
+
+
+def samples(jobs: Sequence[Job]) -> int:
+    """Samples in the shards of ``jobs``."""
+    return sum(len(job.numbers) for job in jobs)
+
+
+def recipe(study: StudyConfig) -> dict[str, Any]:
+    """What all shards of a folder must share, as plain values. The memory limit changes no record."""
+    return {
+        **Survey(study.grid, study.survey).to_dict(),
+        "physics": study.physics.model_dump(mode="json", exclude={"memory"}),
+        "storage": {"dtype": study.storage.dtype},
+    }

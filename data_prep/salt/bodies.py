@@ -1,0 +1,97 @@
+"""Salt bodies as implicit functions: about the distance from the salt [m], negative inside it.
+
+Bodies are joined by ``smooth_union``, and bent by evaluating them at displaced cells (``warped``), so that
+they have overhangs, which no pair of top and base curves has.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.random import Generator
+
+from data_prep.salt.blocks import Cells, Field, random_field, relief
+
+
+class Point(NamedTuple):
+    """A place in the section [m]."""
+
+    x: float
+    z: float
+
+
+class Place(NamedTuple):
+    """Where the bodies are evaluated [m]: the cells, displaced."""
+
+    x: Field
+    z: Field
+
+
+def warped(rng: Generator, cells: Cells, height: float, roughness: float) -> Place:
+    """Displace the cells by smooth random fields and the salt's top by its roughness.
+
+    Args:
+        rng: where the randomness comes from.
+        cells: the cells.
+        height: standard deviation of the smooth displacement [m].
+        roughness: standard deviation of the coarsest roughness [m], which two finer ones add to; it fades
+            with depth, as the base is smoother.
+    """
+    length, thickness = 0.1 * cells.length, 0.12 * cells.depth
+    x = cells.x + random_field(rng, cells, height, length, thickness)
+    z = cells.z + random_field(rng, cells, height, length, thickness)
+    rough = np.zeros_like(cells.x)
+    for octave in (1.0, 0.5, 0.25):
+        rough += relief(rng, cells.x, octave * roughness, 0.03 * octave * cells.length)
+    return Place(x, z + rough * np.clip(1.3 - cells.z / cells.depth, 0.0, 1.0))
+
+
+def lens(place: Place, centre: Point, length: float, thickness: float, tilt: float = 0.0) -> Field:
+    """A lens with sharp tips; arguments as of ``ellipse``."""
+    dx = place.x - centre.x
+    dz = place.z - centre.z - tilt * dx
+    distance: Field = np.abs(dz) - (1.0 - (dx / (length / 2)) ** 2) * thickness / 2
+    return distance
+
+
+def ellipse(place: Place, centre: Point, length: float, thickness: float, tilt: float = 0.0) -> Field:
+    """An ellipse.
+
+    Args:
+        place: where to evaluate it.
+        centre: its middle [m].
+        length: of its axis along the line [m].
+        thickness: of its axis in depth [m].
+        tilt: metres down per metre along the line, by which its long axis is sheared.
+    """
+    dx = place.x - centre.x
+    dz = place.z - centre.z - tilt * dx
+    radius = np.sqrt((dx / (length / 2)) ** 2 + (dz / (thickness / 2)) ** 2)
+    distance: Field = (radius - 1.0) * min(length, thickness) / 2
+    return distance
+
+
+def stalk(
+    place: Place, top: Point, base: Point, top_width: float, base_width: float, bend: float = 0.0
+) -> Field:
+    """A feeder, peak or keel: a band from one depth to another, as wide as stated in between.
+
+    Args:
+        place: where to evaluate it.
+        top: its upper end [m].
+        base: its lower end [m].
+        top_width: width along the line at the upper end [m]; 0 is a point.
+        base_width: width at the lower end [m].
+        bend: how far the middle of the band lies beside the straight line [m].
+    """
+    down = np.clip((place.z - top.z) / (base.z - top.z), 0.0, 1.0)
+    middle = top.x + (base.x - top.x) * down + bend * 4.0 * down * (1.0 - down)
+    half_width = (top_width + (base_width - top_width) * down) / 2
+    beside = np.abs(place.x - middle) - half_width
+    return np.maximum(beside, np.maximum(top.z - place.z, place.z - base.z))
+
+
+def smooth_union(one: Field, other: Field, radius: float) -> Field:
+    """Join two bodies, and fill the corner between them with a fillet of about ``radius`` [m]."""
+    share = np.clip(0.5 + 0.5 * (other - one) / radius, 0.0, 1.0)
+    joined: Field = other + (one - other) * share - radius * share * (1.0 - share)
+    return joined

@@ -1,0 +1,68 @@
+"""Salt in its surroundings: what the presets with stratified sediments have in common."""
+
+import numpy as np
+from numpy.random import Generator
+
+from data_prep.salt.blocks import Cells, Field, Geology
+from data_prep.salt.sediments import sea_floor, strata
+from data_prep.salt.structure import drag, draw_fault, folds
+from fwi.config import StratifiedPreset
+
+COVER = 0.01
+"""Least cover of sediment over salt, as a share of the section's depth."""
+SHADOW = 0.35
+"""How far below the salt sediments are slowed, as a share of the section's depth."""
+
+
+def stratified(
+    rng: Generator,
+    cells: Cells,
+    preset: StratifiedPreset,
+    salt_distance: Field,
+    salt_depth: float,
+    displacement: Field | float = 0.0,
+    slowing: Field | float = 0.0,
+) -> Geology:
+    """Draw sea floor, structure, sediments and basement about a body of salt.
+
+    Args:
+        rng: where the randomness comes from.
+        cells: the cells.
+        preset: the ranges to draw from.
+        salt_distance: distance from the salt [m], negative inside.
+        salt_depth: about its middle [m]; sediments are slowed below.
+        displacement: what the preset's own structure has moved the strata down [m].
+        slowing: share of its speed that sediment lacks.
+    """
+    floor = sea_floor(rng, cells, preset)
+    displacement = displacement + folds(rng, cells, preset)
+    displacement += drag(cells, salt_distance, rng.uniform(*preset.drag) * cells.depth)
+    healed = []
+    for _ in range(rng.integers(*preset.faults, endpoint=True)):
+        fault = draw_fault(rng, cells, preset)
+        displacement += fault.displacement(cells)
+        thickness, factor = rng.uniform(*preset.stringer_thickness), rng.uniform(*preset.fast_stringer)
+        if rng.random() < preset.healed_fault_share:
+            healed.append((fault.plane(cells, thickness), factor))
+
+    speed = strata(rng, cells, preset, floor, displacement)
+    for plane, factor in healed:
+        speed[plane] *= factor
+    below = np.clip(0.5 + (cells.z - salt_depth) / (0.2 * cells.depth), 0.0, 1.0)
+    near = np.clip(1.0 - np.maximum(salt_distance, 0.0) / (SHADOW * cells.depth), 0.0, 1.0)
+    speed *= (1.0 - slowing) * (1.0 - rng.uniform(*preset.subsalt_slowing) * below * near)
+
+    bottom = rng.uniform(*preset.basement) * cells.depth
+    marker = bottom - rng.uniform(0.02, 0.1) * cells.depth
+    marker_rows = np.abs(cells.z[:, 0] - marker) < rng.uniform(*preset.stringer_thickness) / 2
+    marker_factor = rng.uniform(*preset.fast_stringer)
+    if rng.random() < preset.marker_share:
+        speed[marker_rows] *= marker_factor
+    basement = np.broadcast_to(cells.z >= bottom, speed.shape)
+    speed[basement] = rng.uniform(*preset.basement_speed)
+
+    slowest, fastest = preset.sediment_speeds
+    np.clip(speed, slowest, fastest, out=speed)
+    speed[cells.z < floor] = slowest
+    salt = (salt_distance < 0.0) & ~basement & (cells.z >= floor + COVER * cells.depth)
+    return Geology(speed, salt, rng.uniform(*preset.salt_speed))

@@ -1,0 +1,90 @@
+"""Structure: how far folds, faults and salt have moved the strata.
+
+A displacement field u(z, x), positive downward, says how far a cell's sediment lies below its place in the
+undeformed column: it belongs to the stratum s = z - u. So strata are functions of s alone, and are folded and
+faulted by the field.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.random import Generator
+
+from data_prep.salt.blocks import Cells, Field, Mask, relief
+from fwi.config import StratifiedPreset
+
+SHALLOW_SHARE = 0.2
+"""Share of a fold's height that is there at the surface: it grew while the strata were laid down."""
+TAPER = 0.2
+"""Over which share of the depth a fault gains its throw below its tip, and loses it above its root."""
+DRAG_REACH = 0.55
+"""How far from the salt strata are dragged up, as a share of the section's depth."""
+
+
+class Fault(NamedTuple):
+    """A normal fault: the strata above its inclined plane have slid down."""
+
+    tip: tuple[float, float]
+    """Position and depth of its upper end [m]."""
+    root: float
+    """Depth of its lower end [m]."""
+    slope: float
+    """Metres along the line per metre of depth; positive dips towards the line's end."""
+    throw: float
+    """Vertical offset of the strata across the plane, midway between the ends [m]."""
+    reach: float
+    """Distance from the plane over which the hanging wall's displacement halves [m]."""
+
+    def distance(self, cells: Cells) -> Field:
+        """Distance along the line from the plane into the hanging wall [m]."""
+        plane = self.tip[0] + self.slope * (cells.z - self.tip[1])
+        distance: Field = np.copysign(1.0, self.slope) * (cells.x - plane)
+        return distance
+
+    def displacement(self, cells: Cells) -> Field:
+        """Downward displacement of the strata [m]: all of it in the hanging wall."""
+        ends = np.minimum(cells.z - self.tip[1], self.root - cells.z) / (TAPER * cells.depth)
+        distance = self.distance(cells)
+        moved: Field = self.throw * np.clip(ends, 0.0, 1.0) / (1.0 + (distance / self.reach) ** 2)
+        return np.where(distance > 0.0, moved, 0.0)
+
+    def plane(self, cells: Cells, thickness: float) -> Mask:
+        """The cells within a sheet of the given thickness [m] about the plane."""
+        across = np.abs(self.distance(cells)) / np.hypot(1.0, self.slope)
+        plane: Mask = (across < thickness / 2.0) & (cells.z > self.tip[1]) & (cells.z < self.root)
+        return plane
+
+
+def folds(rng: Generator, cells: Cells, preset: StratifiedPreset) -> Field:
+    """Draw the displacement by regional dip and folding [m]: a vertical shear that grows with depth."""
+    dip = rng.uniform(*preset.dip) * (cells.x - rng.uniform(0.0, cells.length))
+    height = rng.uniform(*preset.folds) * cells.depth
+    shape = dip + relief(rng, cells.x, height, rng.uniform(*preset.fold_length) * cells.length)
+    growth = SHALLOW_SHARE + (1.0 - SHALLOW_SHARE) * cells.z / cells.depth
+    return growth * shape
+
+
+def draw_fault(rng: Generator, cells: Cells, preset: StratifiedPreset) -> Fault:
+    """Draw a fault anywhere in the section, dipping either way."""
+    slope = 1.0 / np.tan(np.radians(rng.uniform(*preset.fault_dip)))
+    tip = rng.uniform(0.05, 0.6) * cells.depth
+    return Fault(
+        tip=(rng.uniform(0.0, 1.0) * cells.length, tip),
+        root=tip + rng.uniform(0.4, 1.2) * cells.depth,
+        slope=max(slope, 1e-3) * rng.choice((-1.0, 1.0)),
+        throw=rng.uniform(*preset.throw) * cells.depth,
+        reach=rng.uniform(0.1, 0.5) * cells.length,
+    )
+
+
+def drag(cells: Cells, salt_distance: Field, height: float) -> Field:
+    """The displacement of strata that rising salt has dragged up [m], negative.
+
+    Args:
+        cells: where to know it.
+        salt_distance: distance from the salt [m], negative inside.
+        height: uplift at the salt [m].
+    """
+    near = np.clip(1.0 - salt_distance / (DRAG_REACH * cells.depth), 0.0, 1.0)
+    lifted: Field = -height * near**2
+    return lifted

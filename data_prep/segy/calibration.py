@@ -1,0 +1,185 @@
+"""Gain and time of records, told from their direct arrival: the one arrival that needs no velocity model."""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from data_prep.segy.placing import GeometryError
+from fwi.config import PhysicsConfig
+from fwi.survey import Survey
+
+Floats = NDArray[np.float64]
+
+NEAR = 4.0
+"""Offsets, from one wavelength or the nearest on, over which the direct arrival is compared [wavelengths]."""
+
+WINDOW = 3.0
+"""Length of the window that holds the direct arrival: the wavelet's, in periods of its peak frequency."""
+
+FOCUS = 0.4
+"""Width of the weight on the wavelet's middle, a Gaussian's standard deviation [periods]."""
+
+EARLIEST, LATEST = -2.0, 0.5
+"""How far from the simulated arrival the recorded one is looked for, in periods; later come reflections."""
+
+FINER = 8
+"""Steps per recorded sample in which times are compared."""
+
+FAINT = 0.05
+"""Share of the largest amplitude below which there is nothing to compare."""
+
+RECOGNISED = 0.5
+"""Correlation of recorded and simulated direct arrivals below which they are not the same thing."""
+
+SPEEDS = 81
+"""Near-surface speeds tried, evenly spread in slowness over the grid's range."""
+
+MOST_TRACES = 400
+"""Traces compared: more tell nothing more."""
+
+TINY = float(np.finfo(np.float64).tiny)
+
+
+class Calibration(NamedTuple):
+    """What brings the recorded direct arrival onto the simulated one."""
+
+    gain: float
+    """Factor of the amplitudes; positive, whatever the polarity."""
+    shift: float
+    """To be added to the records' times [s]."""
+    speed: float
+    """Near-surface speed that the arrival's moveout tells [m/s], within the grid's range."""
+    correlation: float
+    """Mean correlation of recorded and simulated arrival; negative for opposite polarity."""
+    spread: tuple[float, float]
+    """16th and 84th percentile of the single traces' gains."""
+    offsets: tuple[float, float]
+    """Nearest and furthest trace compared [m]."""
+    traces: int
+    """Traces compared."""
+
+
+class _Comparison(NamedTuple):
+    """Records against simulated arrivals, at many lags."""
+
+    lag: Floats
+    """Of the recorded behind the simulated arrival [s], shape ``(lag,)``."""
+    correlation: Floats
+    """Shape ``(trace, lag)``."""
+    gain: Floats
+    """Simulated by recorded amplitude, shape ``(trace, lag)``."""
+
+
+def calibrate(gathers: NDArray[np.float32], survey: Survey, physics: PhysicsConfig) -> Calibration:
+    """Compare the direct arrival of records with one simulated in a homogeneous model.
+
+    Speed and time are those at which all near traces correlate best on average: a single trace may well
+    correlate better a cycle off.
+
+    Args:
+        gathers: records on the survey, shape ``(shot, time, receiver)``.
+        survey: the survey.
+        physics: how to simulate.
+
+    Raises:
+        GeometryError: no direct arrival is recognised.
+    """
+    shot, receiver = _near(survey)
+    offset = np.abs(survey.receiver_x - survey.shot_x[:, None])[shot, receiver]
+    records = gathers[shot, :, receiver].astype(np.float64)
+    slowest, fastest = survey.grid.velocity
+    speed, tried = slowest, np.linspace(1 / slowest, 1 / fastest, SPEEDS)
+    for slowness in (tried, None):  # once to tell the speed, and once more simulated at that speed
+        simulated = _direct_arrivals(survey, physics, speed)[shot, :, receiver].astype(np.float64)
+        compared = _compare(records, simulated, offset, speed, survey)
+        moveouts = offset * (np.array([0.0]) if slowness is None else slowness - 1 / speed)[:, None]
+        best, shift, correlation, gain = _together(compared, moveouts, survey)
+        if abs(correlation) < RECOGNISED:
+            raise GeometryError(
+                f"no direct arrival is recognised at offsets of {offset.min():.4g} .. {offset.max():.4g} m: "
+                f"its correlation with the simulated one is {abs(correlation):.2f}, of {RECOGNISED} "
+                "needed; compare survey.wavelet.frequency with the records, or state --gain and --shift"
+            )
+        speed = speed if slowness is None else float(np.clip(1 / slowness[best], slowest, fastest))
+    low, middle, high = (float(value) for value in np.percentile(gain, [16, 50, 84]))
+    offsets = float(offset.min()), float(offset.max())
+    return Calibration(middle, shift, speed, correlation, (low, high), offsets, len(offset))
+
+
+def _near(survey: Survey) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Shot and receiver of the traces to compare, shape ``(trace,)`` each."""
+    offset = np.abs(survey.receiver_x - survey.shot_x[:, None])
+    slowest = survey.grid.velocity[0]
+    wavelength = slowest / survey.config.wavelet.frequency
+    nearest = max(wavelength, float(offset.min()))
+    furthest = nearest + NEAR * wavelength
+    recorded = slowest * (survey.time[-1] - WINDOW / survey.config.wavelet.frequency)
+    near = (offset >= nearest) & (offset <= min(furthest, recorded))
+    if not near.any():
+        raise GeometryError(
+            f"no receiver records the whole direct arrival at an offset of {nearest:.4g} .. {furthest:.4g} m"
+            "; take a longer survey.nt, or state --gain and --shift"
+        )
+    pairs = np.argwhere(near)
+    kept = pairs[np.linspace(0, len(pairs) - 1, min(MOST_TRACES, len(pairs))).astype(int)]
+    return kept[:, 0], kept[:, 1]
+
+
+def _direct_arrivals(survey: Survey, physics: PhysicsConfig, speed: float) -> NDArray[np.float32]:
+    """Records of the survey over a homogeneous model, shape ``(shot, time, receiver)``."""
+    import torch
+
+    from fwi.physics import Propagator
+
+    model = torch.full((1, survey.grid.nz, survey.grid.nx), speed)
+    with torch.inference_mode():
+        records: NDArray[np.float32] = Propagator(survey, physics)(model)[0].numpy()
+    return records
+
+
+def _compare(records: Floats, simulated: Floats, offset: Floats, speed: float, survey: Survey) -> _Comparison:
+    dt, period = survey.recorded_dt / FINER, 1 / survey.config.wavelet.frequency
+    slowest, fastest = survey.grid.velocity
+    earlier = EARLIEST * period - offset.max() * (1 / slowest - 1 / fastest)
+    later = LATEST * period + offset.max() * (1 / slowest - 1 / fastest)
+    before, after, window = round(-earlier / dt), round(later / dt), round(WINDOW * period / dt)
+    sample = np.arange(window)
+    correlation, gain = np.empty((2, len(records), before + after + 1))
+    for i, (record, template) in enumerate(zip(_finer(records), _finer(simulated), strict=True)):
+        first = round(offset[i] / speed / dt)
+        wave = np.pad(template, (0, window))[first : first + window]
+        middle = (wave**2 * sample).sum() / (wave**2).sum()
+        weight = np.exp(-0.5 * ((sample - middle) * dt / (FOCUS * period)) ** 2)
+        padded = np.pad(record, (before, after + window))[first : first + before + after + window]
+        slices = np.lib.stride_tricks.sliding_window_view(padded, window)
+        own, size = np.sqrt(wave**2 @ weight), np.sqrt(slices**2 @ weight)
+        correlation[i] = slices @ (weight * wave) / own / np.maximum(size, FAINT * size.max() + TINY)
+        gain[i] = own / np.maximum(size, TINY)
+    return _Comparison((np.arange(before + after + 1) - before) * dt, correlation, gain)
+
+
+def _together(compared: _Comparison, moveouts: Floats, survey: Survey) -> tuple[int, float, float, Floats]:
+    """Which moveout, ``(moveout, trace)`` [s], and shift suit all traces best, with their gains."""
+    lag, period = compared.lag, 1 / survey.config.wavelet.frequency
+    step = lag[1] - lag[0]
+    common = np.flatnonzero((lag >= EARLIEST * period) & (lag <= LATEST * period))
+    trace = np.arange(len(compared.correlation))[:, None]
+    means = np.array(
+        [
+            compared.correlation[trace, (common + np.rint(each / step).astype(int)[:, None])].mean(axis=0)
+            for each in moveouts
+        ]
+    )
+    best, at = (int(i) for i in np.unravel_index(np.abs(means).argmax(), means.shape))
+    of_traces = common[at] + np.rint(moveouts[best] / step).astype(int)
+    gain = compared.gain[trace[:, 0], of_traces]
+    return best, -float(lag[common[at]]), float(means[best, at]), gain
+
+
+def _finer(traces: Floats) -> Floats:
+    """Traces, shape ``(trace, time)``, resampled ``FINER`` times finer."""
+    nt = traces.shape[1]
+    padded = np.pad(traces, ((0, 0), (0, nt)))  # so that the end does not run into the beginning
+    finer: Floats = FINER * np.fft.irfft(np.fft.rfft(padded), 2 * nt * FINER)[:, : nt * FINER]
+    return finer

@@ -1,0 +1,104 @@
+"""Where SEG-Y trace headers keep what, and how their values are read.
+
+Bytes are counted from 1, as the standard does (SEG Technical Standards Committee: SEG-Y revision 1, 2002).
+"""
+
+from typing import Annotated, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from fwi.config import Section
+
+TRACE_HEADER = 240
+"""Bytes of a trace header."""
+
+Order = Literal[">", "<"]
+"""Byte order: big endian, little endian."""
+Byte = Annotated[int, Field(ge=0, le=TRACE_HEADER - 3)]
+
+
+class SegyError(ValueError):
+    """A file that cannot be used as SEG-Y or SU; the message says what is wrong, where, and the remedy."""
+
+
+class HeaderBytes(Section):
+    """Where in a trace header each value is: its first byte, counted from 1; 0 if the file does not have it.
+
+    A value is as wide as the standard's field that starts at its byte, and four bytes wide elsewhere; numbers
+    of samples and intervals are always two bytes wide, without sign.
+    """
+
+    shot: Byte = 9
+    """What tells the shots apart: the field record. 0: the source's coordinates do."""
+    trace_kind: Byte = 29
+    """Code of what the trace is: 2 dead, 3 to 8 dummy, time break, sweep and the like."""
+    source_x: Byte = 73
+    """Source coordinate X."""
+    source_y: Byte = 77
+    """Source coordinate Y."""
+    receiver_x: Byte = 81
+    """Receiver group coordinate X."""
+    receiver_y: Byte = 85
+    """Receiver group coordinate Y."""
+    coordinate_scalar: Byte = 71
+    """Scalar of the coordinates: a multiplier if positive, a divisor if negative."""
+    coordinate_units: Byte = 89
+    """Code of the coordinates' unit: 1 lengths, 2 seconds of arc, 3 degrees, 4 degrees, minutes, seconds."""
+    source_depth: Byte = 49
+    """Depth of the source below the surface, positive downward."""
+    source_elevation: Byte = 45
+    """Elevation of the surface at the source, positive upward."""
+    receiver_depth: Byte = 0
+    """Depth of the receiver, positive downward; the standard has none."""
+    receiver_elevation: Byte = 41
+    """Elevation of the receiver group, positive upward."""
+    elevation_scalar: Byte = 69
+    """Scalar of elevations and depths."""
+    samples: Byte = 115
+    """Samples in the trace."""
+    interval: Byte = 117
+    """Sample interval [microseconds]."""
+    delay: Byte = 109
+    """Time from the shot to the first sample [ms]."""
+    time_scalar: Byte = 215
+    """Scalar of the delay."""
+
+
+Columns = dict[str, NDArray[np.int32]]
+"""By name in ``HeaderBytes`` the values of all traces, shape ``(trace,)``."""
+
+STANDARD = HeaderBytes()
+"""Revision 1."""
+
+
+def width(name: str, byte: int) -> str:
+    """The numpy type, without byte order, of the value that starts at a byte."""
+    if name in ("samples", "interval"):
+        return "u2"
+    two = byte in (
+        *range(29, 37, 2),
+        69,
+        71,
+        *range(89, 181, 2),
+        201,
+        203,
+        *range(209, 219, 2),
+        223,
+        229,
+        231,
+    )
+    return "i2" if two else "i4"
+
+
+def scaled(values: NDArray[np.generic], scalar: NDArray[np.int32]) -> NDArray[np.float64]:
+    """Apply the standard's scalars: negative ones divide, positive ones multiply, and 0 is as good as 1."""
+    factor = np.where(scalar == 0, 1, np.abs(scalar.astype(np.float64)))
+    found: NDArray[np.float64] = np.where(scalar < 0, values / factor, values * factor)
+    return found
+
+
+def present(column: NDArray[np.int32]) -> list[int]:
+    """The different values of a header, ascending, without 0, which stands for an empty one."""
+    return [int(value) for value in np.unique(column) if value]

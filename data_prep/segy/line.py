@@ -1,0 +1,58 @@
+"""The straight line on the map that a 2-D survey is taken to lie on."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Places = NDArray[np.complex128]
+"""Places on the map [m], east + 1j * north: what turns a place is a multiplication."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line on the map, along which positions are measured.
+
+    Args:
+        origin: east and north of the position 0 [m].
+        azimuth: where the line heads, clockwise from north [degrees].
+    """
+
+    origin: tuple[float, float]
+    azimuth: float
+
+    @classmethod
+    def through(cls, places: Places) -> "Line":
+        """The line that fits places best.
+
+        It runs east, or north if it is steeper than northeast, and begins where they do. Where all have one
+        northing (or easting), positions along it are the easting (or northing) itself.
+        """
+        if (places.imag == places.imag[0]).all():
+            return cls((0.0, float(places.imag[0])), 90.0)
+        if (places.real == places.real[0]).all():
+            return cls((float(places.real[0]), 0.0), 0.0)
+        middle = places.mean()
+        # The principal axis: squares of opposite directions agree, so their sum points along twice its angle.
+        heading = np.sqrt(((places - middle) ** 2).sum())
+        angle = float(np.angle(heading))
+        if abs(angle) > math.pi / 4:
+            angle = abs(angle) if angle > 0 else angle + math.pi
+        turn = np.exp(1j * angle)
+        origin = middle + turn * ((places - middle) / turn).real.min()
+        return cls((float(origin.real), float(origin.imag)), (90 - math.degrees(angle)) % 360)
+
+    def project(self, places: Places) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Positions along the line and, to its left, off it [m]."""
+        turned = (places - complex(*self.origin)) / self._heading
+        return turned.real, turned.imag
+
+    def places(self, x: NDArray[np.float64]) -> Places:
+        """Where on the map positions along the line are."""
+        return np.asarray(complex(*self.origin) + x * self._heading, np.complex128)
+
+    @property
+    def _heading(self) -> complex:
+        exact = {90.0: 1 + 0j, 0.0: 1j}  # so that eastings and northings stay the numbers they are
+        return exact.get(self.azimuth) or complex(np.exp(1j * math.radians(90 - self.azimuth)))

@@ -1,0 +1,167 @@
+"""Recorded traces onto a survey: filtered, resampled in time, and interpolated to its receivers.
+
+All of it is done on the traces' spectrum within the wavelet's band: a record of any sample interval and start
+is summed to frequencies, brought to the receivers wanted, and summed back at the survey's times. Nothing is
+resampled twice.
+"""
+
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from data_prep.segy.placing import GeometryError, Placement
+from data_prep.segy.shots import SegyShots
+from fwi.survey import HIGHEST_FREQUENCY, Survey
+
+Floats = NDArray[np.float64]
+Complex = NDArray[np.complex128]
+
+Spreading = Literal["line", "point"]
+"""What the records' amplitudes are of: a line source, as in 2-D simulation, or a point source, as at sea."""
+
+PASSED = (0.25, HIGHEST_FREQUENCY)
+"""Multiples of the peak frequency between which records pass unchanged: the wavelet's band."""
+
+STOPPED = (0.1, 3.2)
+"""Multiples of the peak frequency below and above which nothing passes."""
+
+RINGING = 10.0
+"""Periods of the peak frequency after which the filter, a cosine from 0.1 to 0.25 of it, has died away."""
+
+ON_RECEIVER = 0.01
+"""Distance in cells below which a receiver is where it was recorded."""
+
+NEIGHBOURS = 16
+"""Recorded traces from which one is interpolated."""
+
+NOISE = 0.001
+"""Share of a trace's energy that interpolation takes for noise; keeps it from amplifying what is none."""
+
+MISSING_SHARE = 0.1
+"""Largest share of the survey's times for which there may be no record."""
+
+
+def bring(
+    file: SegyShots,
+    placement: Placement,
+    survey: Survey,
+    *,
+    spreading: Spreading = "line",
+    shift: float = 0.0,
+) -> NDArray[np.float32]:
+    """Bring one survey's worth of recorded shots onto it.
+
+    Args:
+        file: the recorded shots, read one at a time.
+        placement: where the survey lies on the line.
+        survey: the survey wanted.
+        spreading: ``point`` turns a point source's amplitudes and phase into a line source's, up to a factor.
+        shift: added to the records' times [s].
+
+    Returns:
+        Gathers, shape ``(shot, time, receiver)``, in the file's units.
+    """
+    frequency, taper, recorded_time = _band(file, survey, shift)
+    to_frequency = np.exp(-2j * np.pi * frequency[:, None] * recorded_time)
+    if spreading == "point":
+        taper = taper / np.sqrt(1j * frequency)
+    step = frequency[1] - frequency[0]
+    to_time = 2 * step * file.dt * np.exp(2j * np.pi * np.outer(survey.time - shift, frequency))
+    gathers = np.empty(survey.gather_shape, np.float32)
+    for i, shot in enumerate(placement.shots):
+        traces = file.read(shot.number).astype(np.float64)
+        if spreading == "point":
+            traces *= np.sqrt(recorded_time.clip(min=0))[:, None]
+        spectrum = taper[:, None] * (to_frequency @ traces)
+        wanted = placement.receiver_x(survey, i)
+        on_receivers = interpolate(spectrum, frequency, shot.receiver_x, wanted, survey)
+        gathers[i] = (to_time @ on_receivers).real
+    return gathers
+
+
+def interpolate(spectrum: Complex, frequency: Floats, x: Floats, wanted: Floats, survey: Survey) -> Complex:
+    r"""Interpolate traces along the line, assuming no arrival slower than the survey's slowest speed.
+
+    Among all wavefields whose wavenumbers at frequency f are up to :math:`f / v_{min}`, the smallest one that
+    passes through the nearest recorded traces (Yen, 1956). What is sampled twice per wavelength comes out
+    exact up to ``NOISE``, in irregular spacing too. Missed are the near field, half a wavelength about the
+    source, and across a dead trace what is slow and of high frequency.
+
+    Args:
+        spectrum: traces, shape ``(frequency, trace)``.
+        frequency: shape ``(frequency,)`` [Hz].
+        x: their positions, ascending [m].
+        wanted: positions wanted [m].
+        survey: gives the slowest speed and the cell size.
+
+    Returns:
+        Shape ``(frequency, wanted)``.
+    """
+    distance = np.abs(wanted[:, None] - x)
+    if (distance.min(axis=1) < ON_RECEIVER * survey.grid.spacing).all():
+        return spectrum[:, distance.argmin(axis=1)]
+    chosen = np.argsort(distance, axis=1)[:, :NEIGHBOURS]
+    near = x[chosen]
+    found = np.empty((len(frequency), len(wanted)), np.complex128)
+    damping = NOISE * np.eye(near.shape[1])
+    for k, f in enumerate(frequency):
+        bandwidth = 2 * f / survey.grid.velocity[0]
+        between = np.sinc(bandwidth * (near[:, :, None] - near[:, None, :])) + damping
+        towards = np.sinc(bandwidth * (near - wanted[:, None]))
+        weights = np.linalg.solve(between, towards[:, :, None])[:, :, 0]
+        found[k] = (weights * spectrum[k, chosen]).sum(axis=1)
+    return found
+
+
+def missing_times(file: SegyShots, survey: Survey, shift: float) -> str:
+    """Which of the survey's times have no record, in words; empty if all have.
+
+    Raises:
+        GeometryError: it is too large a share of them, or the file's sampling is too coarse for the wavelet.
+    """
+    highest, nyquist = HIGHEST_FREQUENCY * survey.config.wavelet.frequency, 0.5 / file.dt
+    if nyquist < highest * (1 - 1e-9):
+        raise GeometryError(
+            f"{file.path}: samples every {file.dt:g} s hold nothing above {nyquist:g} Hz, and the wavelet "
+            f"reaches {highest:g} Hz; take a survey.wavelet.frequency <= {nyquist / HIGHEST_FREQUENCY:.3g} Hz"
+        )
+    first, last = file.start + shift, file.start + (file.nt - 1) * file.dt + shift
+    end = float(survey.time[-1])
+    # Before the shot nothing is to be recorded: a shift leaves silence there, a late first sample a gap.
+    early, late = min(max(file.start, 0.0), end), end - min(max(last, 0.0), end)
+    if early + late < survey.recorded_dt:
+        return ""
+    said = f"the records last from {first:.4g} to {last:.4g} s, the survey from 0 to {end:.4g} s"
+    if early + late > MISSING_SHARE * end:
+        fitting = int(last / survey.config.dt) + 1
+        remedy = f"take survey.nt {fitting}" if early < late else "they begin too late"
+        raise GeometryError(
+            f"{file.path}: {said}: {100 * (early + late) / end:.0f} % of it is not recorded, and at most "
+            f"{100 * MISSING_SHARE:.0f} % is padded with zeros; {remedy}"
+        )
+    return f"{said}: the rest is zero"
+
+
+def _band(file: SegyShots, survey: Survey, shift: float) -> tuple[Floats, Floats, Floats]:
+    """Frequencies of the band [Hz] with the filter's factors, and the times of the recorded samples [s]."""
+    peak = survey.config.wavelet.frequency
+    recorded: Floats = file.start + np.arange(file.nt, dtype=np.float64) * file.dt
+    begin, end = min(recorded[0], -shift), max(recorded[-1], survey.time[-1] - shift)
+    period = end - begin + RINGING / peak
+    stop = STOPPED[1] * peak
+    passed = PASSED[1] * peak
+    if survey.aliases:  # as the simulation records such a survey
+        stop = min(stop, 0.5 / survey.recorded_dt)
+        passed = min(passed, 0.6 * stop)
+    stop = min(stop, 0.5 / file.dt)
+    frequency: Floats = np.arange(1, int(stop * period) + 1, dtype=np.float64) / period
+    rise = _ramp(frequency, STOPPED[0] * peak, PASSED[0] * peak)
+    fall = 1 - _ramp(frequency, min(passed, 0.95 * stop), stop)
+    kept = rise * fall > 0
+    return frequency[kept], (rise * fall)[kept], recorded
+
+
+def _ramp(frequency: Floats, low: float, high: float) -> Floats:
+    ramp: Floats = 0.5 - 0.5 * np.cos(np.pi * ((frequency - low) / (high - low)).clip(0, 1))
+    return ramp

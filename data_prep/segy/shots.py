@@ -1,0 +1,272 @@
+"""Shot gathers of a SEG-Y or SU file with their geometry: headers are scanned, samples read as needed."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from data_prep.segy import geometry, timing
+from data_prep.segy.headers import STANDARD, Columns, HeaderBytes, SegyError
+from data_prep.segy.layout import Layout, detect
+from data_prep.segy.line import Line, Places
+from data_prep.segy.samples import decode
+from data_prep.segy.traces import read_columns, read_traces
+
+SAME_PLACE = 0.01
+"""Closer than this [m], two receivers of a shot are one receiver twice."""
+
+REGULAR = 0.02
+"""Share of the usual distance between neighbours by which distances may differ and still be even."""
+
+LISTED = 8
+"""Numbers of traces to name where there may be many."""
+
+
+@dataclass(frozen=True, eq=False)
+class Shot:
+    """One shot and its receivers.
+
+    Args:
+        number: what the file calls it: the field record, or where that is no use, 1 and up along the line.
+        x: position of the source along the line [m].
+        depth: of the source below the datum [m].
+        receiver_x: positions of the receivers [m], ascending, shape ``(receiver,)``.
+        receiver_depth: of the receivers [m], shape ``(receiver,)``.
+        traces: their traces in the file, counted from 0, shape ``(receiver,)``.
+    """
+
+    number: int
+    x: float
+    depth: float
+    receiver_x: NDArray[np.float64]
+    receiver_depth: NDArray[np.float64]
+    traces: NDArray[np.int64]
+
+    @property
+    def offset(self) -> NDArray[np.float64]:
+        """How far ahead of the source the receivers are, negative behind it [m], shape ``(receiver,)``."""
+        return self.receiver_x - self.x
+
+
+@dataclass(frozen=True, eq=False)
+class SegyShots:
+    """The gathers of a file. Dead traces are in no gather: nothing was recorded where they are.
+
+    Args:
+        layout: how the file is laid out.
+        dt: sample interval [s].
+        start: time of the first sample after the shot [s].
+        line: the line on the map that positions are measured along.
+        shots: in order of their position.
+        dead: the dead traces, counted from 0, shape ``(trace,)``.
+        findings: what is odd about the file and what was done about it, each in a sentence.
+    """
+
+    layout: Layout
+    dt: float
+    start: float
+    line: Line
+    shots: tuple[Shot, ...]
+    dead: NDArray[np.int64]
+    findings: tuple[str, ...]
+
+    @property
+    def path(self) -> Path:
+        """The file."""
+        return self.layout.path
+
+    @property
+    def nt(self) -> int:
+        """Samples per trace."""
+        return self.layout.nt
+
+    def read(self, number: int) -> NDArray[np.float32]:
+        """Read one shot's gather, and nothing else of the file.
+
+        Args:
+            number: a shot's ``number``.
+
+        Returns:
+            Samples, shape ``(time, receiver)``.
+
+        Raises:
+            SegyError: no such shot, a sample is NaN or infinite, or the file has changed.
+        """
+        shot = next((shot for shot in self.shots if shot.number == number), None)
+        if shot is None:
+            known = ", ".join(str(shot.number) for shot in self.shots[:LISTED])
+            raise SegyError(f"{self.path}: no shot {number} among its {len(self.shots)}: {known} ...")
+        samples = decode(read_traces(self.layout, shot.traces), self.layout.format, self.layout.order)
+        bad = ~np.isfinite(samples)
+        if bad.any():
+            receiver, sample = (int(i) for i in np.argwhere(bad)[0])
+            raise SegyError(
+                f"{self.path}: trace {shot.traces[receiver] + 1} (shot {number}, receiver at "
+                f"{shot.receiver_x[receiver]:g} m) has {samples[receiver, sample]} at sample {sample + 1}; "
+                f"{bad.any(axis=1).sum()} of the shot's {len(bad)} traces have such samples. If it is most "
+                f"of them, the format is not what the header says ({self.layout}): correct it; else mute "
+                "these traces or leave them out"
+            )
+        return np.ascontiguousarray(samples.T)
+
+
+def open_shots(path: Path, bytes: HeaderBytes = STANDARD) -> SegyShots:
+    """Scan a file of shot gathers, a bounded piece of it at a time.
+
+    Args:
+        path: SEG-Y, or SU (Seismic Unix).
+        bytes: where trace headers keep what.
+
+    Raises:
+        SegyError: the file is no SEG-Y or SU, is damaged, or has headers that contradict each other or do not
+            give the geometry; the message says where and how to mend it.
+    """
+    layout = detect(path, bytes)
+    columns, silent = read_columns(layout, bytes)
+    findings = list(layout.findings)
+
+    timing.check_samples(layout, columns, bytes, findings)
+    dt = timing.interval(layout, columns, bytes, findings)
+    live, dead = _live(layout, columns, silent, findings)
+    columns = {name: column[live] for name, column in columns.items()}
+    start = timing.start(layout, columns, bytes, findings)
+
+    source, receiver = geometry.places(layout, columns, bytes, findings)
+    line, source_x, receiver_x = geometry.on_line(layout, source, receiver, findings)
+    source_depth, receiver_depth = geometry.depths(layout, columns, bytes, findings)
+    numbers, named = geometry.group(columns["shot"], source, bytes, findings)
+
+    shots = []
+    order = np.lexsort((receiver_x, numbers))
+    for members in np.split(order, np.flatnonzero(np.diff(numbers[order])) + 1):
+        number = int(numbers[members[0]])
+        _refuse_two_sources(layout, number, source[members], source_depth[members], bytes)
+        _refuse_duplicates(layout, number, receiver_x[members], live[members], bytes)
+        x, depth = float(source_x[members[0]]), float(source_depth[members[0]])
+        shots.append(Shot(number, x, depth, receiver_x[members], receiver_depth[members], live[members]))
+    shots.sort(key=lambda shot: (shot.x, shot.number))
+    if not named:
+        shots = [replace(shot, number=number) for number, shot in enumerate(shots, start=1)]
+    return SegyShots(layout, dt, start, line, tuple(shots), dead, (*findings, *_irregular(shots)))
+
+
+def report(shots: SegyShots) -> str:
+    """Say what a file holds and what is odd about it, before anything is done with it.
+
+    Returns:
+        Lines of text: format, shots, receivers, offsets, time axis, line, traces and dead ones, findings.
+    """
+    x, depth = np.array([(shot.x, shot.depth) for shot in shots.shots]).T
+    counts = np.array([len(shot.traces) for shot in shots.shots])
+    receiver_x, receiver_depth, offset, spacing = (
+        np.concatenate(values)
+        for values in zip(
+            *((s.receiver_x, s.receiver_depth, s.offset, np.diff(s.receiver_x)) for s in shots.shots),
+            strict=True,
+        )
+    )
+    (east, north), azimuth = shots.line.origin, shots.line.azimuth
+    end = shots.start + (shots.nt - 1) * shots.dt
+    texts = {
+        "shots": f"{len(x)}, x {_span(x)} m{_apart(np.diff(x))}, depth {_span(depth)} m",
+        "receivers": (
+            f"{_span(counts)} per shot, x {_span(receiver_x)} m{_apart(spacing)}, "
+            f"depth {_span(receiver_depth)} m"
+        ),
+        "offsets": f"{_span(offset)} m from source to receiver, the nearest {np.abs(offset).min():g} m",
+        "time": f"{shots.nt} samples every {shots.dt * 1e3:g} ms, {shots.start:g} .. {end:g} s",
+        "line": f"x = 0 is at ({east:g}, {north:g}) m; heads {azimuth:.1f} degrees from north",
+        "traces": f"{shots.layout.traces}, {len(shots.dead)} of them dead",
+        "odd": "\n".join(["nothing"] if not shots.findings else shots.findings).replace(
+            "\n", "\n" + 13 * " "
+        ),
+    }
+    lines = [f"  {name:<10} {text}" for name, text in texts.items()]
+    return "\n".join([f"{shots.path}: {shots.layout}", *lines])
+
+
+def _live(
+    layout: Layout, columns: Columns, silent: NDArray[np.bool_], findings: list[str]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The traces that recorded something, and the dead ones among those that should have."""
+    kind = columns["trace_kind"]
+    auxiliary = (kind >= 3) & (kind <= 8)
+    lost = (silent | (kind == 2)) & ~auxiliary
+    live, dead = np.flatnonzero(~lost & ~auxiliary), np.flatnonzero(lost)
+    if not live.size:
+        raise SegyError(
+            f"{layout.path}: none of the {layout.traces} traces has a signal: {len(dead)} are dead (all "
+            f"zero, or marked so), {auxiliary.sum()} auxiliary; export the file again"
+        )
+    if auxiliary.any():
+        findings.append(
+            f"{auxiliary.sum()} auxiliary traces (trace identification code 3 to 8) are left out: "
+            f"{_listed(np.flatnonzero(auxiliary))}"
+        )
+    if dead.size:
+        findings.append(f"{dead.size} dead traces (all zero, or marked so) are left out: {_listed(dead)}")
+    return live, dead
+
+
+def _refuse_two_sources(
+    layout: Layout, number: int, source: Places, depth: NDArray[np.float64], bytes: HeaderBytes
+) -> None:
+    places = np.unique(source)
+    if len(places) > 1:
+        what = " and ".join(f"({place.real:g}, {place.imag:g})" for place in places[:2])
+    elif np.ptp(depth):
+        what = f"at depths of {depth.min():g} and {depth.max():g}"
+    else:
+        return
+    raise SegyError(
+        f"{layout.path}: shot {number} has more than one source, such as {what} m; correct the headers, "
+        f"or group the traces by another byte than {bytes.shot}: 17 may hold the source point, and 0 goes by "
+        "the source's coordinates"
+    )
+
+
+def _refuse_duplicates(
+    layout: Layout, number: int, x: NDArray[np.float64], traces: NDArray[np.int64], bytes: HeaderBytes
+) -> None:
+    same = np.flatnonzero(np.diff(x) < SAME_PLACE)
+    if same.size:
+        one, two = sorted(int(trace) + 1 for trace in traces[same[0] : same[0] + 2])
+        raise SegyError(
+            f"{layout.path}: shot {number} has {same.size} receivers twice: traces {one} and {two} are both "
+            f"at {x[same[0]]:g} m; remove one of each (of several components keep one), or group the traces "
+            f"by another byte than {bytes.shot}"
+        )
+
+
+def _irregular(shots: list[Shot]) -> list[str]:
+    """What is odd about how shots and receivers are spread."""
+    findings = []
+    steps = np.diff([shot.x for shot in shots])
+    together = np.flatnonzero(steps < SAME_PLACE)
+    if together.size:
+        one, two = shots[together[0]], shots[together[0] + 1]
+        findings.append(f"shots share a place, such as {one.number} and {two.number} at {one.x:g} m")
+    spacing = np.concatenate([np.diff(shot.receiver_x) for shot in shots])
+    for who, found in (("shots", steps), ("receivers", spacing)):
+        if found.size and np.ptp(found) > REGULAR * np.median(found):
+            findings.append(f"{who} are not evenly spread: {_span(found)} m{_apart(found)} as a rule")
+    counts = [len(shot.traces) for shot in shots]
+    if len(set(counts)) > 1:
+        fewest = shots[int(np.argmin(counts))]
+        findings.append(f"shots have {_span(np.array(counts))} receivers, the fewest shot {fewest.number}")
+    return findings
+
+
+def _span(values: NDArray[np.generic]) -> str:
+    low, high = values.min(), values.max()
+    return f"{low:g}" if low == high else f"{low:g} .. {high:g}"
+
+
+def _apart(steps: NDArray[np.float64]) -> str:
+    return f", {np.median(steps):g} m apart" if steps.size else ""
+
+
+def _listed(traces: NDArray[np.int64]) -> str:
+    """Numbers of traces, counted from 1 as people do."""
+    return ", ".join(map(str, traces[:LISTED] + 1)) + (" ..." if len(traces) > LISTED else "")

@@ -1,0 +1,207 @@
+"""SEG-Y shots as samples of a study: what is done to them, said in sentences, and the jobs that do it."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from data_prep.jobs import Job
+from data_prep.segy import regularise
+from data_prep.segy.calibration import Calibration, calibrate
+from data_prep.segy.placing import Placement, depths, place, reach, slide, to_nearest
+from data_prep.segy.regularise import Spreading, bring, missing_times
+from data_prep.segy.shots import SegyShots
+from fwi.config import Split, StudyConfig
+from fwi.files import sha256
+from fwi.survey import Survey
+
+ON_TIME = 0.25
+"""Periods of the peak frequency within which the direct arrival is on time and is not shifted."""
+
+
+@dataclass(frozen=True, eq=False)
+class SegyLine:
+    """Records of a file on a study's survey, a sample for each place of the survey on the line.
+
+    Args:
+        file: the recorded shots, read as needed.
+        survey: the survey.
+        placements: where the survey lies, a place per sample.
+        spreading: what the recorded amplitudes are of.
+        gain: factor of the amplitudes.
+        shift: added to the records' times [s].
+        changes: what was and will be done to the records, each in a sentence.
+    """
+
+    file: SegyShots
+    survey: Survey
+    placements: tuple[Placement, ...]
+    spreading: Spreading
+    gain: float
+    shift: float
+    changes: tuple[str, ...]
+
+    def velocity(self, numbers: Sequence[int]) -> None:
+        """None: nobody knows the model of field records."""
+
+    def gathers(self, numbers: Sequence[int]) -> NDArray[np.float32]:
+        """Records by the number of their place, shape ``(sample, shot, time, receiver)``."""
+        brought = [
+            bring(self.file, self.placements[number], self.survey, spreading=self.spreading, shift=self.shift)
+            for number in numbers
+        ]
+        return np.float32(self.gain) * np.stack(brought)
+
+
+def prepare(
+    file: SegyShots,
+    study: StudyConfig,
+    *,
+    start: float | None = None,
+    every: float | None = None,
+    spreading: Spreading = "line",
+    gain: float | None = None,
+    shift: float | None = None,
+) -> SegyLine:
+    """Lay a study's survey on a file's line, and find what brings its records onto the simulation's scale.
+
+    Args:
+        file: the recorded shots.
+        study: the study.
+        start: position on the file's line of the survey's x = 0 [m]; the best fit if not given.
+        every: distance between samples along the line [m]; one sample if not given.
+        spreading: ``line`` for records of 2-D simulation, ``point`` for those of the field.
+        gain: factor of the amplitudes; measured on the direct arrival if not given.
+        shift: to be added to the records' times [s]; measured likewise.
+
+    Raises:
+        GeometryError: the survey does not fit the records; the message gives the numbers.
+    """
+    survey = Survey(study.grid, study.survey)
+    survey.check(study.physics.order)
+    missing_times(file, survey, 0.0)
+    first = place(file, survey, start)
+    places = [first] if every is None else slide(file, survey, first, every)
+    measured = None
+    if gain is None or shift is None:
+        measured = calibrate(bring(file, first, survey, spreading=spreading), survey, study.physics)
+    if shift is None and measured is not None:
+        on_time = abs(measured.shift) <= ON_TIME / survey.config.wavelet.frequency
+        shift = 0.0 if on_time else round(measured.shift, 4)
+    chosen_shift = shift or 0.0
+    if gain is None and measured is not None:
+        gain = float(f"{measured.gain:.6g}")
+    chosen_gain = 1.0 if gain is None else gain
+    changes = [
+        *_placed(survey, places),
+        *_filtered(file, survey, spreading),
+        *_in_time(file, survey, chosen_shift, measured),
+        *_scaled(chosen_gain, measured),
+    ]
+    used = {shot.number for placement in places for shot in placement.shots}
+    file = replace(file, shots=tuple(shot for shot in file.shots if shot.number in used))
+    return SegyLine(file, survey, tuple(places), spreading, chosen_gain, chosen_shift, tuple(changes))
+
+
+def jobs(study: StudyConfig, line: SegyLine, split: Split) -> list[Job]:
+    """The shards that would hold a file's records."""
+    path = line.file.path
+    source = {"file": path.name, "key": None, "sha256": sha256(path), "changes": list(line.changes)}
+    step = study.storage.samples_per_shard
+    stem = re.sub(r"[^\w-]", "_", path.stem)
+    numbers = range(len(line.placements))
+    return [
+        Job(
+            f"{split}-{stem}-{first // step:05d}.h5",
+            split,
+            list(numbers[first : first + step]),
+            {"source": source},
+            line,
+        )
+        for first in range(0, len(numbers), step)
+    ]
+
+
+# -- what was changed, in words
+
+
+def _placed(survey: Survey, places: Sequence[Placement]) -> list[str]:
+    first, cell = places[0], survey.grid.spacing
+    way = "against the file's line" if first.direction < 0 else "along the file's line"
+    lines = [f"line: the survey's x = 0 lies at {first.start:.6g} m and runs {way}"]
+    if len(places) > 1:
+        lines[0] += f"; {len(places)} samples, the last with its x = 0 at {places[-1].start:.6g} m"
+    off = np.abs(np.concatenate([each.misplaced(survey) for each in places]))
+    numbers = [shot.number for shot in first.shots]
+    lines.append(
+        f"shots: the nearest recorded ones, {numbers[0]} .. {numbers[-1]}, at most {off.max():.3g} m off; "
+        "receivers keep their offsets"
+    )
+    distance = np.concatenate([to_nearest(each, survey).ravel() for each in places])
+    moved, usual = distance >= regularise.ON_RECEIVER * cell, reach(survey)[0]
+    lines.append(
+        f"receivers: {100 * moved.mean():.0f} % interpolated, up to {distance.max():.3g} m from the nearest"
+        if moved.any()
+        else "receivers: where they were recorded, none interpolated"
+    )
+    if (distance > usual).any():
+        lines[-1] += f"; {100 * (distance > usual).mean():.1f} % in gaps of over {2 * usual:.3g} m"
+    return lines
+
+
+def _filtered(file: SegyShots, survey: Survey, spreading: Spreading) -> list[str]:
+    peak = survey.config.wavelet.frequency
+    low, high = (multiple * peak for multiple in regularise.PASSED)
+    lines = []
+    for who, depth, wanted in zip(
+        ("sources", "receivers"), depths(file), (survey.shot_depth, survey.receiver_depth), strict=True
+    ):
+        if abs(depth - wanted) > 1e-3:
+            lines.append(f"depth: {who} of {depth:g} m stand for {wanted:g} m")
+    lines.append(
+        f"band: {low:g} .. {high:g} Hz passed, that of a {peak:g} Hz {survey.config.wavelet.kind} wavelet, "
+        "without change of phase; the source's signature is kept"
+    )
+    lines.append(
+        "spreading: a point source's made a line source's (multiplied by the root of time, half integrated)"
+        if spreading == "point"
+        else "spreading: taken as that of 2-D simulation; records of the field need --spreading point"
+    )
+    return lines
+
+
+def _in_time(file: SegyShots, survey: Survey, shift: float, measured: Calibration | None) -> list[str]:
+    lines = [
+        f"time: resampled from {file.nt} samples every {file.dt:g} s, the first at {file.start:g} s, to "
+        f"{len(survey.time)} every {survey.recorded_dt:g} s"
+    ]
+    missing = missing_times(file, survey, shift)
+    if missing:
+        lines.append(f"padding: {missing}")
+    if measured is not None:
+        found = f"the direct arrival, at {measured.speed:.0f} m/s, is {abs(measured.shift):.3g} s "
+        found += f"{'later' if measured.shift < 0 else 'earlier'} than the simulated one"
+        lines.append(f"shift: {shift:g} s added; {found}" if shift else f"shift: none; {found}")
+    elif shift:
+        lines.append(f"shift: {shift:g} s added, as stated")
+    return lines
+
+
+def _scaled(gain: float, measured: Calibration | None) -> list[str]:
+    if measured is None:
+        return [f"gain: multiplied by {gain:g}, as stated"]
+    near, far = measured.offsets
+    low, high = measured.spread
+    lines = [
+        f"gain: multiplied by {gain:.4g}; the direct arrival of {measured.traces} traces at offsets of "
+        f"{near:.4g} .. {far:.4g} m tells {measured.gain:.4g}, two thirds of them {low:.3g} .. {high:.3g}, "
+        f"their correlation with the simulated one {measured.correlation:.2f}"
+    ]
+    if measured.correlation * gain < 0:
+        lines.append(
+            "polarity: kept, but the direct arrival is reversed against the simulated one; "
+            f"--gain {-gain:.6g} reverses the records"
+        )
+    return lines

@@ -1,0 +1,97 @@
+"""Is a sample sound? What can be said of its records and its model without any other sample."""
+
+import hashlib
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from fwi.survey import Survey
+
+CLIPPED_RUN = 4
+"""Equal samples in a row at a trace's largest amplitude by which it counts as clipped."""
+
+
+class Records(NamedTuple):
+    """What the traces of a sample look like."""
+
+    finite: bool
+    """Whether no value is NaN or infinite."""
+    peak: float
+    """Largest absolute value."""
+    dead: NDArray[np.bool_]
+    """Traces that are zero from beginning to end, shape ``(shot, receiver)``."""
+    clipped: NDArray[np.bool_]
+    """Traces that are cut off at their largest amplitude, shape ``(shot, receiver)``."""
+
+
+def look_at(gathers: Tensor) -> Records:
+    """Look at records in float32, shape ``(shot, time, receiver)``."""
+    amplitude = gathers.abs()
+    peak = amplitude.amax(dim=1)
+    finite = bool(peak.isfinite().all())
+    at_peak = (amplitude == peak[:, None]).unfold(1, CLIPPED_RUN, 1).all(dim=-1).any(dim=1)
+    return Records(
+        finite, float(peak.max()) if finite else 0.0, (peak == 0).numpy(), (at_peak & (peak > 0)).numpy()
+    )
+
+
+def reached(survey: Survey) -> NDArray[np.bool_]:
+    """Traces ``(shot, receiver)`` that the direct wave reaches in time, however slow the rock."""
+    offset = np.hypot(survey.receiver_x - survey.shot_x[:, None], survey.receiver_depth - survey.shot_depth)
+    peak_time = float(np.argmax(survey.wavelet)) * survey.config.dt
+    arrived: NDArray[np.bool_] = offset / survey.grid.velocity[0] + peak_time <= survey.time[-1]
+    return arrived
+
+
+def model_faults(
+    velocity: NDArray[np.float32], salt: NDArray[np.uint8], velocity_range: tuple[float, float]
+) -> list[str]:
+    """Say what is wrong with a model.
+
+    Args:
+        velocity: P-wave speed [m/s], shape ``(depth, x)``.
+        salt: 1 where there is salt, 0 elsewhere, shape ``(depth, x)``.
+        velocity_range: slowest and fastest speed that it may have [m/s].
+    """
+    faults = []
+    slowest, fastest = velocity_range
+    if not np.isfinite(velocity).all():
+        faults.append("speeds that are NaN or infinite")
+    elif velocity.min() < slowest or velocity.max() > fastest:
+        faults.append(f"speeds outside grid.velocity {slowest:g} .. {fastest:g} m/s")
+    if salt.max() > 1:
+        faults.append("a salt mask with other values than 0 and 1")
+    return faults
+
+
+def is_fastest(velocity: NDArray[np.float32], salt: NDArray[np.uint8]) -> bool:
+    """Whether all salt is faster than all other rock, both of shape ``(depth, x)``."""
+    inside, outside = velocity[salt == 1], velocity[salt == 0]
+    return not inside.size or not outside.size or bool(inside.min() > outside.max())
+
+
+def fingerprint(values: NDArray[np.floating], along_line: tuple[int, ...]) -> bytes:
+    """What a model and its mirror image have in common, and no other model.
+
+    Args:
+        values: a model ``(depth, x)``, or the records ``(shot, time, receiver)`` of one that nobody knows.
+        along_line: the axes to mirror.
+    """
+    content = min(values.tobytes(), np.flip(values, along_line).tobytes())
+    return hashlib.blake2b(content, digest_size=16).digest()
+
+
+def fit(stored: Tensor, simulated: Tensor) -> tuple[float, float]:
+    """Compare records of the same sample.
+
+    Returns:
+        RMS of the difference over that of the simulated records, and the factor by which the simulated
+        records fit the stored ones best.
+    """
+    energy = float(torch.sum(simulated * simulated, dtype=torch.float64))
+    misfit = float(torch.sum((stored - simulated) ** 2, dtype=torch.float64))
+    product = float(torch.sum(stored * simulated, dtype=torch.float64))
+    return (misfit / energy) ** 0.5, product / energy

@@ -1,0 +1,310 @@
+"""Is a data set what it was, and is it sound? Read shard by shard, a sample at a time."""
+
+import datetime
+from collections import defaultdict
+from collections.abc import Callable
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from data_prep import soundness
+from data_prep.inspection import Inspection, Problem, Resimulated, Shown, place, rows
+from data_prep.jobs import recipe
+from data_prep.repair import jobs_of, preset_of, remedy
+from data_prep.salt import generate
+from fwi import shards
+from fwi.config import PhysicsConfig, StudyConfig
+from fwi.shards import DAMAGE, DataSet, Entry, ShardError
+from fwi.survey import Survey, SurveyError, differences
+from fwi.tracking import versions
+
+OnProgress = Callable[[int], None]
+
+CARD, FIGURE = "README.md", "card.png"
+"""What verification leaves in a folder, beside the manifest and the shards."""
+
+SPREAD = 300
+"""Models, evenly spread over the set, that statistics are measured on and that are drawn again."""
+
+SHOWN = 3
+"""Samples, evenly spread over the set, that the card shows."""
+
+SAME_RECORDS = {"float16": 1e-3, "float32": 1e-4}
+"""NRMS up to which records differ by rounding alone, by the precision in which they are stored."""
+
+
+def read_manifest(folder: Path) -> DataSet:
+    """Read a folder's manifest, or say how to have one again.
+
+    Raises:
+        ShardError: there is none, or it is not one of ours.
+    """
+    there = sorted(path.name for path in folder.glob("*.h5"))
+    if there and not (folder / shards.MANIFEST).exists():
+        raise ShardError(
+            f"{folder}: {shards.MANIFEST} is missing beside {len(there)} shards, {there[0]} the first: "
+            "repeat the 'fwi simulate' or 'fwi import' that made them; it takes up those that are whole"
+        )
+    return DataSet.read(folder)
+
+
+def inspect(
+    data: DataSet,
+    study: StudyConfig | None = None,
+    resimulate: int = 4,
+    on_progress: OnProgress = lambda done: None,
+) -> Inspection:
+    """Read a whole data set and note what is wrong with it.
+
+    Args:
+        data: the set.
+        study: whose survey the set is to have; None for any.
+        resimulate: samples, drawn at random, whose models are simulated again.
+        on_progress: told the samples read so far.
+
+    Raises:
+        SurveyError: the set's survey is one that this version refuses to simulate.
+    """
+    found = Inspection(data, datetime.datetime.now(datetime.UTC))
+    if study is not None:
+        _compare_with(study, found)
+    _note_strangers(found)
+    reading = _Reading(found, resimulate)
+    before = 0
+    for entry in data.entries:
+        reading.shard(entry, before, on_progress)
+        before += entry.samples
+        on_progress(before)
+    if not before:
+        what = "lists no samples; make some with 'fwi simulate' or 'fwi import'"
+        found.problems.append(Problem(shards.MANIFEST, what))
+    for remark, places in reading.remarks.items():
+        found.notes.append(f"{remark}: {len(places)}, the first {places[0]}")
+    return found
+
+
+def _compare_with(study: StudyConfig, found: Inspection) -> None:
+    different = found.data.survey.differences(Survey(study.grid, study.survey))
+    if different:
+        what = (
+            f"made for another survey than the config's ({'; '.join(different)}); verify the set with the "
+            "config that made it, or make one for this config"
+        )
+        found.problems.append(Problem(shards.MANIFEST, what))
+    wanted = recipe(study)
+    for section in ("physics", "storage"):
+        for line in differences(found.data.recipe[section], wanted[section], f"{section}."):
+            found.notes.append(f"made with other settings than the config's: {line}")
+
+
+def _note_strangers(found: Inspection) -> None:
+    ours = {shards.MANIFEST, CARD, FIGURE, *(entry.file for entry in found.data.entries)}
+    for path in sorted(found.data.folder.iterdir()):
+        if path.name in ours:
+            continue
+        remark = "no part of the set"
+        if path.suffix == ".h5":
+            remark = "not in the manifest; the command that made it, repeated, takes it up"
+        elif path.name.startswith(".") and path.suffix in (".tmp", ".lock"):
+            remark = "of a command that is running, or was killed: then the next one removes it"
+        found.notes.append(f"{path.name}: {remark}")
+
+
+class _Tally:
+    """What is found in one shard."""
+
+    def __init__(self, file: h5py.File, entry: Entry) -> None:
+        self.file, self.entry, self.preset = file, entry, preset_of(entry)
+        self.simulated = "velocity" in file and "records" not in entry.origin.get("source", {})
+        self.faults: dict[str, list[int]] = defaultdict(list)
+        """Samples, by what is wrong with them and goes away when the shard is made again."""
+        self.strange: dict[str, list[int]] = defaultdict(list)
+        """Samples that are not what this version makes: the whole set may be of another."""
+        self.copies: dict[tuple[str, str], list[tuple[int, int]]] = defaultdict(list)
+        """Samples of this and of another shard with the same model, by the other's file and split."""
+
+
+class _Reading:
+    """One pass over the samples, with what they are compared by."""
+
+    def __init__(self, found: Inspection, resimulate: int) -> None:
+        self.found, self.data, self.survey = found, found.data, found.data.survey
+        self.remarks: dict[str, list[str]] = defaultdict(list)
+        """Places, by what is remarkable there but not wrong."""
+        total = sum(entry.samples for entry in self.data.entries)
+        self.spread, self.shown = _evenly(SPREAD, total), _evenly(SHOWN, total)
+        drawn = np.random.default_rng(0).choice(total, min(resimulate, total), replace=False)
+        self.resimulate = set(drawn.tolist())
+        self.first_seen: dict[bytes, tuple[Entry, int]] = {}
+        self.reached = soundness.reached(self.survey)
+        self.jobs = jobs_of(self.data)
+
+    def shard(self, entry: Entry, before: int, on_progress: OnProgress) -> None:
+        """Read a shard, before which there are so many samples."""
+        try:
+            damage = self.data.damage(entry)
+            if not damage:
+                with shards.open_shard(self.data.folder / entry.file) as file:
+                    misfit = self._misfit(file, entry)
+                    damage = f"not the shard of the manifest: {'; '.join(misfit)}" if misfit else ""
+                    tally = _Tally(file, entry)
+                    for row in range(0 if damage else entry.samples):
+                        on_progress(before + row)
+                        self._sample(row, before + row, tally)
+        except SurveyError:  # nothing of this set can be simulated
+            raise
+        except (*DAMAGE, ShardError) as error:
+            damage = f"cannot be read ({error})"
+        if damage:
+            self._problem(entry, damage)
+        else:
+            self._sum_up(tally)
+
+    def _problem(self, entry: Entry, what: str) -> None:
+        mend = remedy(self.data, entry, self.jobs.get(entry.file))
+        self.found.problems.append(Problem(entry.file, f"{what}; {mend}", remake=True))
+
+    def _misfit(self, file: h5py.File, entry: Entry) -> list[str]:
+        """In what a shard is not the one that the manifest means."""
+        study, origin = shards.attribute(file, "study"), shards.attribute(file, "origin")
+        lines = differences(study, self.data.recipe) + differences(origin, entry.origin, "origin.")
+        wanted: dict[str, Any] = {"gathers": (entry.samples, *self.survey.gather_shape)}
+        wanted["seed"] = (entry.samples,)
+        if "velocity" in file or "salt" in file:
+            model = (entry.samples, self.survey.grid.nz, self.survey.grid.nx)
+            wanted |= {"velocity": model, "salt": model}
+        shapes = {name: file[name].shape if name in file else None for name in wanted}
+        lines += differences(shapes, wanted, "shape of ")
+        job = self.jobs.get(entry.file)
+        if not lines and job is not None and file["seed"][:].tolist() != job.numbers:
+            lines.append(f"samples are not numbered {job.numbers[0]} to {job.numbers[-1]}")
+        return lines
+
+    def _sum_up(self, tally: _Tally) -> None:
+        entry, problems = tally.entry, self.found.problems
+        for what, samples in tally.faults.items():
+            self._problem(entry, f"{what} in {rows(samples)}")
+        now = differences(self.data.provenance.get("versions", {}), versions())
+        for what, samples in tally.strange.items():
+            mend = f"it was made with other versions ({'; '.join(now)})" if now else "it was changed"
+            what = f"{what} in {rows(samples)}: {mend}; delete it and make it, or the whole set, again"
+            problems.append(Problem(entry.file, what))
+        for (other, split), pairs in tally.copies.items():
+            mine, theirs = (rows(list(side)) for side in zip(*pairs, strict=True))
+            what = (
+                f"the model of {mine} ({entry.split} split) is, perhaps mirrored, that of {theirs} of "
+                f"{other} ({split} split), so scores would measure memory; delete one of the files and make "
+                "it again, of other models if these are what was asked for"
+            )
+            problems.append(Problem(entry.file, what))
+
+    # -- a sample
+
+    def _sample(self, row: int, number: int, tally: _Tally) -> None:
+        file, entry = tally.file, tally.entry
+        gathers = torch.from_numpy(file["gathers"][row]).float()
+        velocity = file["velocity"][row] if "velocity" in file else None
+        salt = file["salt"][row] if "salt" in file else None
+        self.found.samples += 1
+        usable = self._records(gathers, row, tally)
+        if number in self.shown:
+            gather = gathers[len(gathers) // 2].numpy()
+            self.found.shown.append(Shown(place(entry, row), gather, velocity, salt))
+        if velocity is None or salt is None:
+            self._seen(soundness.fingerprint(gathers.numpy(), (0, 2)), row, tally)
+            return
+        self._seen(soundness.fingerprint(velocity, (1,)), row, tally)
+        if not self._model(velocity, salt, row, tally):
+            return
+        if number in self.spread:
+            self.found.models.append(velocity)
+            self._redraw(velocity, salt, row, tally)
+        if number in self.resimulate and usable:
+            self._resimulate(gathers, velocity, row, tally)
+
+    def _records(self, gathers: Tensor, row: int, tally: _Tally) -> bool:
+        """Look at the records of a sample; whether they can be compared."""
+        looks, found = soundness.look_at(gathers), self.found
+        found.traces += looks.dead.size
+        found.dead += int(looks.dead.sum())
+        found.clipped += int(looks.clipped.sum())
+        found.amplitude = max(found.amplitude, looks.peak)
+        if not looks.finite:
+            tally.faults["records that are NaN or infinite (float16 ends at 65504)"].append(row)
+            return False
+        where = place(tally.entry, row)
+        # What is simulated is not clipped, and silent only where no wave has come yet.
+        for what, traces, wrong in (
+            ("dead traces", looks.dead, looks.dead & self.reached),
+            ("clipped traces", looks.clipped, looks.clipped),
+        ):
+            if tally.simulated and wrong.any():
+                tally.faults[what].append(row)
+            elif traces.any():
+                self.remarks[f"samples with {what}"].append(where)
+        return True
+
+    def _model(self, velocity: NDArray[np.float32], salt: NDArray[np.uint8], row: int, tally: _Tally) -> bool:
+        """Look at the model of a sample; whether it can be simulated."""
+        faults = soundness.model_faults(velocity, salt, self.survey.grid.velocity)
+        if not faults and not soundness.is_fastest(velocity, salt):
+            faults.append("salt that is not the fastest of the model")
+        for fault in faults:
+            tally.faults[fault].append(row)
+        if not faults:
+            slowest, fastest = self.found.velocity
+            self.found.velocity = min(slowest, float(velocity.min())), max(fastest, float(velocity.max()))
+        return not faults
+
+    def _seen(self, fingerprint: bytes, row: int, tally: _Tally) -> None:
+        entry = tally.entry
+        other, other_row = self.first_seen.setdefault(fingerprint, (entry, row))
+        if other.split != entry.split:
+            tally.copies[other.file, other.split].append((row, other_row))
+        elif (other.file, other_row) != (entry.file, row):
+            self.remarks["samples with, perhaps mirrored, a model of their own split again"].append(
+                f"{place(entry, row)}, which is that of {place(other, other_row)}"
+            )
+
+    def _redraw(
+        self, velocity: NDArray[np.float32], salt: NDArray[np.uint8], row: int, tally: _Tally
+    ) -> None:
+        if tally.preset is None:
+            return
+        stream, number = tally.entry.origin["stream"], int(tally.file["seed"][row])
+        model = generate(self.survey.grid, tally.preset, stream, number)
+        if np.array_equal(model.velocity, velocity) and np.array_equal(model.salt, salt):
+            self.found.redrawn += 1
+        else:
+            tally.strange["models or salt masks that the preset does not draw"].append(row)
+
+    def _resimulate(self, gathers: Tensor, velocity: NDArray[np.float32], row: int, tally: _Tally) -> None:
+        with torch.inference_mode():
+            simulated = self._propagator(torch.from_numpy(velocity)[None])[0]
+        precision, where = self.data.recipe["storage"]["dtype"], place(tally.entry, row)
+        nrms, gain = soundness.fit(gathers, simulated.to(getattr(torch, precision)).float())
+        self.found.resimulated.append(Resimulated(where, nrms))
+        if tally.simulated and nrms > SAME_RECORDS[precision]:
+            tally.strange[f"records that are not those of the model (NRMS {nrms:.3g})"].append(row)
+        elif nrms > SAME_RECORDS[precision]:
+            self.found.notes.append(
+                f"{where}: records as imported, NRMS {nrms:.3g} from those simulated, which fit best with a "
+                f"gain of {gain:.3g}"
+            )
+
+    @cached_property
+    def _propagator(self) -> Any:
+        from fwi.physics import Propagator
+
+        return Propagator(self.survey, PhysicsConfig.model_validate(self.data.recipe["physics"]))
+
+
+def _evenly(count: int, total: int) -> set[int]:
+    """Numbers evenly spread over a range, its ends among them."""
+    return set(np.linspace(0, total - 1, min(count, total)).astype(int).tolist())

@@ -1,0 +1,72 @@
+"""``fwi benchmark``: how fast, how lean and how exact the parts of the work are, against peers of one run.
+
+An idle and a busy machine differ threefold, so what is compared takes turns (A B A B ...): a ratio is the
+median over the turns of one side by the other, and the absolute figures are only its parts.
+"""
+
+import json
+import os
+import tempfile
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Literal
+
+import tyro
+
+from experiments.benchmark.figures import Bench, aligned, cell_updates, number
+from experiments.cli import Study
+from fwi.config import StudyConfig
+from fwi.files import write_whole
+from fwi.tracking import provenance
+
+
+def benchmark(
+    study: Study,
+    what: tyro.conf.Positional[Literal["simulate", "load", "train", "physics"]],
+    samples: int | None = None,
+    repeats: int = 3,
+    workers: int = os.cpu_count() or 1,
+    out: Path | None = None,
+) -> None:
+    """Measure a part of the work at a study's size, on data made for it in a temporary folder.
+
+    Args:
+        study: the study.
+        what: simulate: fwi simulate against the bare wave equation. load: the loader against what a training
+            step eats. train: the step against plain PyTorch. Simulate and train also tell their memory.
+            physics: error and cost of other orders, absorbing layers and time steps than the study's.
+        samples: size of the data set; by default a minute's work (simulate), 64 (load), 256 (train) or 4
+            (physics).
+        repeats: turns of each side.
+        workers: processes that simulate; physics is measured on one thread.
+        out: write the figures, turn by turn, to this JSON file too.
+    """
+    if repeats < 1 or workers < 1 or (samples is not None and samples < 4):
+        raise ValueError("benchmark needs 4 samples or more, and at least one of repeats and workers")
+    load = os.getloadavg()[0]
+    measure = import_module(f"experiments.benchmark.{what}").measure
+    with tempfile.TemporaryDirectory(prefix="fwi-benchmark-") as folder:
+        result = measure(Bench(study, samples, workers, Path(folder), repeats))
+    turns = f"--workers {workers}; medians of {repeats} turns"
+    print(f"{what}: {result.samples} samples of {_size(study)}, {turns}")
+    print(f"load average {load:.1f} before the start, {os.cpu_count()} CPUs: trust the ratios (x) alone\n")
+    print(aligned(result.rows))
+    for note in result.notes:
+        print(note)
+    if out:
+        content: dict[str, Any] = {
+            "what": what,
+            "samples": result.samples,
+            "workers": workers,
+            "load_average": load,
+            "figures": result.figures,
+            "notes": result.notes,
+        }
+        content |= {"study": study.model_dump(mode="json"), "provenance": provenance()}
+        write_whole(out, json.dumps(content, indent=1))
+
+
+def _size(study: StudyConfig) -> str:
+    grid, survey = study.grid, study.survey
+    each = f"{grid.nz} x {grid.nx} cells, {survey.shots} shots, {survey.nt} steps"
+    return f"{each} ({number(cell_updates(study) / 1e6)} Mcell with the absorbing layer)"

@@ -1,0 +1,65 @@
+"""Steps of the trainer as ``fwi train`` takes them, timed in turns with something else."""
+
+import itertools
+import time
+from collections.abc import Callable
+from typing import Any
+
+from fwi.config import StudyConfig
+from fwi.tracking import quiet
+
+TIMED_STEPS = 8
+"""Steps of training in a turn."""
+
+
+def turns(
+    study: StudyConfig, training: Any, repeats: int, other: Callable[[], int]
+) -> tuple[list[float], list[float]]:
+    """Samples per second of ``other`` and of the trainer's steps, in turns.
+
+    Each epoch of the trainer is a turn of its own, and ``other`` has the next. The first of each warms up.
+
+    Args:
+        study: the study.
+        training: its training split.
+        repeats: turns of each.
+        other: does its work and returns how many samples it saw.
+    """
+    import torch
+    from lightning.pytorch.callbacks import LambdaCallback
+    from torch.utils.data import DataLoader
+
+    from experiments.train import moving_average, seeded_task, trainer
+
+    task = seeded_task(study, training)
+    batches = first_batches(study, training)
+    samples = sum(len(batch.velocity) for batch in batches)
+    theirs, ours, start = [], [], 0.0
+
+    def begin(*_: Any) -> None:
+        nonlocal start
+        start = time.perf_counter()
+
+    def end(*_: Any) -> None:
+        if torch.cuda.is_available():
+            torch.cuda.synchronize()
+        ours.append(samples / (time.perf_counter() - start))
+        begin()
+        theirs.append(other() / (time.perf_counter() - start))
+
+    clock = LambdaCallback(on_train_epoch_start=begin, on_train_epoch_end=end)
+    epochs = study.model_copy(update={"train": study.train.model_copy(update={"epochs": repeats + 1})})
+    with quiet():
+        callbacks = [clock, *moving_average(study, samples)]
+        fit = trainer(epochs, callbacks, enable_checkpointing=False).fit
+        fit(task, DataLoader(batches, batch_size=None))  # type: ignore[arg-type]
+    return theirs[1:], ours[1:]
+
+
+def first_batches(study: StudyConfig, training: Any) -> list[Any]:
+    """The first batches of the training split."""
+    from fwi.data import training_loader
+
+    here = study.data.model_copy(update={"workers": 0})
+    loader = training_loader(training, here, study.train.batch_size, study.train.seed)
+    return list(itertools.islice(loader, TIMED_STEPS))
