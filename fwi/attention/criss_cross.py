@@ -3,7 +3,8 @@
 import torch
 from torch import Tensor, nn
 
-from fwi.attention.self_attention import MIN_INNER, START
+from fwi.attention.self_attention import START
+from fwi.config.attention import inner_width
 
 
 class CrissCrossAttention(nn.Module):
@@ -21,7 +22,7 @@ class CrissCrossAttention(nn.Module):
         super().__init__()
         if channels < 1:
             raise ValueError(f"criss_cross needs one channel or more, got {channels}")
-        inner = max(channels // 8, MIN_INNER)
+        inner = inner_width(channels)
         self.query = nn.Conv2d(channels, inner, 1)
         self.key = nn.Conv2d(channels, inner, 1)
         self.value = nn.Conv2d(channels, channels, 1)

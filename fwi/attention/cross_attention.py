@@ -3,21 +3,24 @@
 import torch
 from torch import Tensor, nn
 
-from fwi.attention.self_attention import MIN_INNER, START, positions
-from fwi.attention.tokens import attend, check_heads, weights
+from fwi.attention.self_attention import START, pooled, positions
+from fwi.attention.tokens import attend, weights
 from fwi.config import PositionName
+from fwi.config.attention import check_heads, inner_width
 
 
 class CrossAttention(nn.Module):
     """Query from one map, keys and values from another: ``y = x + gamma v(c) softmax(q(x) k(c) / sqrt d)``.
 
     Sizes and channels of the two may differ. ``C d + K d + 2 d + C K + C + 1`` parameters for ``C`` channels
-    that ask, ``K`` that answer and an inner width ``d = max(C // 8, 8)``.
+    that ask, ``K`` that answer and an inner width ``d = max(C // 8, 8)``, and ``10 C + 10 K`` more for
+    positions by convolution.
 
     Args:
         channels: of the map that asks.
         context_channels: of the map that answers; as many if not given.
         heads: parts of the channels that attend independently.
+        pool: keys and values are the maxima over ``pool x pool`` cells: fewer tokens, less work.
         position: how the cells of each map know their place, see ``SelfAttention``.
         scaled: divide the products by the root of the width.
         residual: add to the map that asks, with a learned weight; else replace it.
@@ -31,6 +34,7 @@ class CrossAttention(nn.Module):
         channels: int,
         context_channels: int | None = None,
         heads: int = 1,
+        pool: int = 1,
         position: PositionName = "convolution",
         scaled: bool = True,
         residual: bool = True,
@@ -39,15 +43,15 @@ class CrossAttention(nn.Module):
         context = channels if context_channels is None else context_channels
         if min(channels, context) < 1:
             raise ValueError(f"cross needs channels on both sides, got {channels} and {context}")
-        inner = max(channels // 8, MIN_INNER)
-        check_heads("cross", heads, channels=channels, inner_channels=inner)
+        inner = inner_width(channels)
+        check_heads("cross", heads, channels, inner)
         self.query = nn.Conv2d(channels, inner, 1)
         self.key = nn.Conv2d(context, inner, 1)
         self.value = nn.Conv2d(context, channels, 1)
         self.gamma = nn.Parameter(torch.tensor([START])) if residual else None
         self.position = positions(position, channels)
         self.context_position = positions(position, context)
-        self.heads = heads
+        self.heads, self.pool = heads, pool
         self.scale = (inner // heads) ** -0.5 if scaled else 1.0
 
     def forward(self, x: Tensor, context: Tensor) -> Tensor:
@@ -70,6 +74,6 @@ class CrossAttention(nn.Module):
         return weights(query, key, self.heads, self.scale)
 
     def _project(self, x: Tensor, context: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        asking, answering = self.position(x), self.context_position(context)
-        query, key, value = self.query(asking), self.key(answering), self.value(answering)
+        answering = pooled(self.context_position(context), self.pool)
+        query, key, value = self.query(self.position(x)), self.key(answering), self.value(answering)
         return query.flatten(2), key.flatten(2), value.flatten(2)

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import layer_norm, normalize, scaled_dot_product_attention
 
-from fwi.attention.tokens import check_heads
+from fwi.config.attention import Residual, check_heads
 
 STRIPS = (7, 11, 21)
 
@@ -31,12 +31,10 @@ class AlignmentAndFusion(nn.Module):
     """
 
     def __init__(
-        self, channels: int, heads: int = 1, residual: str = "raw", temperature: bool = True
+        self, channels: int, heads: int = 1, residual: Residual = "raw", temperature: bool = True
     ) -> None:
         super().__init__()
-        check_heads("mdaf", heads, channels=channels)
-        if residual not in ("raw", "normed"):
-            raise ValueError(f"mdaf: residual {residual!r}; known: raw, normed")
+        check_heads("mdaf", heads, channels)
         self.normalise = nn.ModuleList(_ChannelNorm(channels) for _ in range(2))
         self.project = nn.Conv2d(channels, channels, 1)
         self.strips = nn.ModuleList(_Strips(channels) for _ in range(2))
@@ -94,4 +92,5 @@ class _Strips(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        return torch.stack([convolve(x) for convolve in self.convolve]).sum(dim=0)
+        seen: Tensor = sum(convolve(x) for convolve in self.convolve)  # type: ignore[assignment]
+        return seen

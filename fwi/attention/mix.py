@@ -6,7 +6,51 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import adaptive_avg_pool2d, gelu
 
-from fwi.attention.tokens import attend, check_heads
+from fwi.attention.tokens import attend
+from fwi.config.attention import check_heads
+
+
+HEAD_WIDTH = 32
+
+
+class MixDecoder(nn.Module):
+    """Refine maps of several levels, the coarsest first, each by asking all levels as they stand.
+
+    ``10 sum C^2 + 2 T^2 + 50 T + 2 T L + L sum (C^2 + C)`` parameters for ``L`` levels of ``T`` channels
+    together, the last sum over all levels but the coarsest.
+
+    Args:
+        channels: of each map, fine to coarse.
+        heads: per map, parts of the channels that attend independently; one per 32 channels if not given.
+        dropout: see :class:`MixAttention`.
+
+    Raises:
+        ValueError: there is no map, or a level's heads do not divide its channels.
+    """
+
+    def __init__(
+        self, channels: Sequence[int], heads: Sequence[int] | None = None, dropout: float = 0.0
+    ) -> None:
+        super().__init__()
+        heads = [max(each // HEAD_WIDTH, 1) for each in channels] if heads is None else heads
+        if len(heads) != len(channels):
+            raise ValueError(f"mix needs heads per level: {len(channels)} levels, but {len(heads)} entries")
+        self.keys = nn.ModuleList(MixedKeys(channels) for _ in channels)
+        self.stages = nn.ModuleList(
+            MixAttention(each, sum(channels), count, dropout)
+            for each, count in zip(channels, heads, strict=True)
+        )
+
+    def forward(self, maps: Sequence[Tensor]) -> list[Tensor]:
+        """Return the maps refined, of the shapes ``(batch, channel, height, width)`` they came in.
+
+        Args:
+            maps: fine to coarse.
+        """
+        refined = list(maps)
+        for level in reversed(range(len(refined))):
+            refined[level] = self.stages[level](refined[level], self.keys[level](refined))
+        return refined
 
 
 class MixedKeys(nn.Module):
@@ -51,7 +95,7 @@ class MixAttention(nn.Module):
 
     def __init__(self, channels: int, key_channels: int, heads: int = 1, dropout: float = 0.0) -> None:
         super().__init__()
-        check_heads("mix", heads, channels=channels)
+        check_heads("mix", heads, channels)
         self.normalise = nn.LayerNorm(channels)
         self.normalise_keys = nn.LayerNorm(key_channels)
         self.normalise_attended = nn.LayerNorm(channels)

@@ -14,7 +14,8 @@ class MultiScaleAttention(nn.Module):
     ``D = levels width``. A channel gate comes from attention pooling over the cells, a cell gate per level
     from one global key. Memory is linear in the cells. The published block pools by fixed factors and fails
     on odd sizes; here the pooling adapts.
-    ``sum_l [C_l (11 + width) + width] + 7 D^2 + 42 D + 1 + (D + 1) C_last`` parameters in 2-D.
+    ``sum_l [C_l (11 + width) + width] + 7 D^2 + 42 D + 1 + (D + 1) C_last`` parameters in 2-D. In training,
+    the published batch normalisation asks for more than one cell or sample at the coarsest level.
 
     Args:
         channels: of each map, fine to coarse.

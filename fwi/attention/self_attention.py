@@ -4,10 +4,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import max_pool2d
 
-from fwi.attention.tokens import SineCosine, attend, check_heads, weights
+from fwi.attention.tokens import SineCosine, attend, weights
 from fwi.config import PositionName
+from fwi.config.attention import check_heads, inner_width
 
-MIN_INNER = 8
 START = 0.1
 """Weight of what is attended to, at first: near the identity, and yet with a gradient for all weights."""
 
@@ -28,7 +28,7 @@ class SelfAttention(nn.Module):
         residual: add to the map, with a learned weight; else replace it.
 
     Raises:
-        ValueError: the heads do not divide the channels and the inner width.
+        ValueError: the heads do not divide the channels and the inner width, or sines find no four channels.
     """
 
     def __init__(
@@ -43,8 +43,8 @@ class SelfAttention(nn.Module):
         super().__init__()
         if channels < 1:
             raise ValueError(f"self needs one channel or more, got {channels}")
-        inner = max(channels // 8, MIN_INNER)
-        check_heads("self", heads, channels=channels, inner_channels=inner)
+        inner = inner_width(channels)
+        check_heads("self", heads, channels, inner)
         self.query = nn.Conv2d(channels, inner, 1)
         self.key = nn.Conv2d(channels, inner, 1)
         self.value = nn.Conv2d(channels, channels, 1)
@@ -66,17 +66,26 @@ class SelfAttention(nn.Module):
 
     def _project(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         placed = self.position(x)
-        source = max_pool2d(placed, self.pool, ceil_mode=True) if self.pool > 1 else placed
+        source = pooled(placed, self.pool)
         return self.query(placed).flatten(2), self.key(source).flatten(2), self.value(source).flatten(2)
 
 
+def pooled(x: Tensor, pool: int) -> Tensor:
+    """The maxima over ``pool x pool`` cells, rounding sizes up."""
+    return max_pool2d(x, pool, ceil_mode=True) if pool > 1 else x
+
+
 def positions(name: PositionName, channels: int) -> nn.Module:
-    """What tells the cells of a map their place."""
+    """What tells the cells of a map their place.
+
+    Raises:
+        ValueError: the name is unknown, or there are too few channels for it.
+    """
     match name:
         case "none":
             return nn.Identity()
         case "sine":
-            return SineCosine()
+            return SineCosine(channels)
         case "convolution":
             return PositionByConvolution(channels)
     raise ValueError(f"unknown position {name!r}; known: none, sine, convolution")

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import affine_grid, grid_sample, relu
 
+from fwi.attention.excitation import at_least_single
 from fwi.attention.squeeze import Squeeze
 
 HIDDEN = 32
@@ -15,7 +16,8 @@ class SpatialTransformer(nn.Module):
     It starts as the identity, or, given a size, as plain resampling to it: with ``size`` it brings features
     from (time, receiver) to (depth, x) by a stretch that depends on the record. Warping moves geometry, so it
     belongs before the features are tied to places.
-    ``(11 C) 32 + 32 + 32 * 6 + 6`` parameters for ``C`` channels: eleven squeezes tell where things are.
+    ``6 C 32 + 32 + 32 * 6 + 6`` parameters for ``C`` channels: the standard deviation and five cosine
+    coefficients of each tell where things are.
 
     Args:
         channels: of the map.
@@ -29,7 +31,7 @@ class SpatialTransformer(nn.Module):
         if channels < 1:
             raise ValueError(f"stn needs one channel or more, got {channels}")
         self.size = size
-        self.squeeze = Squeeze(channels, ("avg", "dct", "spp"))
+        self.squeeze = Squeeze(channels, ("std", "dct"))
         self.hidden = nn.Linear(self.squeeze.numbers, HIDDEN)
         self.transform = nn.Linear(HIDDEN, 6)
         nn.init.zeros_(self.transform.weight)
@@ -39,11 +41,11 @@ class SpatialTransformer(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Return the map ``(batch, channel, height, width)`` resampled, of its own or the given size."""
         size = self.size or (x.shape[2], x.shape[3])
-        theta = self.transform(relu(self.hidden(self.squeeze(x)))).unflatten(1, (2, 3))
-        # The grid of positions in half precision would be off by a cell and more.
+        # Positions in half precision would be off by a cell and more.
         with torch.autocast(x.device.type, enabled=False):
-            wide = x.double() if x.dtype == torch.float64 else x.float()
-            matrix = theta.to(wide.dtype) + self.identity.to(wide.dtype)
+            wide = at_least_single(x)
+            change = self.transform(relu(self.hidden(self.squeeze(wide)))).unflatten(1, (2, 3))
+            matrix = self.identity.to(wide.dtype) + change
             grid = affine_grid(matrix, [x.shape[0], 1, *size], align_corners=False)
             warped = grid_sample(wide, grid, padding_mode="border", align_corners=False)
         return warped.to(x.dtype)

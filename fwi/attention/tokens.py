@@ -48,19 +48,6 @@ def weights(query: Tensor, key: Tensor, heads: int, scale: float) -> Tensor:
     return products.softmax(dim=3)
 
 
-def check_heads(name: str, heads: int, *widths: int) -> None:
-    """Refuse a number of heads that does not divide the widths.
-
-    Raises:
-        ValueError: naming the widths and the numbers of heads that would do.
-    """
-    common = math.gcd(*widths)
-    if heads < 1 or common % heads:
-        fits = ", ".join(str(n) for n in range(1, common + 1) if common % n == 0)
-        parts = " and ".join(str(width) for width in widths)
-        raise ValueError(f"{name}: {heads} heads do not divide a width of {parts} channels; take {fits}")
-
-
 def _split(x: Tensor, heads: int) -> Tensor:
     """Cut ``(batch, channel, token)`` into ``(batch, heads, token, channel / heads)``."""
     return x.reshape(x.shape[0], heads, x.shape[1] // heads, x.shape[2]).transpose(2, 3)
@@ -71,12 +58,23 @@ class SineCosine(nn.Module):
 
     Attention alone is blind to positions (Vaswani et al., 2017, arXiv:1706.03762). No parameters; channels
     beyond a multiple of four are left as they are.
+
+    Args:
+        channels: of the map, four or more.
+
+    Raises:
+        ValueError: there are fewer.
     """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        if channels < 4:
+            raise ValueError(f"position sine needs 4 channels or more, got {channels}: take convolution")
 
     def forward(self, x: Tensor) -> Tensor:
         """Return ``(batch, channel, height, width)`` with positions added."""
         bands = x.shape[1] // 4
-        rates = torch.exp(-math.log(1e4) * torch.arange(bands, device=x.device) / max(bands, 1))
+        rates = torch.exp(-math.log(1e4) * torch.arange(bands, device=x.device) / bands)
         rows = rates[:, None] * torch.arange(x.shape[2], device=x.device)
         columns = rates[:, None] * torch.arange(x.shape[3], device=x.device)
         depth = torch.cat([rows.sin(), rows.cos()])[:, :, None].expand(-1, -1, x.shape[3])

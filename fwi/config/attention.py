@@ -1,14 +1,19 @@
 """The attention of a network: for each mechanism its name and options, and which slots it may fill."""
 
-from typing import Annotated, Literal
+import math
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from fwi.config.base import Count, Positive, Section, by_name
 
+Slot = Literal["attention", "skip", "bottleneck", "resample"]
+"""Where a network attends: at the ends of its blocks, on its skip connections, at its deepest level, and where
+features of (time, receiver) become features of (depth, x)."""
 GateForm = Literal["sigmoid", "2sigmoid", "1+tanh", "residual"]
 SqueezeName = Literal["avg", "max", "std", "gem", "lse", "dct", "spp", "attn"]
 PositionName = Literal["none", "sine", "convolution"]
+Residual = Literal["raw", "normed"]
 
 
 def _odd(width: int) -> int:
@@ -23,20 +28,52 @@ def _one_or_several(value: object) -> object:
     return (value,) if isinstance(value, str) else value
 
 
+def inner_width(channels: int) -> int:
+    """Channels of queries and keys."""
+    return max(channels // 8, 8)
+
+
+def check_heads(name: str, heads: int, *widths: int) -> None:
+    """Refuse a number of heads that does not divide the widths.
+
+    Raises:
+        ValueError: naming the widths and the numbers of heads that would do.
+    """
+    common = math.gcd(*widths)
+    if heads < 1 or common % heads:
+        fits = ", ".join(str(n) for n in range(1, common + 1) if common % n == 0)
+        parts = " and ".join(str(width) for width in widths)
+        raise ValueError(f"{name}: heads {heads} does not divide a width of {parts} channels; take {fits}")
+
+
 Squeezes = Annotated[tuple[SqueezeName, ...], Field(min_length=1), BeforeValidator(_one_or_several)]
 """One squeeze by name, or a list of them."""
 OddWidth = Annotated[int, Field(ge=1), AfterValidator(_odd)]
 """Width of a kernel, odd so that a map keeps its size."""
 
 
-class NoAttention(Section):
+class Choice(Section):
+    """A mechanism by name, with its options."""
+
+    def check(self, channels: int) -> None:
+        """Refuse a map that the mechanism cannot work on.
+
+        Args:
+            channels: of the map.
+
+        Raises:
+            ValueError: saying why, and what would do.
+        """
+
+
+class NoAttention(Choice):
     """Nothing is attended to."""
 
     name: Literal["none"] = "none"
     """The mechanism."""
 
 
-class SEChoice(Section):
+class SEChoice(Choice):
     """Squeeze and excitation (Hu et al., 2018)."""
 
     name: Literal["se"] = "se"
@@ -53,7 +90,7 @@ class SEChoice(Section):
     """Smallest width of the hidden layer."""
 
 
-class CBAMChoice(Section):
+class CBAMChoice(Choice):
     """Convolutional block attention module (Woo et al., 2018)."""
 
     name: Literal["cbam"] = "cbam"
@@ -66,7 +103,7 @@ class CBAMChoice(Section):
     """How the excitation becomes a factor."""
 
 
-class CAChoice(Section):
+class CAChoice(Choice):
     """Coordinate attention (Hou et al., 2021)."""
 
     name: Literal["ca"] = "ca"
@@ -77,7 +114,7 @@ class CAChoice(Section):
     """How the excitation becomes a factor."""
 
 
-class ECAChoice(Section):
+class ECAChoice(Choice):
     """Efficient channel attention (Wang et al., 2020)."""
 
     name: Literal["eca"] = "eca"
@@ -86,14 +123,14 @@ class ECAChoice(Section):
     """How the excitation becomes a factor."""
 
 
-class GCTChoice(Section):
+class GCTChoice(Choice):
     """Gated channel transformation (Yang et al., 2020)."""
 
     name: Literal["gct"] = "gct"
     """The mechanism."""
 
 
-class SpatialChoice(Section):
+class SpatialChoice(Choice):
     """Spatial attention: the second half of CBAM (Woo et al., 2018)."""
 
     name: Literal["spatial"] = "spatial"
@@ -104,7 +141,7 @@ class SpatialChoice(Section):
     """How the excitation becomes a factor."""
 
 
-class CBAMConvChoice(Section):
+class CBAMConvChoice(Choice):
     """The convolutional, BAM-like relative of CBAM (Park et al., 2018)."""
 
     name: Literal["cbam_conv"] = "cbam_conv"
@@ -115,7 +152,7 @@ class CBAMConvChoice(Section):
     """How the excitation becomes a factor."""
 
 
-class SCSEChoice(Section):
+class SCSEChoice(Choice):
     """Concurrent spatial and channel squeeze and excitation (Roy et al., 2018)."""
 
     name: Literal["scse"] = "scse"
@@ -126,14 +163,14 @@ class SCSEChoice(Section):
     """How the excitations become factors."""
 
 
-class SimAMChoice(Section):
+class SimAMChoice(Choice):
     """Attention without parameters (Yang et al., 2021)."""
 
     name: Literal["simam"] = "simam"
     """The mechanism."""
 
 
-class PSAChoice(Section):
+class PSAChoice(Choice):
     """Polarised self-attention (Liu et al., 2021)."""
 
     name: Literal["psa"] = "psa"
@@ -141,8 +178,13 @@ class PSAChoice(Section):
     gate: GateForm = "2sigmoid"
     """How the excitation becomes a factor."""
 
+    def check(self, channels: int) -> None:
+        """Refuse a single channel, of which no half can be kept."""
+        if channels < 2:
+            raise ValueError("psa keeps half of the channels and needs two or more: take se or spatial")
 
-class ELAChoice(Section):
+
+class ELAChoice(Choice):
     """Efficient local attention: coordinate attention without reduction (Xu & Wan, 2024)."""
 
     name: Literal["ela"] = "ela"
@@ -153,7 +195,7 @@ class ELAChoice(Section):
     """How the excitation becomes a factor."""
 
 
-class SelfChoice(Section):
+class SelfChoice(Choice):
     """Self-attention over all cells (Zhang et al., 2019)."""
 
     name: Literal["self"] = "self"
@@ -165,22 +207,26 @@ class SelfChoice(Section):
     position: PositionName = "convolution"
     """How cells know their place."""
 
+    def check(self, channels: int) -> None:
+        """Refuse heads that do not divide the channels, and too few channels for sines."""
+        _check_tokens(self, channels)
 
-class CrissCrossChoice(Section):
+
+class CrissCrossChoice(Choice):
     """Criss-cross attention: each cell asks its row and its column (Huang et al., 2019)."""
 
     name: Literal["criss_cross"] = "criss_cross"
     """The mechanism."""
 
 
-class STNChoice(Section):
+class STNChoice(Choice):
     """Spatial transformer: an affine warp read from the map (Jaderberg et al., 2015)."""
 
     name: Literal["stn"] = "stn"
     """The mechanism."""
 
 
-class HardChoice(Section):
+class HardChoice(Choice):
     """Hard attention: cells are kept or dropped."""
 
     name: Literal["hard"] = "hard"
@@ -193,7 +239,7 @@ class HardChoice(Section):
     """What is left of a dropped cell."""
 
 
-class GateChoice(Section):
+class GateChoice(Choice):
     """Attention gate of a skip connection (Oktay et al., 2018)."""
 
     name: Literal["gate"] = "gate"
@@ -202,28 +248,65 @@ class GateChoice(Section):
     """How the excitation becomes a factor."""
 
 
-class CrossChoice(Section):
+class CrossChoice(Choice):
     """Cross-attention: the decoder asks the skip connection (Vaswani et al., 2017)."""
 
     name: Literal["cross"] = "cross"
     """The mechanism."""
     heads: Count = 1
     """Parts of the channels that attend independently; they divide the channels."""
+    pool: Count = 1
+    """Keys and values are the maxima over pool x pool cells."""
     position: PositionName = "convolution"
-    """How cells know their place."""
+    """How the cells of each map know their place."""
+
+    def check(self, channels: int) -> None:
+        """Refuse heads that do not divide the channels, and too few channels for sines."""
+        _check_tokens(self, channels)
 
 
-class MDAFChoice(Section):
+class MDAFChoice(Choice):
     """Alignment and fusion of skip connection and decoder, by rows and columns (Yang et al., 2024)."""
 
     name: Literal["mdaf"] = "mdaf"
     """The mechanism."""
     heads: Count = 1
     """Parts of the channels that attend independently; they divide the channels."""
-    residual: Literal["raw", "normed"] = "raw"
+    residual: Residual = "raw"
     """What is added to what was gathered: the maps as they are, or normalised."""
     temperature: bool = True
     """Learn how sharp the weights are."""
+
+    def check(self, channels: int) -> None:
+        """Refuse heads that do not divide the channels."""
+        check_heads(self.name, self.heads, channels)
+
+
+class PMFSChoice(Choice):
+    """Multi-scale attention over the last levels, fused at the deepest (Zhong et al., 2024)."""
+
+    name: Literal["pmfs"] = "pmfs"
+    """The mechanism."""
+    levels: Annotated[int, Field(ge=2)] = 3
+    """How many of the network's deepest levels it sees."""
+    width: Count = 16
+    """Channels per level inside."""
+
+
+class InterpolateChoice(Choice):
+    """Bilinear interpolation."""
+
+    name: Literal["interpolate"] = "interpolate"
+    """The way of resampling."""
+
+
+class CoordinateCrossChoice(CrossChoice):
+    """Cross-attention in which the model's cells ask the record's, beside the interpolation."""
+
+    pool: Count = 4
+    """Keys and values are the maxima over pool x pool cells of the record's features."""
+    position: PositionName = "sine"
+    """How the cells of each map know their place."""
 
 
 Unary = (
@@ -245,9 +328,57 @@ Unary = (
     | HardChoice
 )
 
-Attention = Annotated[Unary, Field(discriminator="name"), BeforeValidator(by_name)]
+OnSkip = Unary | GateChoice | CrossChoice | MDAFChoice
+AtBottleneck = Unary | PMFSChoice
+Resampling = InterpolateChoice | STNChoice | CoordinateCrossChoice
+
+SLOTS: dict[Slot, dict[str, type[Choice]]] = {
+    slot: {choice.model_fields["name"].default: choice for choice in get_args(choices)}
+    for slot, choices in (
+        ("attention", Unary),
+        ("skip", OnSkip),
+        ("bottleneck", AtBottleneck),
+        ("resample", Resampling),
+    )
+}
+"""What may stand in each slot, by name."""
+
+
+def _choice_for(slot: Slot) -> Any:
+    """A validator that lets a name stand for its mapping, and sends a misplaced mechanism where it belongs."""
+
+    def place(entry: object) -> object:
+        entry = by_name(entry)
+        name = entry.get("name") if isinstance(entry, dict) else None
+        elsewhere = [f"model.{other}" for other, names in SLOTS.items() if name in names]
+        if elsewhere and name not in SLOTS[slot]:
+            raise ValueError(
+                f"{name!r} does not fit here but in {' or '.join(elsewhere)}; known here: "
+                f"{', '.join(SLOTS[slot])}"
+            )
+        return entry
+
+    return BeforeValidator(place)
+
+
+def _as_stack(entries: object) -> object:
+    """One entry by itself is a stack of one."""
+    return [entries] if isinstance(entries, str | dict | Section) else entries
+
+
+Attention = Annotated[Unary, Field(discriminator="name"), _choice_for("attention")]
 """What the ends of a level's encoder and decoder block attend with: a name, or a mapping with options."""
-SkipAttention = Annotated[
-    Unary | GateChoice | CrossChoice | MDAFChoice, Field(discriminator="name"), BeforeValidator(by_name)
-]
+SkipAttention = Annotated[OnSkip, Field(discriminator="name"), _choice_for("skip")]
 """What a skip connection attends with."""
+BottleneckAttention = Annotated[AtBottleneck, Field(discriminator="name"), _choice_for("bottleneck")]
+"""What the deepest level attends with."""
+BottleneckStack = Annotated[tuple[BottleneckAttention, ...], BeforeValidator(_as_stack)]
+"""One entry, or several that follow each other."""
+Resample = Annotated[Resampling, Field(discriminator="name"), _choice_for("resample")]
+"""How features of (time, receiver) become features of (depth, x)."""
+
+
+def _check_tokens(choice: SelfChoice | CrossChoice, channels: int) -> None:
+    check_heads(choice.name, choice.heads, channels, inner_width(channels))
+    if choice.position == "sine" and channels < 4:
+        raise ValueError(f"{choice.name}: position sine needs 4 channels or more: take convolution")
