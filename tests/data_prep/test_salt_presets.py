@@ -104,14 +104,14 @@ def test_salt_speed_varies_from_model_to_model_over_its_range(name):
 
 
 def changed(field, value):
-    """Another value of a preset's parameter, as far from its own as a share or a range allows."""
+    """Another value of a preset's parameter: a share of none, or the upper end of a range."""
     if field == "salt_speed":
         return (4450.0, 4500.0)
     if field == "sediment_speeds":
         return (1480.0, 4300.0)
     if isinstance(value, tuple):
         return (value[1], value[1])
-    return 1.0 - value
+    return 0.0
 
 
 def of_presets():
@@ -123,7 +123,7 @@ def of_presets():
 
 @pytest.mark.parametrize(("kind", "field"), of_presets())
 def test_every_parameter_changes_models(kind, field):
-    grid = GridConfig(nz=51, nx=76, spacing=40.0, velocity=(1480.0, 4500.0))
+    grid = GridConfig(nz=41, nx=61, spacing=50.0, velocity=(1480.0, 4500.0))
     preset = kind(**{field: changed(field, getattr(kind(), field))})
 
     differ = any(
@@ -131,7 +131,7 @@ def test_every_parameter_changes_models(kind, field):
             generate(grid, SaltConfig(preset=kind()), TRAIN, index),
             generate(grid, SaltConfig(preset=preset), TRAIN, index),
         )
-        for index in range(12)
+        for index in range(40)
     )
 
     assert differ
@@ -197,9 +197,18 @@ def seg_eage_and_slices():
 
 @pytest.mark.parametrize(
     "quantity",
-    ["area_share", "crest_depth", "base_depth", "width", "crests", "bodies", "overhang_share", "lateral_change",
-     "fastest_sediment"],
-)  # fmt: skip
+    [
+        "area_share",
+        "crest_depth",
+        "base_depth",
+        "width",
+        "crests",
+        "bodies",
+        "overhang_share",
+        "lateral_change",
+        "fastest_sediment",
+    ],
+)
 def test_statistics_of_seg_eage_bracket_those_of_the_slices(seg_eage_and_slices, quantity):
     measured, wanted = (
         [getattr(statistics(velocity, 10.0), quantity) for velocity in models]
@@ -238,7 +247,8 @@ MIXTURE = MixedPreset(
 
 
 def test_a_mixture_draws_its_parts_by_weight_and_its_share_without_salt():
-    models = [generate(SMALL, SaltConfig(preset=MIXTURE), TRAIN, index) for index in range(600)]
+    grid = GridConfig(nz=21, nx=31, spacing=100.0)
+    models = [generate(grid, SaltConfig(preset=MIXTURE), TRAIN, index) for index in range(600)]
 
     fastest = np.array([model.velocity[model.salt == 1].max(initial=0.0) for model in models])
 
@@ -265,11 +275,11 @@ def test_a_model_without_salt_keeps_the_sediments_it_would_have_had():
         ("seg_eage", r"seg_eage hold speeds of 1500 \.\. 4500"),
         ({"name": "gulf", "salt_speed": [4400, 4600]}, r"gulf hold speeds of 1500 \.\. 4600"),
         (
-            {"name": "mixed", "parts": [{"preset": "yang_ma"}, {"preset": {"name": "gulf", "sediment_speeds": [1450, 4000]}}]},
+            {"name": "mixed", "parts": [{"preset": {"name": "gulf", "sediment_speeds": [1450, 4000]}}]},
             r"mixed hold speeds of 1450 \.\. 4500",
         ),
     ],
-)  # fmt: skip
+)
 def test_a_velocity_range_too_narrow_for_the_preset_is_refused_with_the_one_needed(preset, needed):
     grid = GridConfig(velocity=(1600.0, 4500.0))
 

@@ -125,12 +125,9 @@ def test_a_union_holds_both_bodies_and_fills_the_corner_between_them():
 
 
 def test_a_random_field_has_the_height_and_the_correlation_lengths_asked_for():
-    fields = np.stack(
-        [
-            random_field(np.random.default_rng(seed), FINE, 7.0, length=200.0, thickness=60.0)[::10, ::10]
-            for seed in range(40)
-        ]
-    )
+    cells = Cells.of(GridConfig(nz=101, nx=151, spacing=20.0))
+    draws = (np.random.default_rng(seed) for seed in range(40))
+    fields = np.stack([random_field(rng, cells, 7.0, length=200.0, thickness=60.0) for rng in draws])
 
     def correlation(one, other):
         return np.mean(one * other) / np.mean(fields**2)
