@@ -109,7 +109,9 @@ def test_cell_updates_count_the_absorbing_layer_where_there_is_one(
 def test_physics_tells_what_order_layer_and_time_step_cost_and_how_wrong_they_are(
     study_file: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    figures = measured("physics", study_file, "--repeats", "3", "--grid.velocity", "2000", "4500")
+    # Long enough for what the layers reflect to come back.
+    flags = ["--grid.nz", "26", "--grid.nx", "41", "--grid.velocity", "2000", "4500", "--survey.nt", "400"]
+    figures = measured("physics", study_file, "--repeats", "3", *flags)
 
     found = {tuple(figure[key] for key in Setting._fields): figure for figure in figures}
     chosen = found[8, 12, 5, True]
@@ -117,9 +119,9 @@ def test_physics_tells_what_order_layer_and_time_step_cost_and_how_wrong_they_ar
     assert chosen["study"]
     assert chosen["turns"] == [1.0] * 3
     assert found[8, 12, 10, True]["cost"] > 1.2  # twice the steps
-    assert found[4, 12, 5, True]["error"] > 2 * chosen["error"]
-    assert found[8, 20, 5, True]["own_error"] < 0.7 * found[8, 6, 5, True]["own_error"]
-    assert chosen["own_error"] < found[8, 12, 5, False]["own_error"]
+    assert found[4, 12, 5, True]["own_error"] > 5 * chosen["own_error"]
+    assert found[8, 20, 5, True]["own_error"] < 0.5 * found[8, 6, 5, True]["own_error"]
+    assert found[8, 12, 5, False]["own_error"] > 5 * chosen["own_error"]
     assert "refused: order 2" in capsys.readouterr().out
 
 

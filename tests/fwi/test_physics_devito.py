@@ -62,7 +62,8 @@ def theirs(study: StudyConfig, velocity: np.ndarray) -> Record:
     spacing = study.grid.spacing
     speed = np.pad(velocity, SPONGE, mode="edge").T  # Devito's axes are (x, z)
     size = tuple((cells - 1) * spacing for cells in speed.shape)
-    grid = devito.Grid(shape=speed.shape, extent=size, origin=(-SPONGE * spacing,) * 2)
+    # In float32, rounding grows with the number of steps and beyond what is asked here.
+    grid = devito.Grid(shape=speed.shape, extent=size, origin=(-SPONGE * spacing,) * 2, dtype=np.float64)
     pressure = devito.TimeFunction(name="p", grid=grid, time_order=2, space_order=8)
     slowness, damping = (devito.Function(name=name, grid=grid, space_order=2) for name in ("m", "damping"))
     slowness.data[:] = speed**-2.0
@@ -109,18 +110,18 @@ def test_records_are_those_of_devito_with_the_same_steps_and_without_any_scaling
 ) -> None:
     mine, other = ours(correct_dispersion=False), theirs()
 
-    assert nrms(mine, other) < 1e-3
-    assert np.sum(mine * other) / np.sum(other**2) == pytest.approx(1, abs=2e-4)
+    assert nrms(mine, other) < 5e-4
+    assert np.sum(mine * other) / np.sum(other**2) == pytest.approx(1, abs=1e-4)
 
 
 @pytest.mark.slow
 def test_corrected_records_are_those_of_devito_with_steps_an_eighth_as_long(
     ours: Record, theirs: Record
 ) -> None:
-    other = theirs(finer=8)[:-1]  # the correction wants to know what comes after: not the last sample
+    other = theirs(finer=8)
 
-    assert nrms(ours()[:-1], other) < 2.5e-3
-    assert nrms(ours(correct_dispersion=False)[:-1], other) > 2e-2
+    assert nrms(ours(), other) < 6e-4
+    assert nrms(ours(correct_dispersion=False), other) > 1e-2
 
 
 @pytest.mark.slow
@@ -129,4 +130,4 @@ def test_the_study_s_narrow_layer_absorbs_as_devito_s_wide_one(
 ) -> None:
     narrow = ours(correct_dispersion=False, pml_width=study.physics.pml_width)
 
-    assert nrms(narrow, theirs()) < 3e-3
+    assert nrms(narrow, theirs()) < 5e-4
