@@ -78,6 +78,12 @@ def check(
     grid = trained.study.grid
     if velocity.shape != (grid.nz, grid.nx):
         raise ValueError(f"{section}: shape {velocity.shape}, the run's grid is {(grid.nz, grid.nx)}")
+    slowest, fastest = grid.velocity
+    if not ((velocity >= slowest) & (velocity <= fastest)).all():
+        raise ValueError(
+            f"{section}: speeds of {velocity.min():g} .. {velocity.max():g}, which go outside grid.velocity "
+            f"{slowest:g} .. {fastest:g} m/s: give the section in m/s and within that range"
+        )
     print(describe(trained.check(velocity.astype(np.float32), gathers[sample])))
 
 

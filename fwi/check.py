@@ -102,6 +102,9 @@ class PhysicsCheck:
     def __call__(self, velocity: Array, recorded: Array) -> Verdict:
         """Judge a section by the records it was inverted from.
 
+        A section with speeds outside the survey's range is simulated with the nearest admissible ones, and not
+        believed whatever comes of it.
+
         Args:
             velocity: the section [m/s], shape ``(depth, x)``.
             recorded: the records, shape ``(shot, time, receiver)``.
@@ -110,10 +113,15 @@ class PhysicsCheck:
             ValueError: section or records are not of the survey's shape, or hold impossible values.
         """
         recorded = np.asarray(recorded, dtype=np.float32)
-        simulated = self.simulate(velocity)
+        slowest, fastest = self.fine.grid.velocity
+        simulated = self.simulate(np.clip(velocity, slowest, fastest))
         found = misfit(recorded, simulated, self.recorded_dt)
         mean = misfit(recorded, self._mean_gathers, self.recorded_dt)
         believed, reasons = self._judge(found, mean)
+        outside = float(np.mean((velocity < slowest) | (velocity > fastest)))
+        if outside:
+            impossible = f"{outside:.0%} of the cells are outside {slowest:g} .. {fastest:g} m/s"
+            believed, reasons = False, (impossible, *(() if believed else reasons))
         return Verdict(believed, reasons, found, mean, simulated * np.float32(found.gain))
 
     @cached_property

@@ -330,7 +330,7 @@ def test_section_with_an_impossible_speed_is_not_checked(trained_run, tiny_data,
 
     said = refused("check", tmp_path / "section.npy", tiny_data / "test-00000.h5", "--run", trained_run)
 
-    assert "outside grid.velocity 1500 .. 4500 m/s" in said
+    assert "which go outside grid.velocity 1500 .. 4500 m/s" in said
 
 
 @pytest.mark.parametrize(
