@@ -102,8 +102,8 @@ class PhysicsCheck:
     def __call__(self, velocity: Array, recorded: Array) -> Verdict:
         """Judge a section by the records it was inverted from.
 
-        A section with speeds outside the survey's range is simulated with the nearest admissible ones, and not
-        believed whatever comes of it.
+        A section with speeds outside the survey's range is simulated with the nearest admissible ones, and
+        not believed, whatever comes of it.
 
         Args:
             velocity: the section [m/s], shape ``(depth, x)``.
