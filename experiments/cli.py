@@ -18,7 +18,17 @@ import tyro
 import yaml
 
 from fwi import config
-from fwi.config import Attention, LossName, Positive, Preset, Section, SkipAttention, StudyConfig
+from fwi.config import (
+    Attention,
+    BottleneckStack,
+    LossName,
+    Positive,
+    Preset,
+    Resample,
+    Section,
+    SkipAttention,
+    StudyConfig,
+)
 
 COMMANDS = {
     "demo": ("experiments.demo", "simulate, train, evaluate, invert, check and report in minutes"),
@@ -124,7 +134,7 @@ def _section(info: Any) -> tyro.constructors.StructConstructorSpec | None:
 @_entries.primitive_rule
 def _attention_entries(info: Any) -> tyro.constructors.PrimitiveConstructorSpec[Any] | None:
     """Attention is a list of names, or of mappings as in YAML: ``none se '{name: ca, reduction: 16}'``."""
-    if info.type not in (tuple[Attention, ...], tuple[SkipAttention, ...]):
+    if info.type not in (tuple[Attention, ...], tuple[SkipAttention, ...], get_args(BottleneckStack)[0]):
         return None
     return tyro.constructors.PrimitiveConstructorSpec(
         nargs="*",
@@ -136,16 +146,19 @@ def _attention_entries(info: Any) -> tyro.constructors.PrimitiveConstructorSpec[
 
 
 @_entries.primitive_rule
-def _preset(info: Any) -> tyro.constructors.PrimitiveConstructorSpec[Any] | None:
-    """A preset is a name, or a mapping as in YAML: ``seg_eage`` or ``'{name: seg_eage, faults: [2, 8]}'``."""
-    if info.type != get_args(Preset)[0]:
+def _named(info: Any) -> tyro.constructors.PrimitiveConstructorSpec[Any] | None:
+    """A preset is a name, or a mapping as in YAML: ``seg_eage`` or ``'{name: seg_eage, faults: [2, 8]}'``.
+
+    So is the way of resampling.
+    """
+    if info.type not in (get_args(Preset)[0], get_args(Resample)[0]):
         return None
     return tyro.constructors.PrimitiveConstructorSpec(
         nargs=1,
         metavar="NAME|{name: NAME, ...}",
         instance_from_str=lambda words: _yaml(words[0]),
         is_instance=lambda value: isinstance(value, Section),
-        str_from_instance=lambda preset: [preset.name],
+        str_from_instance=lambda choice: [choice.name],
     )
 
 

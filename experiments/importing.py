@@ -28,6 +28,8 @@ def import_models(
     kilometres: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False,
     gain: float | None = None,
     workers: int = os.cpu_count() or 1,
+    part: str | None = None,
+    scheduler: str | None = None,
     dry_run: bool = False,
     segy: Annotated[SegyFlags, tyro.conf.arg(name="")] = NO_FLAGS,
 ) -> None:
@@ -51,6 +53,8 @@ def import_models(
         gain: factor of the records; measured if not given, on simulations of some of the models, or for SEG-Y
             on the direct arrival.
         workers: processes, each of one thread.
+        part: make part i of n alone, such as 3/8, of the shards of models.
+        scheduler: have the workers of this Dask scheduler do it, such as tcp://10.0.0.1:8786.
         dry_run: only check models and records, and say what would be done.
         segy: what SEG-Y alone needs.
     """
@@ -61,10 +65,14 @@ def import_models(
                 findings = (f"  {finding}" for finding in sections.section(number).findings)
                 print("\n".join([f"{file}: a velocity section", *findings]))
             wanted = legacy.jobs(study, sections, split=split, validation=validation)
-            make_set(study, wanted, workers, dry_run)
+            make_set(study, wanted, workers, dry_run, part, scheduler)
             return
         if len(files) > 1:
             raise ValueError(f"{files[1]}: SEG-Y files are imported one at a time")
+        if part is not None or scheduler is not None:
+            raise ValueError(
+                "--part and --scheduler: the shots of a SEG-Y file are one sample; leave both out"
+            )
         import_segy(study, files[0], segy, gain=gain, split=split, workers=workers, dry_run=dry_run)
         return
     found = legacy.find(
@@ -84,4 +92,4 @@ def import_models(
         samples = sum(len(job.numbers) for job in unfinished(study, wanted))
         print(f"{samples} samples to store with their records in {study.storage.folder}")
         return
-    make_set(study, wanted, workers, dry_run)
+    make_set(study, wanted, workers, dry_run, part, scheduler)

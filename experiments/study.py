@@ -11,12 +11,17 @@ from fwi.config import StudyConfig
 from fwi.survey import Survey
 
 
-def config(study: Study, action: tyro.conf.Positional[Literal["show", "validate", "schema"]]) -> None:
+def config(
+    study: Study,
+    action: tyro.conf.Positional[Literal["show", "validate", "schema"]],
+    model: tyro.conf.FlagCreatePairsOff[bool] = False,
+) -> None:
     """Show the merged study as YAML, validate it, or print the JSON Schema of study files.
 
     Args:
         study: the study.
         action: what to do.
+        model: show the network instead: sizes, attention, parameters, multiply-adds and memory of its parts.
     """
     if action == "schema":
         print(json.dumps(StudyConfig.model_json_schema(), indent=2))
@@ -28,7 +33,7 @@ def config(study: Study, action: tyro.conf.Positional[Literal["show", "validate"
             "data.flip: mirrored samples are right only where the survey is symmetric; set it to 0"
         )
     if action == "show":
-        print(configuration.dump(study), end="")
+        print(_network(study, survey) if model else configuration.dump(study), end="")
         return
     shots, samples, receivers = survey.gather_shape
     print(
@@ -36,3 +41,46 @@ def config(study: Study, action: tyro.conf.Positional[Literal["show", "validate"
         f"{shots} shots x {samples} samples of {survey.recorded_dt:g} s x {receivers} receivers; "
         f"{study.model.name}"
     )
+
+
+def _network(study: StudyConfig, survey: Survey) -> str:
+    """The network as a table, for one sample."""
+    from fwi.networks import table
+
+    shots, samples, receivers = survey.gather_shape
+    grid = study.grid
+    parts = table.parts(study.model, shots, receivers, samples, grid.nz, grid.nx, grid.velocity)
+    rows = [
+        (
+            part.name,
+            *_shape(part.shape),
+            ", ".join(part.attention),
+            *_costs(part.parameters, part.multiply_adds, part.memory),
+        )
+        for part in parts
+    ]
+    sums = _costs(
+        *(sum(getattr(part, cost) for part in parts) for cost in ("parameters", "multiply_adds", "memory"))
+    )
+    heads = ("part", "size", "channels", "attention", "parameters", "multiply-adds", "memory")
+    lines = [heads, *rows, ("sum", "", "", "", *sums)]
+    widths = [max(len(line[k]) for line in lines) for k in range(len(heads))]
+    text = [
+        "  ".join(_aligned(cell, width, k) for k, (cell, width) in enumerate(zip(line, widths, strict=True)))
+        for line in lines
+    ]
+    note = f"{study.model.name}; multiply-adds and memory kept for a training step (float32), per sample"
+    return "\n".join([note, "", *(line.rstrip() for line in text), ""])
+
+
+def _shape(shape: tuple[int, ...]) -> tuple[str, str]:
+    *channels, height, width = shape
+    return f"{height} x {width}", str(channels[0]) if channels else "1"
+
+
+def _costs(parameters: int, multiply_adds: int, memory: int) -> tuple[str, str, str]:
+    return f"{parameters:,}", f"{multiply_adds / 1e6:,.1f} M", f"{memory / 2**20:,.1f} MiB"
+
+
+def _aligned(cell: str, width: int, column: int) -> str:
+    return cell.ljust(width) if column in (0, 3) else cell.rjust(width)

@@ -270,9 +270,10 @@ def _network(model: config.ModelConfig) -> str:
     """The network in a line."""
     channels = "-".join(str(count) for count in model.channels)
     parts = [f"{model.name}, channels {channels}"]
-    for what, entries in (("attention", model.attention), ("skip", model.skip)):
+    slots = (("attention", model.attention), ("skip", model.skip), ("bottleneck", model.bottleneck))
+    for what, entries in (*slots, ("resample", (model.resample,))):
         names = [entry.name for entry in entries]
-        if set(names) - {"none"}:
+        if set(names) - {"none", "interpolate"}:
             parts.append(f"{what} {' / '.join(names)}")
     return "; ".join(parts)
 

@@ -202,14 +202,17 @@ def write(path: Path, samples: Samples, survey: Survey, attributes: dict[str, An
         file.attrs["schema"] = SCHEMA
         for key, value in attributes.items():
             file.attrs[key] = json.dumps(value, sort_keys=True)
-        _write_axes(file, survey)
-        _write_array(file, "gathers", samples.gathers, ("sample", "shot", "time", "receiver"))
+        # All are held open to the end: HDF5 settles the layout of an object when it is closed, and a profiler
+        # (Dask's workers have one) that holds a reference for a moment would change the bytes.
+        made = _write_axes(file, survey, len(samples.gathers))
+        _write_array(file, made, "gathers", samples.gathers, ("sample", "shot", "time", "receiver"))
         if samples.velocity is not None and samples.salt is not None:
-            _write_array(file, "velocity", samples.velocity, ("sample", "depth", "x"), units="m/s")
-            _write_array(file, "salt", samples.salt, ("sample", "depth", "x"))
-        file.create_dataset("seed", data=samples.seed, fletcher32=True, chunks=samples.seed.shape)
-        file["seed"].dims[0].label = "sample"
-        file["seed"].dims[0].attach_scale(file["sample"])
+            _write_array(file, made, "velocity", samples.velocity, ("sample", "depth", "x"))
+            made["velocity"].attrs["units"] = "m/s"
+            _write_array(file, made, "salt", samples.salt, ("sample", "depth", "x"))
+        seed = file.create_dataset("seed", data=samples.seed, fletcher32=True, chunks=samples.seed.shape)
+        seed.dims[0].label = "sample"
+        seed.dims[0].attach_scale(made["sample"])
     content = buffer.getbuffer()
     write_whole(path, content)
     return len(content), hashlib.sha256(content).hexdigest()
@@ -280,35 +283,37 @@ def read_survey(path: Path) -> Survey:
         return Survey.from_dict(attribute(file, "study"))
 
 
-def _write_axes(file: h5py.File, survey: Survey) -> None:
+def _write_axes(file: h5py.File, survey: Survey, samples: int) -> dict[str, h5py.Dataset]:
+    """Write what the axes are labelled with; gives the data sets by name."""
     # A fixed spread has one line of receivers; a streamer's move with the shot and are given as offsets.
     fixed = survey.config.spread == "fixed"
     receiver_x = survey.receiver_x[0] if fixed else survey.receiver_x[0] - survey.shot_x[0]
-    axes = {"time": (survey.time, "s"), "depth": (survey.depth, "m"), "x": (survey.x, "m")}
-    for name, (values, units) in axes.items():
-        file[name] = values
-        file[name].make_scale(name)
-        file[name].attrs["units"] = units
+    made = {}
+
+    def scale(name: str, values: NDArray[Any]) -> None:
+        made[name] = file.create_dataset(name, data=values)
+        made[name].make_scale(name)
+
+    for name, values in {"time": survey.time, "depth": survey.depth, "x": survey.x}.items():
+        scale(name, values)
+        made[name].attrs["units"] = "s" if name == "time" else "m"
     for name, values in (("shot", survey.shot_x), ("receiver", receiver_x)):
-        file[name] = np.arange(len(values), dtype=np.int32)
-        file[name].make_scale(name)
-        file[f"{name}_x"] = values
-        file[f"{name}_x"].attrs["units"] = "m"
-        file[f"{name}_x"].dims[0].attach_scale(file[name])
+        scale(name, np.arange(len(values), dtype=np.int32))
+        made[f"{name}_x"] = file.create_dataset(f"{name}_x", data=values)
+        made[f"{name}_x"].attrs["units"] = "m"
+        made[f"{name}_x"].dims[0].attach_scale(made[name])
+    scale("sample", np.arange(samples, dtype=np.int32))
+    return made
 
 
 def _write_array(
-    file: h5py.File, name: str, values: NDArray[Any], axes: tuple[str, ...], units: str | None = None
+    file: h5py.File, made: dict[str, h5py.Dataset], name: str, values: NDArray[Any], axes: tuple[str, ...]
 ) -> None:
-    if "sample" not in file:
-        file["sample"] = np.arange(len(values), dtype=np.int32)
-        file["sample"].make_scale("sample")
     data = file.create_dataset(name, data=values, chunks=(1, *values.shape[1:]), fletcher32=True)
     for dimension, axis in enumerate(axes):
         data.dims[dimension].label = axis
-        data.dims[dimension].attach_scale(file[axis])
-    if units:
-        data.attrs["units"] = units
+        data.dims[dimension].attach_scale(made[axis])
     positions = [f"{axis}_x" for axis in axes if axis in ("shot", "receiver")]
     if positions:  # the convention by which readers such as xarray take these for coordinates (CF, 5.2)
         data.attrs["coordinates"] = " ".join(positions)
+    made[name] = data

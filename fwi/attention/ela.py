@@ -14,12 +14,12 @@ class EfficientLocalAttention(nn.Module):
     parameters, shared by both directions as published.
 
     Args:
-        channels: of the map.
+        channels: of the map, two or more.
         kernel_size: width of the smoothing, odd.
         gate: how each profile becomes a factor, see :func:`fwi.attention.excitation.factor`.
 
     Raises:
-        ValueError: ``kernel_size`` is even.
+        ValueError: ``kernel_size`` is even, or there is a single channel.
     """
 
     def __init__(self, channels: int, kernel_size: int = 7, gate: GateForm = "2sigmoid") -> None:
@@ -28,7 +28,10 @@ class EfficientLocalAttention(nn.Module):
             raise ValueError(
                 f"ela needs an odd kernel_size to keep a map's size, got {kernel_size}: try 7 or 3"
             )
-        groups = max(g for g in range(1, min(16, channels) + 1) if channels % g == 0)
+        if channels < 2:
+            raise ValueError(f"ela needs two channels or more, to normalise them together; got {channels}")
+        # A channel by itself would be normalised to nothing where a profile has a single cell.
+        groups = max(g for g in range(1, min(16, channels // 2) + 1) if channels % g == 0)
         self.smooth = nn.Conv1d(
             channels, channels, kernel_size, padding=kernel_size // 2, groups=channels, bias=False
         )

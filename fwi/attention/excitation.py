@@ -58,12 +58,11 @@ def at_least_single(x: Tensor) -> Tensor:
     return x.to(torch.promote_types(x.dtype, torch.float32))
 
 
-def start_indifferent(last: nn.Linear | nn.Conv1d | nn.Conv2d | nn.BatchNorm2d | nn.GroupNorm) -> None:
+def start_indifferent(last: nn.Module) -> None:
     """Shrink the layer that computes an excitation, so that training begins with excitations near zero.
 
     The weights become small, not zero: zero weights would keep the gradient from all layers before them.
     """
     with torch.no_grad():
-        last.weight.mul_(0.1)
-        if last.bias is not None:
-            last.bias.zero_()
+        for name, parameter in last.named_parameters():
+            parameter.mul_(0.0 if name == "bias" else 0.1)

@@ -92,5 +92,5 @@ class _Strips(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        seen: Tensor = sum(convolve(x) for convolve in self.convolve)  # type: ignore[assignment]
+        seen: Tensor = sum(convolve(x) for convolve in self.convolve)
         return seen

@@ -9,11 +9,10 @@ from torch.nn.functional import adaptive_avg_pool2d, gelu
 from fwi.attention.tokens import attend
 from fwi.config.attention import check_heads
 
-
 HEAD_WIDTH = 32
 
 
-class MixDecoder(nn.Module):
+class MixLevels(nn.Module):
     """Refine maps of several levels, the coarsest first, each by asking all levels as they stand.
 
     ``10 sum C^2 + 2 T^2 + 50 T + 2 T L + L sum (C^2 + C)`` parameters for ``L`` levels of ``T`` channels
@@ -32,6 +31,8 @@ class MixDecoder(nn.Module):
         self, channels: Sequence[int], heads: Sequence[int] | None = None, dropout: float = 0.0
     ) -> None:
         super().__init__()
+        if not channels or min(channels) < 1:
+            raise ValueError(f"mix needs maps with channels, got {list(channels)}")
         heads = [max(each // HEAD_WIDTH, 1) for each in channels] if heads is None else heads
         if len(heads) != len(channels):
             raise ValueError(f"mix needs heads per level: {len(channels)} levels, but {len(heads)} entries")
@@ -66,8 +67,6 @@ class MixedKeys(nn.Module):
 
     def __init__(self, channels: Sequence[int]) -> None:
         super().__init__()
-        if not channels or min(channels) < 1:
-            raise ValueError(f"mix needs maps with channels, got {list(channels)}")
         self.mix = nn.ModuleList(nn.Conv2d(each, each, 1) for each in reversed(channels[:-1]))
 
     def forward(self, maps: Sequence[Tensor]) -> Tensor:

@@ -6,6 +6,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import adaptive_max_pool2d, adaptive_max_pool3d
 
+from fwi.attention.excitation import start_indifferent
+from fwi.config.attention import PMFSNorm
+
 
 class MultiScaleAttention(nn.Module):
     """Fuse maps of several levels at the coarsest size, weighing first channels, then cells.
@@ -21,13 +24,21 @@ class MultiScaleAttention(nn.Module):
         channels: of each map, fine to coarse.
         width: channels per level inside.
         dim: 2 for sections, 3 for volumes.
+        norm: ``batch`` as published; ``group`` over all channels and cells of a sample, for small batches.
         residual: add the coarsest map to the outcome.
 
     Raises:
         ValueError: there is no map, or ``dim`` is neither 2 nor 3.
     """
 
-    def __init__(self, channels: Sequence[int], width: int = 16, dim: int = 2, residual: bool = True) -> None:
+    def __init__(
+        self,
+        channels: Sequence[int],
+        width: int = 16,
+        dim: int = 2,
+        norm: PMFSNorm = "batch",
+        residual: bool = True,
+    ) -> None:
         super().__init__()
         if not channels or min(channels) < 1 or width < 1:
             raise ValueError(f"pmfs needs maps with channels, got {list(channels)} and a width of {width}")
@@ -37,17 +48,19 @@ class MultiScaleAttention(nn.Module):
         self.levels, self.width, self.residual = len(channels), width, residual
         self.pool = adaptive_max_pool2d if dim == 2 else adaptive_max_pool3d
         convolution = nn.Conv2d if dim == 2 else nn.Conv3d
-        self.enter = nn.ModuleList(_separable(dim, each, width, 3) for each in channels)
-        self.channel_query = _separable(dim, total, total, 1)
-        self.channel_where = _separable(dim, total, 1, 1)
-        self.channel_value = _separable(dim, total, total, 1)
+        self.enter = nn.ModuleList(_separable(dim, norm, each, width, 3) for each in channels)
+        self.channel_query = _separable(dim, norm, total, total, 1)
+        self.channel_where = _separable(dim, norm, total, 1, 1)
+        self.channel_value = _separable(dim, norm, total, total, 1)
         self.channel_score = convolution(total, total, 1)
         self.channel_norm = nn.LayerNorm([total, *(1,) * dim])
-        self.cell_query = _separable(dim, total, total, 1)
-        self.cell_key = _separable(dim, total, total, 1)
-        self.cell_value = _separable(dim, total, total, 1)
-        self.cell_mix = _separable(dim, total, total, 1)
-        self.leave = _separable(dim, total, channels[-1], 3)
+        self.cell_query = _separable(dim, norm, total, total, 1)
+        self.cell_key = _separable(dim, norm, total, total, 1)
+        self.cell_value = _separable(dim, norm, total, total, 1)
+        self.cell_mix = _separable(dim, norm, total, total, 1)
+        self.leave = _separable(dim, norm, total, channels[-1], 3)
+        if residual:
+            start_indifferent(self.leave[-1])
 
     def forward(self, maps: Sequence[Tensor]) -> Tensor:
         """Fuse maps.
@@ -78,11 +91,11 @@ class MultiScaleAttention(nn.Module):
         return fused + maps[-1] if self.residual else fused
 
 
-def _separable(dim: int, channels_in: int, channels_out: int, kernel: int) -> nn.Sequential:
+def _separable(dim: int, norm: PMFSNorm, channels_in: int, channels_out: int, kernel: int) -> nn.Sequential:
     """Normalise, rectify, convolve each channel by itself, then mix the channels."""
-    norm, convolution = (nn.BatchNorm2d, nn.Conv2d) if dim == 2 else (nn.BatchNorm3d, nn.Conv3d)
+    batch_norm, convolution = (nn.BatchNorm2d, nn.Conv2d) if dim == 2 else (nn.BatchNorm3d, nn.Conv3d)
     return nn.Sequential(
-        norm(channels_in),
+        batch_norm(channels_in) if norm == "batch" else nn.GroupNorm(1, channels_in),
         nn.ReLU(),
         convolution(channels_in, channels_in, kernel, padding=kernel // 2, groups=channels_in, bias=False),
         convolution(channels_in, channels_out, 1),

@@ -75,8 +75,9 @@ class Squeeze(nn.Module):
                 power = self.power.to(x.dtype)  # type: ignore[union-attr]
                 return x.clamp(min=1e-6).pow(power).mean(dim=(2, 3)).pow(1 / power)
             case "lse":
-                cells = math.log(x.shape[2] * x.shape[3])
-                return (torch.logsumexp(SHARPNESS * x, dim=(2, 3)) - cells) / SHARPNESS
+                peak = x.amax(dim=(2, 3), keepdim=True)
+                mean = (SHARPNESS * (x - peak)).exp().mean(dim=(2, 3))
+                return peak[:, :, 0, 0] + mean.log() / SHARPNESS
             case "dct":
                 return _cosine_coefficients(x)
             case "spp":

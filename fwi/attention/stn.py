@@ -2,7 +2,7 @@
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import affine_grid, grid_sample, relu
+from torch.nn.functional import grid_sample, relu
 
 from fwi.attention.excitation import at_least_single
 from fwi.attention.squeeze import Squeeze
@@ -46,6 +46,18 @@ class SpatialTransformer(nn.Module):
             wide = at_least_single(x)
             change = self.transform(relu(self.hidden(self.squeeze(wide)))).unflatten(1, (2, 3))
             matrix = self.identity.to(wide.dtype) + change
-            grid = affine_grid(matrix, [x.shape[0], 1, *size], align_corners=False)
-            warped = grid_sample(wide, grid, padding_mode="border", align_corners=False)
+            warped = grid_sample(wide, _sources(matrix, size), padding_mode="border", align_corners=False)
         return warped.to(x.dtype)
+
+
+def _sources(matrix: Tensor, size: tuple[int, int]) -> Tensor:
+    """Where each cell comes from: ``(batch, height, width, 2)``, x before depth, the map's ends at -1 and 1.
+
+    What ``affine_grid`` gives, written so that an exported network serves any size.
+    """
+    depth, line = (
+        ((2 * torch.arange(cells, device=matrix.device, dtype=matrix.dtype) + 1) / cells - 1)[:, None]
+        for cells in size
+    )
+    of_line, of_depth, shift = matrix[:, None, None].unbind(dim=4)
+    return of_line * line + of_depth * depth[:, None] + shift

@@ -24,9 +24,10 @@ def attend(query: Tensor, key: Tensor, value: Tensor, heads: int, scale: float) 
         Shape ``(batch, channel, queries)``.
     """
     parts = [_split(x, heads) for x in (query, key, value)]
-    # The lean kernels want heads of one width: zeros change no product.
+    # The lean kernels want heads of one width, contiguous in memory; else torch falls back on one that holds
+    # the matrix. Zeros change no product.
     width = max(part.shape[3] for part in parts)
-    q, k, v = (pad(part, (0, width - part.shape[3])) for part in parts)
+    q, k, v = (pad(part, (0, width - part.shape[3])).contiguous() for part in parts)
     out = scaled_dot_product_attention(q, k, v, scale=scale)[..., : parts[2].shape[3]]
     return out.transpose(2, 3).flatten(1, 2)
 

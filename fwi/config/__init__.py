@@ -5,7 +5,17 @@ training, tracking and check. ``load`` merges YAML files left to right and repor
 once, each with its key and how to mend it.
 """
 
-from fwi.config.attention import Attention, GateForm, NoAttention, PositionName, SkipAttention, SqueezeName
+from fwi.config.attention import (
+    CoordinateCrossChoice,
+    CrossChoice,
+    GateForm,
+    InterpolateChoice,
+    NoAttention,
+    PMFSChoice,
+    PositionName,
+    SqueezeName,
+    STNChoice,
+)
 from fwi.config.base import Positive, Section
 from fwi.config.load import ConfigError, describe, dump, load, merge, validate
 from fwi.config.salt import (
@@ -19,11 +29,21 @@ from fwi.config.salt import (
     StratifiedPreset,
     YangMaPreset,
 )
+from fwi.config.slots import (
+    SLOTS,
+    Attention,
+    BottleneckAttention,
+    BottleneckStack,
+    Resample,
+    SkipAttention,
+    Slot,
+)
 from fwi.config.study import (
     SPLITS,
     CheckConfig,
     DataConfig,
     EarlyStopConfig,
+    EncoderName,
     GridConfig,
     LossName,
     ModelConfig,
@@ -38,29 +58,40 @@ from fwi.config.study import (
 )
 
 __all__ = [
+    "SLOTS",
     "SPLITS",
     "Attention",
+    "BottleneckAttention",
+    "BottleneckStack",
     "CheckConfig",
     "ConfigError",
+    "CoordinateCrossChoice",
+    "CrossChoice",
     "DataConfig",
     "EarlyStopConfig",
+    "EncoderName",
     "GateForm",
     "GridConfig",
     "GulfPreset",
+    "InterpolateChoice",
     "LossName",
     "MixedPart",
     "MixedPreset",
     "ModelConfig",
     "NoAttention",
+    "PMFSChoice",
     "PhysicsConfig",
     "PositionName",
     "Positive",
     "Preset",
+    "Resample",
+    "STNChoice",
     "SaltConfig",
     "Section",
     "SegEagePreset",
     "SinglePreset",
     "SkipAttention",
+    "Slot",
     "Split",
     "SqueezeName",
     "StorageConfig",

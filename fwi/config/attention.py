@@ -1,19 +1,17 @@
-"""The attention of a network: for each mechanism its name and options, and which slots it may fill."""
+"""The mechanisms of attention: for each its name, its options and what it asks of a map."""
 
 import math
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from fwi.config.base import Count, Positive, Section, by_name
+from fwi.config.base import Count, Positive, Section
 
-Slot = Literal["attention", "skip", "bottleneck", "resample"]
-"""Where a network attends: at the ends of its blocks, on its skip connections, at its deepest level, and where
-features of (time, receiver) become features of (depth, x)."""
 GateForm = Literal["sigmoid", "2sigmoid", "1+tanh", "residual"]
 SqueezeName = Literal["avg", "max", "std", "gem", "lse", "dct", "spp", "attn"]
 PositionName = Literal["none", "sine", "convolution"]
 Residual = Literal["raw", "normed"]
+PMFSNorm = Literal["batch", "group"]
 
 
 def _odd(width: int) -> int:
@@ -54,6 +52,9 @@ OddWidth = Annotated[int, Field(ge=1), AfterValidator(_odd)]
 
 class Choice(Section):
     """A mechanism by name, with its options."""
+
+    takes: ClassVar[str] = "one map"
+    """What it attends to, in words."""
 
     def check(self, channels: int) -> None:
         """Refuse a map that the mechanism cannot work on.
@@ -194,6 +195,11 @@ class ELAChoice(Choice):
     gate: GateForm = "2sigmoid"
     """How the excitation becomes a factor."""
 
+    def check(self, channels: int) -> None:
+        """Refuse a single channel, which is normalised to nothing."""
+        if channels < 2:
+            raise ValueError("ela normalises channels together and needs two or more: take se or spatial")
+
 
 class SelfChoice(Choice):
     """Self-attention over all cells (Zhang et al., 2019)."""
@@ -242,6 +248,8 @@ class HardChoice(Choice):
 class GateChoice(Choice):
     """Attention gate of a skip connection (Oktay et al., 2018)."""
 
+    takes = "two maps"
+
     name: Literal["gate"] = "gate"
     """The mechanism."""
     gate: GateForm = "2sigmoid"
@@ -250,6 +258,8 @@ class GateChoice(Choice):
 
 class CrossChoice(Choice):
     """Cross-attention: the decoder asks the skip connection (Vaswani et al., 2017)."""
+
+    takes = "two maps"
 
     name: Literal["cross"] = "cross"
     """The mechanism."""
@@ -268,6 +278,8 @@ class CrossChoice(Choice):
 class MDAFChoice(Choice):
     """Alignment and fusion of skip connection and decoder, by rows and columns (Yang et al., 2024)."""
 
+    takes = "two maps"
+
     name: Literal["mdaf"] = "mdaf"
     """The mechanism."""
     heads: Count = 1
@@ -285,12 +297,16 @@ class MDAFChoice(Choice):
 class PMFSChoice(Choice):
     """Multi-scale attention over the last levels, fused at the deepest (Zhong et al., 2024)."""
 
+    takes = "a list of maps"
+
     name: Literal["pmfs"] = "pmfs"
     """The mechanism."""
     levels: Annotated[int, Field(ge=2)] = 3
     """How many of the network's deepest levels it sees."""
     width: Count = 16
     """Channels per level inside."""
+    norm: PMFSNorm = "batch"
+    """What it normalises over: the batch, as published, or each sample, for small batches."""
 
 
 class InterpolateChoice(Choice):
@@ -307,75 +323,6 @@ class CoordinateCrossChoice(CrossChoice):
     """Keys and values are the maxima over pool x pool cells of the record's features."""
     position: PositionName = "sine"
     """How the cells of each map know their place."""
-
-
-Unary = (
-    NoAttention
-    | SEChoice
-    | ECAChoice
-    | GCTChoice
-    | SpatialChoice
-    | CBAMChoice
-    | CBAMConvChoice
-    | SCSEChoice
-    | SimAMChoice
-    | PSAChoice
-    | CAChoice
-    | ELAChoice
-    | SelfChoice
-    | CrissCrossChoice
-    | STNChoice
-    | HardChoice
-)
-
-OnSkip = Unary | GateChoice | CrossChoice | MDAFChoice
-AtBottleneck = Unary | PMFSChoice
-Resampling = InterpolateChoice | STNChoice | CoordinateCrossChoice
-
-SLOTS: dict[Slot, dict[str, type[Choice]]] = {
-    slot: {choice.model_fields["name"].default: choice for choice in get_args(choices)}
-    for slot, choices in (
-        ("attention", Unary),
-        ("skip", OnSkip),
-        ("bottleneck", AtBottleneck),
-        ("resample", Resampling),
-    )
-}
-"""What may stand in each slot, by name."""
-
-
-def _choice_for(slot: Slot) -> Any:
-    """A validator that lets a name stand for its mapping, and sends a misplaced mechanism where it belongs."""
-
-    def place(entry: object) -> object:
-        entry = by_name(entry)
-        name = entry.get("name") if isinstance(entry, dict) else None
-        elsewhere = [f"model.{other}" for other, names in SLOTS.items() if name in names]
-        if elsewhere and name not in SLOTS[slot]:
-            raise ValueError(
-                f"{name!r} does not fit here but in {' or '.join(elsewhere)}; known here: "
-                f"{', '.join(SLOTS[slot])}"
-            )
-        return entry
-
-    return BeforeValidator(place)
-
-
-def _as_stack(entries: object) -> object:
-    """One entry by itself is a stack of one."""
-    return [entries] if isinstance(entries, str | dict | Section) else entries
-
-
-Attention = Annotated[Unary, Field(discriminator="name"), _choice_for("attention")]
-"""What the ends of a level's encoder and decoder block attend with: a name, or a mapping with options."""
-SkipAttention = Annotated[OnSkip, Field(discriminator="name"), _choice_for("skip")]
-"""What a skip connection attends with."""
-BottleneckAttention = Annotated[AtBottleneck, Field(discriminator="name"), _choice_for("bottleneck")]
-"""What the deepest level attends with."""
-BottleneckStack = Annotated[tuple[BottleneckAttention, ...], BeforeValidator(_as_stack)]
-"""One entry, or several that follow each other."""
-Resample = Annotated[Resampling, Field(discriminator="name"), _choice_for("resample")]
-"""How features of (time, receiver) become features of (depth, x)."""
 
 
 def _check_tokens(choice: SelfChoice | CrossChoice, channels: int) -> None:

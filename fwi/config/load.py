@@ -16,6 +16,9 @@ class ConfigError(ValueError):
     """A configuration that cannot be used; the message lists every mistake with its key and remedy."""
 
 
+WHOLE = ("loss", "preset", "bottleneck", "resample")
+"""Keys whose mappings are not merged."""
+
 SectionT = TypeVar("SectionT", bound=Section)
 
 
@@ -41,7 +44,7 @@ def merge(base: Mapping[str, Any], override: Mapping[str, Any]) -> dict[str, Any
     for key, value in override.items():
         old = merged.get(key)
         # A preset, an attention entry or a set of loss terms is replaced whole: half of two is neither.
-        whole = key in ("loss", "preset") or not (isinstance(old, Mapping) and isinstance(value, Mapping))
+        whole = key in WHOLE or not (isinstance(old, Mapping) and isinstance(value, Mapping))
         merged[key] = value if whole else merge(old, value)  # type: ignore[arg-type]
     return merged
 

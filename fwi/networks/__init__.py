@@ -8,10 +8,15 @@ from torch import nn
 
 from fwi.config import ModelConfig
 from fwi.networks.fcnvmb import FCNVMBUNet
+from fwi.networks.inversion_net import InversionNet
+from fwi.networks.umixformer import UMixFormer
 from fwi.networks.unet import AttentionUNet
 
-NETWORKS: dict[str, type[AttentionUNet] | type[FCNVMBUNet]] = {
+NETWORKS: dict[str, type[AttentionUNet | UMixFormer | InversionNet | FCNVMBUNet]] = {
     "attention_unet": AttentionUNet,
+    "umixformer": UMixFormer,
+    "inversion_net": InversionNet,
+    "velocity_gan": InversionNet,  # its generator: they differ by an adversarial loss
     "fcnvmb_unet": FCNVMBUNet,
 }
 

@@ -1,18 +1,32 @@
 """The attention U-Net: from the record's axes to the model's, then encoder and decoder with aligned skips."""
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate, max_pool2d, pad
 
 from fwi import attention
-from fwi.config import Attention, ModelConfig, NoAttention, SkipAttention
+from fwi.config import (
+    Attention,
+    BottleneckAttention,
+    BottleneckStack,
+    InterpolateChoice,
+    ModelConfig,
+    NoAttention,
+    PMFSChoice,
+    Resample,
+    SkipAttention,
+)
 from fwi.networks.blocks import VelocityHead, double_convolution
 
 
 class AttentionUNet(nn.Module):
-    """Gathers to velocity, with attention of choice at each level and on each skip connection.
+    """Gathers to velocity, with attention of choice in every slot.
+
+    The slots: the ends of each level's blocks, each skip connection, the deepest level, and the way from the
+    record's axes to the model's.
 
     A stem brings the record's axes (time, receiver) to the model's grid (depth, x). From there on all maps of
     a level show the same places: pooling takes 2 x 2 cells together, rounding odd sizes up, and the decoder
@@ -44,11 +58,12 @@ class AttentionUNet(nn.Module):
         levels = len(channels)
         attends = model.attention or (NoAttention(),) * levels
         skips = model.skip or (NoAttention(),) * (levels - 1)
-        self.stem = Stem(shots, samples, nz, nx, width=2 * channels[0])
+        self.stem = Stem(shots, samples, nz, nx, width=2 * channels[0], resample=model.resample)
         entering = [2 * channels[0], *channels[:-1]]
         self.encoder = nn.ModuleList(
             Encoder(entering[level], channels[level], attends[level]) for level in range(levels)
         )
+        self.bottleneck = Bottleneck(channels, model.bottleneck)
         self.decoder = nn.ModuleList(
             Decoder(channels[level + 1], channels[level], attends[level], skips[level])
             for level in range(levels - 1)
@@ -72,6 +87,7 @@ class AttentionUNet(nn.Module):
         for level, block in enumerate(self.encoder):
             x = block(x if level == 0 else max_pool2d(x, 2, ceil_mode=True))
             maps.append(x)
+        x = self.bottleneck(maps)
         for block, skip in zip(reversed(self.decoder), reversed(maps[:-1]), strict=True):
             x = block(x, skip)
         velocity: Tensor = self.head(x)
@@ -82,9 +98,10 @@ class Stem(nn.Module):
     """From (time, receiver) to (depth, x).
 
     Convolutions with a stride of two in time bring the record to about the model's height, without losing
-    traces; what still differs is interpolated. A learned vector per row and per column then tells the
-    features where they are: what a trace means depends on its distance to each shot, and convolutions alone
-    do not know their place.
+    traces; what still differs is interpolated, or stretched by a spatial transformer. A learned vector per
+    row and per column then tells the features where they are: what a trace means depends on its distance to
+    each shot, and convolutions alone do not know their place. With cross-attention each cell of the model
+    then asks all of the record's features as well, and adds what it learns to what was interpolated.
 
     Args:
         shots: shots of a record.
@@ -93,9 +110,18 @@ class Stem(nn.Module):
         nx: cells along the line.
         width: channels it gives. A row is two samples of, say, 15 shots: 30 numbers of both signs, of which a
             ReLU keeps one sign. Twice as many channels lose little.
+        resample: how what still differs in size is bridged.
     """
 
-    def __init__(self, shots: int, samples: int, nz: int, nx: int, width: int) -> None:
+    def __init__(
+        self,
+        shots: int,
+        samples: int,
+        nz: int,
+        nx: int,
+        width: int,
+        resample: Resample = InterpolateChoice(),  # noqa: B008 - it is immutable
+    ) -> None:
         super().__init__()
         halvings = max(0, round(math.log2(samples / nz)))
         self.size = (nz, nx)
@@ -115,13 +141,19 @@ class Stem(nn.Module):
         self.convolve = nn.Sequential(*layers)
         self.row = nn.Parameter(torch.zeros(width, nz, 1))
         self.column = nn.Parameter(torch.zeros(width, 1, nx))
+        self.warp = _attention(resample, width, size=self.size) if resample.name == "stn" else None
+        self.ask = _attention(resample, width) if resample.name == "cross" else None
 
     def forward(self, gathers: Tensor) -> Tensor:
         """Return features ``(batch, width, nz, nx)`` of gathers ``(batch, shot, time, receiver)``."""
-        x: Tensor = self.convolve(pad(gathers, (0, 0, 0, self.silence)))
-        if x.shape[2:] != self.size:
+        record: Tensor = self.convolve(pad(gathers, (0, 0, 0, self.silence)))
+        x = record
+        if self.warp is not None:
+            x = self.warp(x)
+        elif x.shape[2:] != self.size:
             x = interpolate(x, size=self.size, mode="bilinear", align_corners=False)
-        return x + (self.row + self.column).to(x.dtype)
+        x = x + (self.row + self.column).to(x.dtype)
+        return x if self.ask is None else self.ask(x, record)
 
 
 class Encoder(nn.Module):
@@ -138,15 +170,48 @@ class Encoder(nn.Module):
         return attended
 
 
+class Bottleneck(nn.Module):
+    """Attend at the deepest level, one mechanism after the other.
+
+    Args:
+        channels: of every level, shallow to deep.
+        stack: the mechanisms; those that take a list see the levels above as well.
+    """
+
+    def __init__(self, channels: Sequence[int], stack: BottleneckStack) -> None:
+        super().__init__()
+        self.attend = nn.ModuleList(_at_bottleneck(choice, channels) for choice in stack)
+        self.levels = [choice.levels if isinstance(choice, PMFSChoice) else 1 for choice in stack]
+
+    def forward(self, maps: Sequence[Tensor]) -> Tensor:
+        """Return the last of the maps, attended to, in its shape.
+
+        Args:
+            maps: the encoder's, shallow to deep, each ``(batch, channel, height, width)``.
+        """
+        x = maps[-1]
+        for attend, levels in zip(self.attend, self.levels, strict=True):
+            x = attend(x) if levels == 1 else attend([*maps[-levels:-1], x])
+        return x
+
+
 class Decoder(nn.Module):
-    """Double the size, join the skip connection, convolve twice, attend."""
+    """Double the size, join the skip connection, convolve twice, attend.
+
+    What the slot holds decides how the two maps are joined. A mechanism of one map attends to the skip. A
+    gate lets through of the skip what the coarser map asks for. With cross-attention the decoder's map
+    gathers from the whole skip, which is joined as it is. Alignment and fusion gives one map of both, in the
+    place of joining their channels.
+    """
 
     def __init__(self, coarse: int, channels: int, attend: Attention, skip: SkipAttention) -> None:
         super().__init__()
         self.up = nn.ConvTranspose2d(coarse, channels, 2, stride=2)
-        self.gated = attention.ATTENTION[skip.name].arity == 2
-        self.attend_skip = _attention(skip, channels, **({"gating_channels": coarse} if self.gated else {}))
-        self.convolve = double_convolution(2 * channels, channels)
+        self.joins = skip.name
+        self.attend_skip = _attention(
+            skip, channels, **({"gating_channels": coarse} if skip.name == "gate" else {})
+        )
+        self.convolve = double_convolution((1 if skip.name == "mdaf" else 2) * channels, channels)
         self.attend = _attention(attend, channels)
 
     def forward(self, x: Tensor, skip: Tensor) -> Tensor:
@@ -160,11 +225,26 @@ class Decoder(nn.Module):
             The decoder's map of this level, of the shape of ``skip``.
         """
         height, width = skip.shape[2:]
-        skip = self.attend_skip(skip, x) if self.gated else self.attend_skip(skip)
-        joined = torch.cat([skip, self.up(x)[:, :, :height, :width]], dim=1)
-        attended: Tensor = self.attend(self.convolve(joined))
+        attended: Tensor = self.attend(self.convolve(self._join(x, self.up(x)[:, :, :height, :width], skip)))
         return attended
 
+    def _join(self, coarse: Tensor, up: Tensor, skip: Tensor) -> Tensor:
+        match self.joins:
+            case "gate":
+                return torch.cat([self.attend_skip(skip, coarse), up], dim=1)
+            case "cross":
+                return torch.cat([skip, self.attend_skip(up, skip)], dim=1)
+            case "mdaf":
+                fused: Tensor = self.attend_skip(skip, up)
+                return fused
+        return torch.cat([self.attend_skip(skip), up], dim=1)
 
-def _attention(choice: SkipAttention, channels: int, **more: int) -> nn.Module:
+
+def _at_bottleneck(choice: BottleneckAttention, channels: Sequence[int]) -> nn.Module:
+    if isinstance(choice, PMFSChoice):
+        return attention.build("pmfs", channels[-choice.levels :], width=choice.width, norm=choice.norm)
+    return _attention(choice, channels[-1])
+
+
+def _attention(choice: SkipAttention | Resample, channels: int, **more: object) -> nn.Module:
     return attention.build(choice.name, channels, **choice.model_dump(exclude={"name"}), **more)

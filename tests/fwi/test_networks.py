@@ -283,7 +283,7 @@ def test_fcnvmb_refuses_a_grid_larger_than_the_record_and_says_what_to_do(too_la
 def test_unknown_network_is_refused_with_the_known_ones():
     config = ModelConfig().model_copy(update={"name": "unet"})
 
-    with pytest.raises(ValueError, match="unknown network 'unet'; known: attention_unet, fcnvmb_unet"):
+    with pytest.raises(ValueError, match="unknown network 'unet'; known: attention_unet, umixformer, "):
         networks.build(config, 3, 23, 40, 19, 21, RANGE)
 
 

@@ -2,6 +2,9 @@
 
 import json
 import os
+import sys
+import threading
+from collections import deque
 from pathlib import Path
 
 import h5py
@@ -78,6 +81,26 @@ def test_equal_samples_give_equal_bytes_and_the_hash_of_the_file(
     second = shards.write(tmp_path / "b.h5", samples, survey, {"origin": {"a": 2, "b": 1}})
 
     assert first == second == ((tmp_path / "b.h5").stat().st_size, files.sha256(tmp_path / "b.h5"))
+
+
+def test_a_profiler_that_holds_references_for_a_moment_changes_no_byte(
+    tiny_study: StudyConfig, tmp_path: Path
+) -> None:
+    samples, survey = random_samples(tiny_study), Survey(tiny_study.grid, tiny_study.survey)
+    held: deque[object] = deque(maxlen=20)
+    done = threading.Event()
+
+    def profile() -> None:
+        while not done.wait(1e-4):
+            held.append(list(sys._current_frames().values()))
+
+    profiler = threading.Thread(target=profile)
+    profiler.start()
+    written = {shards.write(tmp_path / "a.h5", samples, survey, {}) for _ in range(50)}
+    done.set()
+    profiler.join()
+
+    assert len(written) == 1
 
 
 def test_streamer_receivers_are_stored_as_offsets_from_their_shot(

@@ -1,0 +1,168 @@
+"""The encoder of SegFormer: a pyramid of transformer blocks (Xie et al., 2021, arXiv:2105.15203)."""
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import pad
+
+from fwi.attention.mix import DropPath, MixFeedForward
+from fwi.attention.tokens import attend
+
+HEADS = (1, 2, 5, 8)
+"""Of the four levels, in all sizes of MiT and in the decoder of U-MixFormer."""
+STOCHASTIC_DEPTH = 0.1
+"""Share of the samples that drop the deepest branch; it grows from 0 with the depth, as published."""
+
+
+class MiT(nn.Module):
+    """Mix transformer, from a map to maps at a 4th, an 8th, a 16th and a 32nd of its size.
+
+    Each level begins with overlapping patches; each of its blocks attends to keys that a strided convolution
+    has thinned out, and tells positions by a depthwise 3 x 3 in its perceptron. With three channels of input
+    MiT-B0, B1 and B2 have the published 3,319,392, 13,151,424 and 24,196,288 parameters.
+
+    Changed: keys of odd sizes are thinned out after padding them with zeros, where the published convolution
+    leaves out the last rows and columns.
+
+    Args:
+        entering: channels of the map that enters.
+        channels: of the four levels.
+        depths: blocks of the four levels.
+    """
+
+    def __init__(self, entering: int, channels: Sequence[int], depths: Sequence[int]) -> None:
+        super().__init__()
+        self.channels = tuple(channels)
+        self.heads = HEADS
+        finer = (entering, *channels[:-1])
+        drops = stochastic_depth(depths)
+        self.patches = nn.ModuleList(
+            Patches(i, o, stride=4 if level == 0 else 2)
+            for level, (i, o) in enumerate(zip(finer, channels, strict=True))
+        )
+        self.blocks = nn.ModuleList(
+            nn.ModuleList(_Block(width, heads, thinning, next(drops)) for _ in range(depth))
+            for width, heads, thinning, depth in zip(channels, HEADS, (8, 4, 2, 1), depths, strict=True)
+        )
+        self.normalise = nn.ModuleList(nn.LayerNorm(width) for width in channels)
+        initialise(self)
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        """Return four maps, fine to coarse, of a map ``(batch, entering, height, width)``."""
+        maps = []
+        for patches, blocks, normalise in zip(self.patches, self.blocks, self.normalise, strict=True):
+            tokens, size = patches(x)
+            for block in cast(nn.ModuleList, blocks):
+                tokens = block(tokens, size)
+            x = to_map(normalise(tokens), size)
+            maps.append(x)
+        return maps
+
+
+class Patches(nn.Module):
+    """Overlapping patches as tokens: a strided convolution (7 x 7 for a stride of 4, else 3 x 3), normalised.
+
+    Args:
+        entering: channels of the map that enters.
+        channels: of a token.
+        stride: cells from patch to patch.
+    """
+
+    def __init__(self, entering: int, channels: int, stride: int) -> None:
+        super().__init__()
+        kernel = 7 if stride == 4 else 3
+        self.convolve = nn.Conv2d(entering, channels, kernel, stride, kernel // 2)
+        self.normalise = nn.LayerNorm(channels)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, torch.Size]:
+        """Return tokens ``(batch, token, channel)`` and the size of the map that they lie on."""
+        x = self.convolve(x)
+        return self.normalise(to_tokens(x)), x.shape[2:]
+
+
+class ThinnedAttention(nn.Module):
+    """Self-attention whose keys and values are thinned out (Wang et al., 2021, arXiv:2102.12122).
+
+    Args:
+        channels: of a token.
+        heads: parts of the channels that attend independently.
+        thinning: cells along each axis that become one key.
+        bias: give queries, keys and values biases.
+    """
+
+    def __init__(self, channels: int, heads: int, thinning: int, bias: bool) -> None:
+        super().__init__()
+        self.thinning, self.heads, self.scale = thinning, heads, (channels // heads) ** -0.5
+        self.query = nn.Linear(channels, channels, bias)
+        self.key_value = nn.Linear(channels, 2 * channels, bias)
+        self.project = nn.Linear(channels, channels)
+        if thinning > 1:
+            self.thin = nn.Conv2d(channels, channels, thinning, thinning)
+            self.normalise = nn.LayerNorm(channels)
+
+    def forward(self, tokens: Tensor, size: torch.Size) -> Tensor:
+        """Return the shape of ``tokens`` ``(batch, token, channel)``, which lie on a map of ``size``."""
+        query = self.queries(tokens, size)
+        if self.thinning > 1:
+            missing = [-length % self.thinning for length in size]
+            padded = pad(to_map(tokens, size), (0, missing[1], 0, missing[0]))
+            tokens = self.normalise(to_tokens(self.thin(padded)))
+        key, value = self.key_value(tokens).transpose(1, 2).chunk(2, dim=1)
+        attended = attend(query, key, value, self.heads, self.scale).transpose(1, 2)
+        projected: Tensor = self.project(attended)
+        return projected
+
+    def queries(self, tokens: Tensor, size: torch.Size) -> Tensor:
+        """Return what tokens on a map of ``size`` ask, ``(batch, channel, token)``."""
+        query: Tensor = self.query(tokens).transpose(1, 2)
+        return query
+
+
+class _Block(nn.Module):
+    """Attend and mix, each normalised before and added to what was."""
+
+    def __init__(self, channels: int, heads: int, thinning: int, drop: float) -> None:
+        super().__init__()
+        self.normalise_cells = nn.LayerNorm(channels)
+        self.attend = ThinnedAttention(channels, heads, thinning, bias=True)
+        self.normalise_attended = nn.LayerNorm(channels)
+        self.feed_forward = MixFeedForward(channels, 4 * channels)
+        self.drop = DropPath(drop)
+
+    def forward(self, tokens: Tensor, size: torch.Size) -> Tensor:
+        tokens = tokens + self.drop(self.attend(self.normalise_cells(tokens), size))
+        mixed: Tensor = tokens + self.drop(self.feed_forward(self.normalise_attended(tokens), size))
+        return mixed
+
+
+def to_tokens(x: Tensor) -> Tensor:
+    """Turn a map ``(batch, channel, height, width)`` into tokens ``(batch, height * width, channel)``."""
+    return x.flatten(2).transpose(1, 2)
+
+
+def to_map(tokens: Tensor, size: torch.Size) -> Tensor:
+    """Lay tokens ``(batch, height * width, channel)`` on a map ``(batch, channel, height, width)``."""
+    return tokens.transpose(1, 2).reshape(tokens.shape[0], tokens.shape[2], size[0], size[1])
+
+
+def stochastic_depth(depths: Sequence[int]) -> Iterator[float]:
+    """Yield for one block after the other the share of samples that drop its branches."""
+    blocks = sum(depths)
+    return (STOCHASTIC_DEPTH * block / (blocks - 1) for block in range(blocks))
+
+
+def initialise(network: nn.Module) -> None:
+    """Draw the weights as SegFormer does: small in linear layers, to keep the variance in convolutions."""
+    for module in network.modules():
+        if isinstance(module, nn.Linear):
+            nn.init.trunc_normal_(module.weight, std=0.02)
+        elif isinstance(module, nn.Conv1d | nn.Conv2d):
+            fan_out = math.prod(module.kernel_size) * module.out_channels // module.groups
+            nn.init.normal_(module.weight, std=math.sqrt(2 / fan_out))
+        else:
+            continue
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)

@@ -1,0 +1,140 @@
+"""InversionNet (Wu & Lin, 2019, arXiv:1811.07875) as OpenFWI has it (Deng et al., 2022, arXiv:2111.02926)."""
+
+import math
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+
+from fwi.config import ModelConfig
+from fwi.networks.blocks import BoundedVelocity
+
+SLOPE = 0.2
+"""Of the leaky ReLU below zero."""
+
+
+class InversionNet(nn.Module):
+    """Squeeze a record into one vector, and unfold the vector into a model.
+
+    Four convolutions halve the record in time, three more in time and along the receivers, until one kernel
+    spans all that is left. From its single cell five transposed convolutions grow a map that holds the
+    model, whose middle is cut out. No skip connection passes the vector. OpenFWI's VelocityGAN (Zhang et
+    al., 2018, arXiv:1809.10262) has this very network for its generator, which it trains against a critic:
+    with our losses ``velocity_gan`` is ``inversion_net``.
+
+    Changed: the spanning kernel and the first transposed one, 8 x 9 and 5 x 5 for OpenFWI's records of 1000
+    samples of 70 receivers and its models of 70 x 70 cells, follow the survey. There, with 5 shots, it has
+    the published layers and 24,409,123 parameters. With ``output: raw`` the velocity is the published tanh,
+    stretched over the velocity range; with ``bounded``, the range's ends can be reached.
+
+    In training, the normalisation of the vector asks for more than one sample.
+
+    Args:
+        model: the five widths and the output; no attention.
+        shots: shots of a record.
+        receivers: traces of a gather.
+        samples: recorded time samples of a trace.
+        nz: cells in depth.
+        nx: cells along the line.
+        velocity_range: slowest and fastest admissible speed [m/s].
+    """
+
+    def __init__(
+        self,
+        model: ModelConfig,
+        shots: int,
+        receivers: int,
+        samples: int,
+        nz: int,
+        nx: int,
+        velocity_range: tuple[float, float],
+    ) -> None:
+        super().__init__()
+        a, b, c, d, e = model.channels
+        self.encoder = nn.Sequential(
+            _convolve(shots, a, (7, 1), stride=(2, 1)),
+            *_shrink(a, b, (3, 1), (2, 1)),
+            *_shrink(b, b, (3, 1), (2, 1)),
+            *_shrink(b, c, (3, 1), (2, 1)),
+            *_shrink(c, c, (3, 3), (2, 2)),
+            *_shrink(c, d, (3, 3), (2, 2)),
+            *_shrink(d, d, (3, 3), (2, 2)),
+        )
+        left = (math.ceil(samples / 2**7), math.ceil(receivers / 2**3))
+        self.span = _normalised(nn.Conv2d(d, e, left), e)
+        self.unfold = nn.Sequential(
+            _normalised(nn.ConvTranspose2d(e, e, (math.ceil(nz / 2**4), math.ceil(nx / 2**4)), stride=2), e),
+            _convolve(e, e, (3, 3)),
+        )
+        self.decoder = nn.Sequential(
+            *(
+                layer
+                for coarse, fine in pairwise((e, d, c, b, a))
+                for layer in (
+                    _normalised(nn.ConvTranspose2d(coarse, fine, 4, stride=2, padding=1), fine),
+                    _convolve(fine, fine, (3, 3)),
+                )
+            )
+        )
+        self.head = _Head(a, model, velocity_range)
+        self.nz, self.nx = nz, nx
+
+    def forward(self, gathers: Tensor) -> Tensor:
+        """Invert gathers.
+
+        Args:
+            gathers: normalised, shape ``(batch, shot, time, receiver)``.
+
+        Returns:
+            Velocity [m/s], shape ``(batch, depth, x)``.
+        """
+        x = self.decoder(self.unfold(self.span(self.encoder(gathers))))
+        top, start = (x.shape[2] - self.nz) // 2, (x.shape[3] - self.nx) // 2
+        velocity: Tensor = self.head(x[:, :, top : top + self.nz, start : start + self.nx])
+        return velocity
+
+
+class _Head(nn.Module):
+    """The last convolution, normalised, then the output of choice; in float32 even under autocast."""
+
+    def __init__(self, channels: int, model: ModelConfig, velocity_range: tuple[float, float]) -> None:
+        super().__init__()
+        self.project = nn.Sequential(nn.Conv2d(channels, 1, 3, padding=1), nn.BatchNorm2d(1))
+        self.bound = BoundedVelocity(velocity_range) if model.output == "bounded" else _Tanh(velocity_range)
+
+    def forward(self, x: Tensor) -> Tensor:
+        with torch.autocast(x.device.type, enabled=False):
+            velocity: Tensor = self.bound(self.project(x.float()))
+        return velocity[:, 0]
+
+
+class _Tanh(nn.Module):
+    """A number per cell to velocity [m/s] within a range, which it never reaches; zero is its middle."""
+
+    def __init__(self, velocity_range: tuple[float, float]) -> None:
+        super().__init__()
+        slowest, fastest = velocity_range
+        self.middle, self.reach = (slowest + fastest) / 2, (fastest - slowest) / 2
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.middle + self.reach * torch.tanh(x)
+
+
+def _shrink(
+    channels_in: int, channels_out: int, kernel: tuple[int, int], stride: tuple[int, int]
+) -> tuple[nn.Sequential, nn.Sequential]:
+    return (
+        _convolve(channels_in, channels_out, kernel, stride),
+        _convolve(channels_out, channels_out, kernel),
+    )
+
+
+def _convolve(
+    channels_in: int, channels_out: int, kernel: tuple[int, int], stride: tuple[int, int] = (1, 1)
+) -> nn.Sequential:
+    padding = (kernel[0] // 2, kernel[1] // 2)
+    return _normalised(nn.Conv2d(channels_in, channels_out, kernel, stride, padding), channels_out)
+
+
+def _normalised(convolve: nn.Module, channels: int) -> nn.Sequential:
+    return nn.Sequential(convolve, nn.BatchNorm2d(channels), nn.LeakyReLU(SLOPE, inplace=True))

@@ -1,0 +1,144 @@
+"""What a network costs, part by part: parameters, multiply-adds and memory, without running it."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from fwi import networks
+from fwi.attention import ATTENTION
+from fwi.config import ModelConfig
+
+BATCH = 2
+"""Samples of the forward pass: batch normalisation of a single cell needs two."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part of a network, for one sample.
+
+    Attributes:
+        name: the stem, a block of a level, the head.
+        shape: channels, height and width of the map that leaves it.
+        attention: names of the mechanisms in it, in the order they are met.
+        parameters: numbers that are trained.
+        multiply_adds: in convolutions and matrix products.
+        memory: bytes that a training step in float32 keeps of it for the way back.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    attention: tuple[str, ...]
+    parameters: int
+    multiply_adds: int
+    memory: int
+
+
+def parts(
+    model: ModelConfig,
+    shots: int,
+    receivers: int,
+    samples: int,
+    nz: int,
+    nx: int,
+    velocity_range: tuple[float, float],
+) -> list[Part]:
+    """List what a network is made of, from a forward pass in which tensors have shapes and no numbers.
+
+    Args:
+        model: which network, as for :func:`fwi.networks.build`; so are the others.
+        shots: shots of a record.
+        receivers: traces of a gather.
+        samples: recorded time samples of a trace.
+        nz: cells in depth.
+        nx: cells along the line.
+        velocity_range: slowest and fastest admissible speed [m/s].
+
+    Returns:
+        The parts that have parameters or compute, in the order in which they are run.
+
+    Raises:
+        ValueError: the network cannot serve this survey.
+    """
+    from torch._subclasses.fake_tensor import FakeTensorMode
+    from torch.utils.flop_counter import FlopCounterMode
+
+    lean_attention = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
+    network = networks.build(model, shots, receivers, samples, nz, nx, velocity_range)
+    with FakeTensorMode() as shapes:
+        network._apply(shapes.from_tensor)  # type: ignore[no-untyped-call]
+        named = dict(_parts(network))
+        left: dict[str, Tensor] = {}
+        kept = _Kept(network, named, left)
+        counter = FlopCounterMode(display=False, custom_mapping={lean_attention: _operations_of_attention})
+        with counter, torch.autograd.graph.saved_tensors_hooks(kept.note, lambda tensor: tensor):
+            network(torch.empty(BATCH, shots, samples, receivers))
+    operations = {key.partition(".")[2]: sum(n.values()) for key, n in counter.get_flop_counts().items()}
+    found = (
+        Part(
+            name=name.replace(".", " "),
+            shape=tuple(out.shape[1:]),
+            attention=tuple(_mechanisms(named[name])),
+            parameters=sum(p.numel() for p in named[name].parameters()),
+            multiply_adds=operations.get(name, 0) // 2 // BATCH,
+            memory=kept.bytes[name] // BATCH,
+        )
+        for name, out in left.items()
+    )
+    return [part for part in found if part.parameters or part.multiply_adds]
+
+
+class _Kept:
+    """Notes what autograd keeps while each part is run, every storage once, and what leaves the parts."""
+
+    def __init__(self, network: nn.Module, named: dict[str, nn.Module], left: dict[str, Tensor]) -> None:
+        self.bytes: defaultdict[str, int] = defaultdict(int)
+        # Holding on to the tensors keeps their storages from being given to others.
+        self.seen = {_storage(each): each for each in (*network.parameters(), *network.buffers())}
+        self.running = ""
+        for name, part in named.items():
+            part.register_forward_pre_hook(lambda module, given, name=name: setattr(self, "running", name))
+            part.register_forward_hook(lambda module, given, out, name=name: left.update({name: _map(out)}))
+
+    def note(self, tensor: Tensor) -> Tensor:
+        if _storage(tensor) not in self.seen:
+            self.seen[_storage(tensor)] = tensor
+            self.bytes[self.running] += tensor.untyped_storage().nbytes()
+        return tensor
+
+
+def _storage(tensor: Tensor) -> int:
+    place: int = tensor.untyped_storage()._cdata
+    return place
+
+
+def _map(out: Tensor | Sequence[Tensor]) -> Tensor:
+    """Of several maps, the finest."""
+    return out if isinstance(out, Tensor) else out[0]
+
+
+def _parts(network: nn.Module) -> Iterator[tuple[str, nn.Module]]:
+    for name, child in network.named_children():
+        if isinstance(child, nn.ModuleList):
+            yield from ((f"{name}.{i}", block) for i, block in enumerate(child))
+        else:
+            yield name, child
+
+
+def _mechanisms(module: nn.Module) -> Iterator[str]:
+    names = {entry.module: name for name, entry in ATTENTION.items() if name != "none"}
+    for child in module.children():
+        if type(child) in names:
+            yield names[type(child)]
+        else:
+            yield from _mechanisms(child)
+
+
+def _operations_of_attention(
+    query: Sequence[int], key: Sequence[int], value: Sequence[int], *args: object, **kwargs: object
+) -> int:
+    """Twice the multiply-adds of attention, as the counter counts, of ``(batch, heads, tokens, width)``."""
+    batch, heads, queries, width = query
+    return 2 * batch * heads * queries * key[2] * (width + value[3])

@@ -1,0 +1,114 @@
+"""U-MixFormer (Yeom & von Klitzing, 2023, arXiv:2312.06272) for velocity: a U-Net that mixes by attention."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import interpolate
+
+from fwi.attention.mix import MixLevels
+from fwi.config import ModelConfig
+from fwi.networks import encoders
+from fwi.networks.blocks import VelocityHead, double_convolution
+from fwi.networks.encoders.mit import initialise
+from fwi.networks.unet import Stem
+
+DROPPED = 0.1
+"""Share of the samples that drop a branch of the decoder, as published."""
+
+
+class UMixFormer(nn.Module):
+    """Gathers to velocity by an encoder of choice and a decoder of mix-attention.
+
+    The published network segments photographs. Changed for velocity: the stem and the first level of our
+    U-Net bring records of any size to the model's grid, where the published network took a picture of three
+    colours; the decoder is without the 39 % of its published parameters that never receive a gradient, and
+    drops no features; and as it ends at a fourth of the grid's size, its map is brought back to the grid and
+    refined beside the first level's by two convolutions. One velocity takes the place of the classes. With
+    the encoder ``unet`` all this is at half the grid's size, as that encoder halves it step by step.
+
+    Args:
+        model: the encoder and the output; the channels are those of the first level, followed by those of
+            the encoder ``unet``, which no other encoder needs.
+        shots: shots of a record.
+        receivers: traces of a gather; unused, as the stem takes any number.
+        samples: recorded time samples of a trace.
+        nz: cells in depth.
+        nx: cells along the line.
+        velocity_range: slowest and fastest admissible speed [m/s].
+    """
+
+    def __init__(
+        self,
+        model: ModelConfig,
+        shots: int,
+        receivers: int,
+        samples: int,
+        nz: int,
+        nx: int,
+        velocity_range: tuple[float, float],
+    ) -> None:
+        super().__init__()
+        width, *deeper = model.channels
+        name = model.encoder or "mit_b0"
+        self.stem = Stem(shots, samples, nz, nx, width=2 * width, resample=model.resample)
+        self.level = double_convolution(2 * width, width)
+        self.encoder = encoders.build(name, width, deeper)
+        embedding = 768 if name == "mit_b2" else 128  # as published
+        self.decoder = MixDecoder(self.encoder.channels, self.encoder.heads, embedding, width)
+        self.refine = double_convolution(2 * width, width)
+        self.head = VelocityHead(width, model.output, velocity_range)
+        # Begin near the middle of the velocity range; zero weights would pass no gradient on.
+        nn.init.normal_(self.head.project.weight, std=0.01)
+        nn.init.zeros_(self.head.project.bias)  # type: ignore[arg-type]
+
+    def forward(self, gathers: Tensor) -> Tensor:
+        """Invert gathers.
+
+        Args:
+            gathers: normalised, shape ``(batch, shot, time, receiver)``.
+
+        Returns:
+            Velocity [m/s], shape ``(batch, depth, x)``.
+        """
+        x = self.level(self.stem(gathers))
+        decoded = _resize(self.decoder(self.encoder(x)), x.shape[2:])
+        velocity: Tensor = self.head(self.refine(torch.cat([decoded, x], dim=1)))
+        return velocity
+
+
+class MixDecoder(nn.Module):
+    """The decoder of U-MixFormer: levels refined by mix-attention, joined at the finest one's size.
+
+    ``10 sum C^2 + 2 T^2 + 58 T + 4 sum (C^2 + C) + T E + 2 E + E K + K`` parameters for four levels of ``C``
+    channels, ``T`` in sum, the second sum without the coarsest, an embedding of ``E`` and ``K`` channels out.
+
+    Args:
+        channels: of each map, fine to coarse.
+        heads: parts of each level's channels that attend independently, fine to coarse.
+        embedding: width of the joined levels.
+        leaving: channels of the map that leaves.
+    """
+
+    def __init__(self, channels: Sequence[int], heads: Sequence[int], embedding: int, leaving: int) -> None:
+        super().__init__()
+        total = sum(channels)
+        self.mix = MixLevels(channels, heads, DROPPED)
+        self.join = nn.Sequential(
+            nn.Conv2d(total, embedding, 1, bias=False), nn.BatchNorm2d(embedding), nn.ReLU(inplace=True)
+        )
+        self.leave = nn.Conv2d(embedding, leaving, 1)
+        initialise(self)
+
+    def forward(self, maps: Sequence[Tensor]) -> Tensor:
+        """Return ``(batch, leaving, height, width)`` at the size of the first of ``maps``, fine to coarse."""
+        finest, *coarser = self.mix(maps)
+        levels = [*(_resize(x, finest.shape[2:]) for x in reversed(coarser)), finest]
+        left: Tensor = self.leave(self.join(torch.cat(levels, dim=1)))
+        return left
+
+
+def _resize(x: Tensor, size: torch.Size) -> Tensor:
+    if x.shape[2:] == size:
+        return x
+    return interpolate(x, size=list(size), mode="bilinear", align_corners=False)
