@@ -12,21 +12,17 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from importlib import metadata
-from typing import Annotated, Any, get_args, get_type_hints
+from types import UnionType
+from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 
 import tyro
 import yaml
 
 from fwi import config
 from fwi.config import (
-    Attention,
-    BottleneckStack,
     LossName,
     Positive,
-    Preset,
-    Resample,
     Section,
-    SkipAttention,
     StudyConfig,
 )
 
@@ -134,7 +130,7 @@ def _section(info: Any) -> tyro.constructors.StructConstructorSpec | None:
 @_entries.primitive_rule
 def _attention_entries(info: Any) -> tyro.constructors.PrimitiveConstructorSpec[Any] | None:
     """Attention is a list of names, or of mappings as in YAML: ``none se '{name: ca, reduction: 16}'``."""
-    if info.type not in (tuple[Attention, ...], tuple[SkipAttention, ...], get_args(BottleneckStack)[0]):
+    if get_origin(info.type) is not tuple or not _of_sections(info.type):
         return None
     return tyro.constructors.PrimitiveConstructorSpec(
         nargs="*",
@@ -151,7 +147,7 @@ def _named(info: Any) -> tyro.constructors.PrimitiveConstructorSpec[Any] | None:
 
     So is the way of resampling.
     """
-    if info.type not in (get_args(Preset)[0], get_args(Resample)[0]):
+    if get_origin(info.type) not in (Union, UnionType) or not _of_sections(info.type):
         return None
     return tyro.constructors.PrimitiveConstructorSpec(
         nargs=1,
@@ -174,6 +170,16 @@ def _loss_terms(info: Any) -> tyro.constructors.PrimitiveConstructorSpec[Any] | 
         is_instance=lambda value: isinstance(value, dict),
         str_from_instance=lambda terms: [yaml.safe_dump(terms, default_flow_style=True).strip()],
     )
+
+
+def _of_sections(kind: Any) -> bool:
+    """Whether a union or tuple is made of sections alone; the flags' library may have narrowed either."""
+    if get_origin(kind) is Annotated:
+        return _of_sections(get_args(kind)[0])
+    parts = [part for part in get_args(kind) if part is not Ellipsis]
+    if parts:
+        return all(_of_sections(part) for part in parts)
+    return isinstance(kind, type) and issubclass(kind, Section)
 
 
 def _yaml(word: str) -> object:

@@ -489,6 +489,23 @@ def test_parts_are_disjoint_and_all_of_them_are_the_set(
     assert content(data.folder) == content(tiny_data)
 
 
+@pytest.mark.usefixtures("pool_here")
+def test_parts_of_an_import_are_not_taken_for_the_same_models_twice(
+    tiny_study: StudyConfig, tmp_path: Path
+) -> None:
+    study = with_storage(tiny_study, folder=tmp_path / "new")
+    origin = {"source": {"file": "models.npy", "sha256": "a", "key": None}}
+    jobs = [
+        Job(f"train-models-{number}.h5", "train", [number], origin, Uniform(2000.0 + number))
+        for number in range(3)
+    ]
+
+    for part in ("2/2", "1/2"):
+        data = simulate.make(study, jobs, workers=1, part=part)
+
+    assert [entry.file for entry in data.entries] == [job.file for job in jobs]
+
+
 @pytest.mark.usefixtures("no_pool")
 @pytest.mark.parametrize("part", ["0/4", "5/4", "1/0", "2", "a/b", "-1/4", "1/4/2"])
 def test_a_part_that_does_not_exist_is_refused(

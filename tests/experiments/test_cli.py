@@ -193,3 +193,13 @@ def test_output_may_be_cut_by_the_program_that_reads_it():
     )
 
     assert (cut.returncode, cut.stdout, cut.stderr) == (0, "{\n", "")
+
+
+def test_every_slot_takes_names_and_mappings_side_by_side_from_a_file(capsys, tmp_path):
+    path = tmp_path / "study.yaml"
+    path.write_text(
+        "model: {channels: [8, 16, 32], attention: [none, {name: se, squeeze: dct}, ca], skip: [none, gate], "
+        "bottleneck: [{name: pmfs, levels: 2}, self], resample: stn}"
+    )
+
+    assert shown_study(capsys, "--config", str(path)) == config.load([path])
