@@ -5,6 +5,7 @@ is ``tiny_data``, which is everybody's: read it, and take ``tiny_copy`` to chang
 """
 
 import shutil
+import signal
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,9 @@ from studies import SimulateHere, with_storage
 from data_prep.simulate import make_shard, recipe, salt_jobs
 from fwi.config import GridConfig, StorageConfig, StudyConfig, SurveyConfig
 from fwi.shards import DataSet
+
+# A shell that starts the tests in the background has them ignore Ctrl-C, which some of them press.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
