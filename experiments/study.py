@@ -47,9 +47,7 @@ def _network(study: StudyConfig, survey: Survey) -> str:
     """The network as a table, for one sample."""
     from fwi.networks import table
 
-    shots, samples, receivers = survey.gather_shape
-    grid = study.grid
-    parts = table.parts(study.model, shots, receivers, samples, grid.nz, grid.nx, grid.velocity)
+    parts = table.parts(study.model, survey)
     rows = [
         (
             part.name,

@@ -29,13 +29,10 @@ class InversionTask(LightningModule):
         super().__init__()
         self.save_hyperparameters({"study": study})
         self.study = StudyConfig.model_validate(study)
-        grid, survey = self.study.grid, Survey(self.study.grid, self.study.survey)
-        shots, samples, receivers = survey.gather_shape
+        survey = Survey(self.study.grid, self.study.survey)
         self.transform = transform or GatherTransform(self.study.data.amplitude)
-        self.network = networks.build(
-            self.study.model, shots, receivers, samples, grid.nz, grid.nx, grid.velocity
-        )
-        self.loss = losses.build(self.study.train.loss, grid.velocity)
+        self.network = networks.build(self.study.model, survey)
+        self.loss = losses.build(self.study.train.loss, survey.grid.velocity)
         self._scores: dict[str, list[Tensor]] = {}
 
     def forward(self, gathers: Tensor) -> Tensor:

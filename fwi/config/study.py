@@ -11,7 +11,7 @@ from fwi.config.salt import SaltConfig
 from fwi.config.slots import Attention, BottleneckStack, Resample, SkipAttention
 
 WaveletKind = Literal["ricker"]
-NetworkName = Literal["attention_unet", "umixformer", "inversion_net", "velocity_gan", "fcnvmb_unet"]
+NetworkName = Literal["attention_unet", "unet", "umixformer", "inversion_net", "velocity_gan", "fcnvmb_unet"]
 EncoderName = Literal["mit_b0", "mit_b1", "mit_b2", "lvt", "mscan_t", "mscan_s", "unet"]
 LossName = Literal["l1", "mse", "ssim"]
 Split = Literal["train", "validation", "test"]
@@ -140,7 +140,7 @@ class ModelConfig(Section):
     """The network."""
 
     name: NetworkName = "attention_unet"
-    """Which network."""
+    """Which network; ``unet`` is ``attention_unet`` without attention."""
     channels: Annotated[tuple[Count, ...], Field(min_length=2)] = (32, 64, 128, 256, 512)
     """Channels per level, shallow to deep. ``inversion_net`` has five; ``umixformer`` has the first alone,
     except with its encoder ``unet``."""
@@ -230,6 +230,7 @@ _NOTHING = {"attention": "[]", "skip": "[]", "bottleneck": "[]", "resample": "in
 """What stands for nothing in the keys that not every network has."""
 _OPTIONS: dict[str, set[str]] = {
     "attention_unet": {"attention", "skip", "bottleneck", "resample"},
+    "unet": {"resample"},
     "umixformer": {"encoder", "resample"},
     "inversion_net": set(),
     "velocity_gan": set(),

@@ -8,6 +8,7 @@ from torch.nn.functional import pad
 
 from fwi.config import ModelConfig
 from fwi.networks.blocks import VelocityHead, double_convolution
+from fwi.networks.sizes import Sizes
 
 
 class FCNVMBUNet(nn.Module):
@@ -21,32 +22,18 @@ class FCNVMBUNet(nn.Module):
 
     Args:
         model: the channels per level and the output; no attention.
-        shots: shots of a record.
-        receivers: traces of a gather.
-        samples: recorded time samples of a trace.
-        nz: cells in depth.
-        nx: cells along the line.
-        velocity_range: slowest and fastest admissible speed [m/s].
+        sizes: of the records and the models.
 
     Raises:
         ValueError: the record has too few samples or traces to cut the model out of.
     """
 
-    def __init__(
-        self,
-        model: ModelConfig,
-        shots: int,
-        receivers: int,
-        samples: int,
-        nz: int,
-        nx: int,
-        velocity_range: tuple[float, float],
-    ) -> None:
+    def __init__(self, model: ModelConfig, sizes: Sizes) -> None:
         super().__init__()
         *channels, deepest = model.channels
-        _refuse_small_records(samples, receivers, nz, nx, halvings=len(channels))
-        self.nz, self.nx = nz, nx
-        finer = [shots, *channels[:-1]]
+        _refuse_small_records(sizes, halvings=len(channels))
+        self.nz, self.nx = sizes.nz, sizes.nx
+        finer = [sizes.shots, *channels[:-1]]
         coarser = [*channels[1:], deepest]
         self.encoder = nn.ModuleList(
             nn.Sequential(double_convolution(i, o, bias=True), nn.MaxPool2d(2, ceil_mode=True))
@@ -54,7 +41,7 @@ class FCNVMBUNet(nn.Module):
         )
         self.centre = double_convolution(channels[-1], deepest, bias=True)
         self.decoder = nn.ModuleList(_Up(i, o) for i, o in zip(coarser, channels, strict=True))
-        self.head = VelocityHead(channels[0], model.output, velocity_range)
+        self.head = VelocityHead(channels[0], model.output, sizes.velocity_range)
 
     def forward(self, gathers: Tensor) -> Tensor:
         """Invert gathers.
@@ -97,12 +84,13 @@ def _frame(x: Tensor, height: int, width: int) -> Tensor:
     return pad(x, (columns // 2, columns - columns // 2, rows // 2, rows - rows // 2))
 
 
-def _refuse_small_records(samples: int, receivers: int, nz: int, nx: int, halvings: int) -> None:
+def _refuse_small_records(sizes: Sizes, halvings: int) -> None:
     factor = 2**halvings
-    height, width = (factor * math.ceil(size / factor) for size in (samples, receivers))
-    if height <= nz or width <= nx:
+    height, width = (factor * math.ceil(size / factor) for size in (sizes.samples, sizes.receivers))
+    if height <= sizes.nz or width <= sizes.nx:
         raise ValueError(
             f"fcnvmb_unet cuts the model out of an output of the record's size, here {height} x {width}, "
-            f"without its first row and column; {nz} x {nx} cells do not fit. Record more samples (a smaller "
-            "survey.keep_every or a larger survey.nt) or receivers, use a smaller grid, or use attention_unet"
+            f"without its first row and column; {sizes.nz} x {sizes.nx} cells do not fit. Record more "
+            "samples (a smaller survey.keep_every or a larger survey.nt) or receivers, use a smaller grid, "
+            "or use attention_unet"
         )

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from fwi.config import ModelConfig
 from fwi.networks.blocks import BoundedVelocity
+from fwi.networks.sizes import Sizes
 
 SLOPE = 0.2
 """Of the leaky ReLU below zero."""
@@ -31,28 +32,14 @@ class InversionNet(nn.Module):
 
     Args:
         model: the five widths and the output; no attention.
-        shots: shots of a record.
-        receivers: traces of a gather.
-        samples: recorded time samples of a trace.
-        nz: cells in depth.
-        nx: cells along the line.
-        velocity_range: slowest and fastest admissible speed [m/s].
+        sizes: of the records and the models.
     """
 
-    def __init__(
-        self,
-        model: ModelConfig,
-        shots: int,
-        receivers: int,
-        samples: int,
-        nz: int,
-        nx: int,
-        velocity_range: tuple[float, float],
-    ) -> None:
+    def __init__(self, model: ModelConfig, sizes: Sizes) -> None:
         super().__init__()
         a, b, c, d, e = model.channels
         self.encoder = nn.Sequential(
-            _convolve(shots, a, (7, 1), stride=(2, 1)),
+            _convolve(sizes.shots, a, (7, 1), stride=(2, 1)),
             *_shrink(a, b, (3, 1), (2, 1)),
             *_shrink(b, b, (3, 1), (2, 1)),
             *_shrink(b, c, (3, 1), (2, 1)),
@@ -60,10 +47,11 @@ class InversionNet(nn.Module):
             *_shrink(c, d, (3, 3), (2, 2)),
             *_shrink(d, d, (3, 3), (2, 2)),
         )
-        left = (math.ceil(samples / 2**7), math.ceil(receivers / 2**3))
+        left = (math.ceil(sizes.samples / 2**7), math.ceil(sizes.receivers / 2**3))
+        first = (math.ceil(sizes.nz / 2**4), math.ceil(sizes.nx / 2**4))
         self.span = _normalised(nn.Conv2d(d, e, left), e)
         self.unfold = nn.Sequential(
-            _normalised(nn.ConvTranspose2d(e, e, (math.ceil(nz / 2**4), math.ceil(nx / 2**4)), stride=2), e),
+            _normalised(nn.ConvTranspose2d(e, e, first, stride=2), e),
             _convolve(e, e, (3, 3)),
         )
         self.decoder = nn.Sequential(
@@ -76,8 +64,8 @@ class InversionNet(nn.Module):
                 )
             )
         )
-        self.head = _Head(a, model, velocity_range)
-        self.nz, self.nx = nz, nx
+        self.head = _Head(a, model, sizes.velocity_range)
+        self.nz, self.nx = sizes.nz, sizes.nx
 
     def forward(self, gathers: Tensor) -> Tensor:
         """Invert gathers.

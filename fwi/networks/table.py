@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from fwi import networks
 from fwi.attention import ATTENTION
 from fwi.config import ModelConfig
+from fwi.survey import Survey
 
 BATCH = 2
 """Samples of the forward pass: batch normalisation of a single cell needs two."""
@@ -36,25 +37,12 @@ class Part:
     memory: int
 
 
-def parts(
-    model: ModelConfig,
-    shots: int,
-    receivers: int,
-    samples: int,
-    nz: int,
-    nx: int,
-    velocity_range: tuple[float, float],
-) -> list[Part]:
+def parts(model: ModelConfig, survey: Survey) -> list[Part]:
     """List what a network is made of, from a forward pass in which tensors have shapes and no numbers.
 
     Args:
-        model: which network, as for :func:`fwi.networks.build`; so are the others.
-        shots: shots of a record.
-        receivers: traces of a gather.
-        samples: recorded time samples of a trace.
-        nz: cells in depth.
-        nx: cells along the line.
-        velocity_range: slowest and fastest admissible speed [m/s].
+        model: which network.
+        survey: whose records it inverts.
 
     Returns:
         The parts that have parameters or compute, in the order in which they are run.
@@ -66,7 +54,7 @@ def parts(
     from torch.utils.flop_counter import FlopCounterMode
 
     lean_attention = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
-    network = networks.build(model, shots, receivers, samples, nz, nx, velocity_range)
+    network = networks.build(model, survey)
     with FakeTensorMode() as shapes:
         network._apply(shapes.from_tensor)  # type: ignore[no-untyped-call]
         named = dict(_parts(network))
@@ -74,7 +62,7 @@ def parts(
         kept = _Kept(network, named, left)
         counter = FlopCounterMode(display=False, custom_mapping={lean_attention: _operations_of_attention})
         with counter, torch.autograd.graph.saved_tensors_hooks(kept.note, lambda tensor: tensor):
-            network(torch.empty(BATCH, shots, samples, receivers))
+            network(torch.empty(BATCH, *survey.gather_shape))
     operations = {key.partition(".")[2]: sum(n.values()) for key, n in counter.get_flop_counts().items()}
     found = (
         Part(

@@ -11,6 +11,7 @@ from fwi.config import ModelConfig
 from fwi.networks import encoders
 from fwi.networks.blocks import VelocityHead, double_convolution
 from fwi.networks.encoders.mit import initialise
+from fwi.networks.sizes import Sizes
 from fwi.networks.unet import Stem
 
 DROPPED = 0.1
@@ -30,34 +31,20 @@ class UMixFormer(nn.Module):
     Args:
         model: the encoder and the output; the channels are those of the first level, followed by those of
             the encoder ``unet``, which no other encoder needs.
-        shots: shots of a record.
-        receivers: traces of a gather; unused, as the stem takes any number.
-        samples: recorded time samples of a trace.
-        nz: cells in depth.
-        nx: cells along the line.
-        velocity_range: slowest and fastest admissible speed [m/s].
+        sizes: of the records and the models.
     """
 
-    def __init__(
-        self,
-        model: ModelConfig,
-        shots: int,
-        receivers: int,
-        samples: int,
-        nz: int,
-        nx: int,
-        velocity_range: tuple[float, float],
-    ) -> None:
+    def __init__(self, model: ModelConfig, sizes: Sizes) -> None:
         super().__init__()
         width, *deeper = model.channels
         name = model.encoder or "mit_b0"
-        self.stem = Stem(shots, samples, nz, nx, width=2 * width, resample=model.resample)
+        self.stem = Stem(sizes, width=2 * width, resample=model.resample)
         self.level = double_convolution(2 * width, width)
         self.encoder = encoders.build(name, width, deeper)
         embedding = 768 if name == "mit_b2" else 128  # as published
         self.decoder = MixDecoder(self.encoder.channels, self.encoder.heads, embedding, width)
         self.refine = double_convolution(2 * width, width)
-        self.head = VelocityHead(width, model.output, velocity_range)
+        self.head = VelocityHead(width, model.output, sizes.velocity_range)
         # Begin near the middle of the velocity range; zero weights would pass no gradient on.
         nn.init.normal_(self.head.project.weight, std=0.01)
         nn.init.zeros_(self.head.project.bias)  # type: ignore[arg-type]

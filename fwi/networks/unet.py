@@ -20,6 +20,7 @@ from fwi.config import (
     SkipAttention,
 )
 from fwi.networks.blocks import VelocityHead, double_convolution
+from fwi.networks.sizes import Sizes
 
 
 class AttentionUNet(nn.Module):
@@ -35,30 +36,16 @@ class AttentionUNet(nn.Module):
 
     Args:
         model: the channels per level, the attention and the output.
-        shots: shots of a record.
-        receivers: traces of a gather; unused, as the stem takes any number.
-        samples: recorded time samples of a trace.
-        nz: cells in depth.
-        nx: cells along the line.
-        velocity_range: slowest and fastest admissible speed [m/s].
+        sizes: of the records and the models.
     """
 
-    def __init__(
-        self,
-        model: ModelConfig,
-        shots: int,
-        receivers: int,
-        samples: int,
-        nz: int,
-        nx: int,
-        velocity_range: tuple[float, float],
-    ) -> None:
+    def __init__(self, model: ModelConfig, sizes: Sizes) -> None:
         super().__init__()
         channels = model.channels
         levels = len(channels)
         attends = model.attention or (NoAttention(),) * levels
         skips = model.skip or (NoAttention(),) * (levels - 1)
-        self.stem = Stem(shots, samples, nz, nx, width=2 * channels[0], resample=model.resample)
+        self.stem = Stem(sizes, width=2 * channels[0], resample=model.resample)
         entering = [2 * channels[0], *channels[:-1]]
         self.encoder = nn.ModuleList(
             Encoder(entering[level], channels[level], attends[level]) for level in range(levels)
@@ -68,7 +55,7 @@ class AttentionUNet(nn.Module):
             Decoder(channels[level + 1], channels[level], attends[level], skips[level])
             for level in range(levels - 1)
         )
-        self.head = VelocityHead(channels[0], model.output, velocity_range)
+        self.head = VelocityHead(channels[0], model.output, sizes.velocity_range)
         # Begin near the middle of the velocity range; zero weights would pass no gradient on.
         nn.init.normal_(self.head.project.weight, std=0.01)
         nn.init.zeros_(self.head.project.bias)  # type: ignore[arg-type]
@@ -104,10 +91,7 @@ class Stem(nn.Module):
     then asks all of the record's features as well, and adds what it learns to what was interpolated.
 
     Args:
-        shots: shots of a record.
-        samples: recorded time samples of a trace.
-        nz: cells in depth.
-        nx: cells along the line.
+        sizes: of the records and the models; any number of receivers will do.
         width: channels it gives. A row is two samples of, say, 15 shots: 30 numbers of both signs, of which a
             ReLU keeps one sign. Twice as many channels lose little.
         resample: how what still differs in size is bridged.
@@ -115,23 +99,20 @@ class Stem(nn.Module):
 
     def __init__(
         self,
-        shots: int,
-        samples: int,
-        nz: int,
-        nx: int,
+        sizes: Sizes,
         width: int,
         resample: Resample = InterpolateChoice(),  # noqa: B008 - it is immutable
     ) -> None:
         super().__init__()
-        halvings = max(0, round(math.log2(samples / nz)))
-        self.size = (nz, nx)
+        halvings = max(0, round(math.log2(sizes.samples / sizes.nz)))
+        self.size = (sizes.nz, sizes.nx)
         # A record that is at most one row short is completed with silence: interpolation would blur it.
-        shortfall = nz * 2**halvings - samples
+        shortfall = sizes.nz * 2**halvings - sizes.samples
         self.silence = shortfall if 0 <= shortfall <= 2**halvings else 0
         strides = [2] * halvings or [1]
         layers: list[nn.Module] = []
         for position, stride in enumerate(strides):
-            kernel, entering = ((7, 3), shots) if position == 0 else ((3, 3), width)
+            kernel, entering = ((7, 3), sizes.shots) if position == 0 else ((3, 3), width)
             padding = (kernel[0] // 2, kernel[1] // 2)
             layers += [
                 nn.Conv2d(entering, width, kernel, stride=(stride, 1), padding=padding, bias=False),
@@ -139,8 +120,8 @@ class Stem(nn.Module):
                 nn.ReLU(inplace=True),
             ]
         self.convolve = nn.Sequential(*layers)
-        self.row = nn.Parameter(torch.zeros(width, nz, 1))
-        self.column = nn.Parameter(torch.zeros(width, 1, nx))
+        self.row = nn.Parameter(torch.zeros(width, sizes.nz, 1))
+        self.column = nn.Parameter(torch.zeros(width, 1, sizes.nx))
         self.warp = _attention(resample, width, size=self.size) if resample.name == "stn" else None
         self.ask = _attention(resample, width) if resample.name == "cross" else None
 

@@ -7,8 +7,11 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from fwi import attention, networks
-from fwi.config import ModelConfig
+from fwi.config import GridConfig, ModelConfig, SurveyConfig
+from fwi.networks import NETWORKS
 from fwi.networks.blocks import BoundedVelocity
+from fwi.networks.sizes import Sizes
+from fwi.survey import Survey
 
 RANGE = (1500.0, 4500.0)
 SMALL = (4, 6, 8)
@@ -20,7 +23,7 @@ def build(
 ) -> nn.Module:
     torch.manual_seed(0)
     config = ModelConfig.model_validate({"channels": SMALL} | model)
-    return networks.build(config, shots, receivers, samples, nz, nx, RANGE)
+    return NETWORKS[config.name](config, Sizes(shots, receivers, samples, nz, nx, RANGE))
 
 
 def gathers(batch: int = 2, shots: int = 3, samples: int = 40, receivers: int = 23) -> Tensor:
@@ -280,11 +283,29 @@ def test_fcnvmb_refuses_a_grid_larger_than_the_record_and_says_what_to_do(too_la
         build(**{"samples": 40, "receivers": 23, "nz": 39, "nx": 23} | too_large, name="fcnvmb_unet")
 
 
-def test_unknown_network_is_refused_with_the_known_ones():
-    config = ModelConfig().model_copy(update={"name": "unet"})
+def test_network_is_built_for_the_records_and_the_grid_of_a_survey():
+    survey = Survey(GridConfig(nz=19, nx=21), SurveyConfig(shots=3, receivers=20, nt=200, keep_every=5))
 
-    with pytest.raises(ValueError, match="unknown network 'unet'; known: attention_unet, umixformer, "):
-        networks.build(config, 3, 23, 40, 19, 21, RANGE)
+    network = networks.build(ModelConfig(channels=SMALL), survey).eval()
+
+    assert network(gathers(1, *survey.gather_shape)).shape == (1, 19, 21)
+
+
+def test_unknown_network_is_refused_with_the_known_ones():
+    config = ModelConfig().model_copy(update={"name": "resnet"})
+
+    with pytest.raises(ValueError, match="unknown network 'resnet'; known: attention_unet, unet, "):
+        networks.build(config, Survey(GridConfig(), SurveyConfig()))
+
+
+def test_unet_is_the_attention_unet_without_attention():
+    plain, unet = build(), build(name="unet")
+
+    assert parameters(unet) == parameters(plain)
+    with pytest.raises(
+        ValueError, match=r"unet has no attention: write attention: \[\], or use attention_unet"
+    ):
+        build(name="unet", attention=["se", "none", "none"])
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -2,8 +2,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from fwi import networks
 from fwi.config import ModelConfig
+from fwi.networks import NETWORKS
+from fwi.networks.sizes import Sizes
 
 RANGE = (1500.0, 4500.0)
 # Of each block its kernel and the map it gives (channels, height, width), as OpenFWI's network.py tells them
@@ -42,7 +43,7 @@ def build(
 ) -> nn.Module:
     torch.manual_seed(0)
     config = ModelConfig.model_validate({"name": "inversion_net", "channels": (4, 6, 8, 10, 12)} | model)
-    return networks.build(config, shots, receivers, samples, nz, nx, RANGE)
+    return NETWORKS[config.name](config, Sizes(shots, receivers, samples, nz, nx, RANGE))
 
 
 @pytest.mark.parametrize("name", ["inversion_net", "velocity_gan"])

@@ -8,6 +8,9 @@ from torch import Tensor, nn
 
 from fwi import config, networks
 from fwi.config import ModelConfig
+from fwi.networks import NETWORKS
+from fwi.networks.sizes import Sizes
+from fwi.survey import Survey
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"
 RANGE = (1500.0, 4500.0)
@@ -23,7 +26,8 @@ peers = pytest.mark.parametrize("peer", PEERS)
 
 def build(peer: str, samples: int = 70, receivers: int = 33, nz: int = 40, nx: int = 41) -> nn.Module:
     torch.manual_seed(0)
-    return networks.build(ModelConfig.model_validate(PEERS[peer]), 3, receivers, samples, nz, nx, RANGE)
+    model = ModelConfig.model_validate(PEERS[peer])
+    return NETWORKS[model.name](model, Sizes(3, receivers, samples, nz, nx, RANGE))
 
 
 def gathers(batch: int = 2, samples: int = 70, receivers: int = 33) -> Tensor:
@@ -141,7 +145,7 @@ def test_peer_of_configs_goes_on_top_of_a_study(name, study):
 
     assert merged.model.name == name
     with torch.device("meta"):
-        networks.build(merged.model, 5, 70, 200, merged.grid.nz, merged.grid.nx, merged.grid.velocity)
+        networks.build(merged.model, Survey(merged.grid, merged.survey))
 
 
 @pytest.mark.parametrize(
@@ -155,7 +159,7 @@ def test_peer_of_configs_goes_on_top_of_a_study(name, study):
         ({"encoder": "lvt"}, "attention_unet has no encoder: write encoder: null, or use umixformer"),
         (
             {"name": "velocity_gan", "resample": "stn"},
-            "interpolate, or use attention_unet or umixformer",
+            "interpolate, or use attention_unet or unet or umixformer",
         ),
         (
             {"name": "fcnvmb_unet", "encoder": "unet", "attention": ["se"] * 5},

@@ -4,9 +4,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from fwi import attention, networks
+from fwi import attention
 from fwi.attention import ATTENTION
 from fwi.config import SLOTS, ModelConfig
+from fwi.networks.sizes import Sizes
+from fwi.networks.unet import AttentionUNet
 
 RANGE = (1500.0, 4500.0)
 CHANNELS = (4, 8, 16)
@@ -22,7 +24,7 @@ EVERYTHING = {
 def build(nz: int = 19, nx: int = 21, **model) -> nn.Module:
     torch.manual_seed(0)
     config = ModelConfig.model_validate({"channels": CHANNELS} | model)
-    return networks.build(config, 3, 23, 40, nz, nx, RANGE)
+    return AttentionUNet(config, Sizes(3, 23, 40, nz, nx, RANGE))
 
 
 def gathers(batch: int = 2, samples: int = 40, receivers: int = 23) -> Tensor:
@@ -218,7 +220,7 @@ def test_all_slots_together_are_close_to_single_precision_in_bf16():
 def test_any_size_of_record_is_brought_to_the_grid(resample, samples, receivers):
     config = ModelConfig.model_validate({"channels": CHANNELS, "resample": resample})
 
-    network = networks.build(config, 3, receivers, samples, 19, 21, RANGE).eval()
+    network = AttentionUNet(config, Sizes(3, receivers, samples, 19, 21, RANGE)).eval()
 
     velocity = network(gathers(1, samples, receivers))
     assert velocity.shape == (1, 19, 21)

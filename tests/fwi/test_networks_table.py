@@ -2,10 +2,11 @@ import pytest
 import torch
 
 from fwi import networks
-from fwi.config import ModelConfig
+from fwi.config import GridConfig, ModelConfig, SurveyConfig
 from fwi.networks.table import parts
+from fwi.survey import Survey
 
-SURVEY = {"shots": 3, "receivers": 23, "samples": 40, "nz": 19, "nx": 21, "velocity_range": (1500.0, 4500.0)}
+SURVEY = Survey(GridConfig(nz=19, nx=21), SurveyConfig(shots=3, receivers=21, nt=40, keep_every=1))
 CELLS = 19 * 21
 
 
@@ -14,21 +15,21 @@ def model(**options) -> ModelConfig:
 
 
 def part(name: str, **options):
-    (found,) = (each for each in parts(model(**options), **SURVEY) if each.name == name)
+    (found,) = (each for each in parts(model(**options), SURVEY) if each.name == name)
     return found
 
 
 @pytest.mark.parametrize("name", ["attention_unet", "fcnvmb_unet"])
 def test_parts_have_all_parameters_of_the_network(name):
-    network = networks.build(model(name=name), **SURVEY)
+    network = networks.build(model(name=name), SURVEY)
 
-    found = parts(model(name=name), **SURVEY)
+    found = parts(model(name=name), SURVEY)
 
     assert sum(each.parameters for each in found) == sum(p.numel() for p in network.parameters())
 
 
 def test_parts_are_listed_in_the_order_they_run_with_the_maps_that_leave_them():
-    found = parts(model(bottleneck="self"), **SURVEY)
+    found = parts(model(bottleneck="self"), SURVEY)
 
     assert [(each.name, each.shape) for each in found] == [
         ("stem", (8, 19, 21)),
@@ -47,7 +48,7 @@ def test_mechanisms_are_named_where_they_stand_once_each():
         model(
             attention=["scse", "cbam_conv", "none"], skip=["gate", "mdaf"], bottleneck="pmfs", resample="stn"
         ),
-        **SURVEY,
+        SURVEY,
     )
 
     assert {each.name: each.attention for each in found if each.attention} == {
@@ -81,7 +82,7 @@ def test_multiply_adds_of_attention_are_those_of_its_two_products_and_its_projec
     "options", [{}, {"attention": ["se", "cbam", "ca"], "skip": ["cross", "gate"], "bottleneck": "self"}]
 )
 def test_memory_is_what_autograd_really_keeps(options):
-    network = networks.build(model(**options), **SURVEY)
+    network = networks.build(model(**options), SURVEY)
     own = {x.untyped_storage().data_ptr() for x in (*network.parameters(), *network.buffers())}
     kept = {}
 
@@ -90,18 +91,19 @@ def test_memory_is_what_autograd_really_keeps(options):
         return x
 
     with torch.autograd.graph.saved_tensors_hooks(note, lambda x: x):
-        velocity = network(torch.randn(2, 3, 40, 23))
+        velocity = network(torch.randn(2, 3, 40, 21))
 
     assert velocity.shape == (2, 19, 21)
     real = sum(size for place, (size, _) in kept.items() if place not in own) / 2
-    listed = sum(each.memory for each in parts(model(**options), **SURVEY))
+    listed = sum(each.memory for each in parts(model(**options), SURVEY))
     assert listed == pytest.approx(real, rel=0.02)
 
 
 def test_nothing_is_computed():
     """A network whose maps would take terabytes is described as quickly as another."""
-    huge = SURVEY | {"nz": 100_000, "nx": 100_000, "samples": 100_000, "receivers": 100_000}
+    grid = GridConfig(nz=100_000, nx=100_000)
+    huge = Survey(grid, SurveyConfig(shots=3, receivers=100_000, nt=100_000, keep_every=1))
 
-    found = parts(model(), **huge)
+    found = parts(model(), huge)
 
     assert found[1].multiply_adds == 10**10 * 9 * (8 * 4 + 4 * 4)

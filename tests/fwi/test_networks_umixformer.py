@@ -6,11 +6,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from fwi import networks
 from fwi.config import ModelConfig
 from fwi.networks import encoders
 from fwi.networks.encoders.mit import ThinnedAttention
-from fwi.networks.umixformer import MixDecoder
+from fwi.networks.sizes import Sizes
+from fwi.networks.umixformer import MixDecoder, UMixFormer
 
 GOLDENS = Path(__file__).resolve().parents[2] / "../shared/attention/goldens.json"
 B0 = (32, 64, 160, 256)
@@ -213,7 +213,7 @@ def _key_of(published: str) -> str:
 def test_umixformer_is_stem_encoder_decoder_and_two_convolutions_at_full_resolution():
     model = ModelConfig(name="umixformer", channels=(24, 48))
     with torch.device("meta"):
-        network = networks.build(model, 15, 151, 200, 101, 151, (1500.0, 4500.0))
+        network = UMixFormer(model, Sizes(15, 151, 200, 101, 151, (1500.0, 4500.0)))
 
     stem = 15 * 48 * 7 * 3 + 2 * 48 + 48 * (101 + 151)
     level = 9 * 48 * 24 + 9 * 24 * 24 + 4 * 24
@@ -225,7 +225,7 @@ def test_umixformer_is_stem_encoder_decoder_and_two_convolutions_at_full_resolut
 
 def test_velocity_of_a_cell_is_told_apart_from_its_neighbours_though_the_decoder_ends_at_a_fourth():
     torch.manual_seed(0)
-    network = networks.build(ModelConfig(name="umixformer"), 2, 20, 32, 32, 20, (1500.0, 4500.0)).eval()
+    network = UMixFormer(ModelConfig(name="umixformer"), Sizes(2, 20, 32, 32, 20, (1500.0, 4500.0))).eval()
     nn.init.normal_(network.head.project.weight)
     record = torch.randn(1, 2, 32, 20)
 
@@ -238,8 +238,9 @@ def test_velocity_of_a_cell_is_told_apart_from_its_neighbours_though_the_decoder
 
 def test_record_reaches_the_grid_by_the_resampling_of_choice():
     plain, warped = (
-        networks.build(
-            ModelConfig.model_validate({"name": "umixformer", "resample": resample}), 2, 9, 30, 16, 12, (1, 2)
+        UMixFormer(
+            ModelConfig.model_validate({"name": "umixformer", "resample": resample}),
+            Sizes(2, 9, 30, 16, 12, (1.0, 2.0)),
         )
         for resample in ("interpolate", "stn")
     )
