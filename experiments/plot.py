@@ -1,66 +1,181 @@
-"""``fwi plot``: look at any of the project's files."""
+"""``fwi plot``: look at velocity sections and gathers of files, and at what a trained network attends to."""
 
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import tyro
+from numpy.typing import NDArray
 
 from experiments.cli import Study
-from experiments.invert import require_sample
+from experiments.invert import read_gathers, require_sample
 from fwi import plots, shards
+from fwi.config import Split, StudyConfig
+from fwi.data import ShotDataset, require_survey
 from fwi.files import read_npy
+from fwi.invert import Run, load_run
+from fwi.networks.attended import attending, mechanism
+from fwi.shards import DataSet
 from fwi.survey import Survey
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+TAKES = {
+    "section": ("FILE", "sample"),
+    "gather": ("FILE", "sample", "shot"),
+    "attention": ("run", "data", "split", "sample", "shot", "at"),
+}
+"""What may be given with each of the three."""
 
 
 def plot(
     study: Study,
-    file: tyro.conf.Positional[Path],
+    what: tyro.conf.Positional[Literal["section", "gather", "attention"]],
     out: Path,
-    what: Literal["section", "gather"] = "section",
-    sample: int = 0,
+    file: tyro.conf.Positional[Path | None] = None,
+    sample: int | None = None,
     shot: int | None = None,
+    run: Path | None = None,
+    data: Path | None = None,
+    split: Split | None = None,
+    at: tuple[float, float] | None = None,
 ) -> None:
-    """Draw a velocity section (of a shard or .npy), or a shot gather of a shard, to a PNG.
+    """Draw to a PNG: a velocity section, a shot gather, or what a trained network attends to in a record.
+
+    'fwi plot section FILE' and 'fwi plot gather FILE' draw what is in a file; 'fwi plot attention --run RUN'
+    inverts a record and draws each gate and attention weight over the section, or over the gather.
 
     Args:
-        study: gives the grid of a .npy; a shard brings its own.
-        file: a shard (.h5), or a .npy of velocity (depth, x) [m/s].
+        study: section of a .npy: gives its grid; a shard brings its own.
+        what: section, gather or attention.
         out: the PNG.
-        what: section or gather.
-        sample: which sample of a shard.
-        shot: which shot of a gather; the middle one if not given.
+        file: section, gather: a shard (.h5), or a .npy of velocity (depth, x) [m/s].
+        sample: which sample of the shard or data set; the first if not given.
+        shot: gather, attention: which shot; the middle one if not given.
+        run: attention: the trained run.
+        data: attention: a data set, or records as for 'fwi invert'; the run's own data set if not given.
+        split: attention: which split of a data set; test if not given.
+        at: attention: x and depth [m] of the cell whose attention weights are drawn; in the middle of the
+            inverted salt if not given.
     """
-    if file.suffix == ".h5":
-        samples = shards.read(file)
-        survey = shards.read_survey(file)
-        require_sample(sample, len(samples.gathers), file)
-        gathers = samples.gathers[sample]
-        if samples.velocity is None or samples.salt is None:
-            if what == "section":
-                raise ValueError(f"{file} holds records without models; draw them with --what gather")
-        else:
-            velocity, salt = samples.velocity[sample], samples.salt[sample] > 0
-    elif file.suffix == ".npy" and what == "section":
-        survey, salt, gathers = Survey(study.grid, study.survey), None, None
-        velocity = read_npy(file)
-        if velocity.shape != (survey.grid.nz, survey.grid.nx):
-            raise ValueError(
-                f"{file}: shape {velocity.shape}, the study's grid is {(survey.grid.nz, survey.grid.nx)}: "
-                "name its study with --config"
-            )
+    given = {"FILE": file, "sample": sample, "shot": shot, "run": run, "data": data, "split": split, "at": at}
+    _refuse_what_does_not_belong(what, [name for name, value in given.items() if value is not None])
+    if what == "attention":
+        if run is None:
+            raise ValueError("'fwi plot attention' draws what a trained network attends to: name its --run")
+        figure = _attention(load_run(run), data, split, sample or 0, shot, at)
+    elif file is None:
+        raise ValueError(f"'fwi plot {what}' draws from a file: name it, as in 'fwi plot {what} FILE'")
+    elif file.suffix == ".h5":
+        figure = _of_shard(what, file, sample or 0, shot)
+    elif file.suffix == ".npy" and what == "section" and sample is None:
+        figure = _of_npy(study, file)
     else:
-        raise ValueError(f"{file}: sections are drawn from .h5 or .npy, gathers from .h5")
-
-    title = f"{file.stem}, sample {sample}" if file.suffix == ".h5" else file.stem
-    if what == "section":
-        figure = plots.velocity_model(velocity, survey.grid.spacing, survey.grid.velocity, title, salt)
-    else:
-        number = survey.config.shots // 2 if shot is None else shot
-        if not 0 <= number < survey.config.shots:
-            raise ValueError(f"--shot {number}: the survey has shots 0 to {survey.config.shots - 1}")
-        recorded = np.asarray(gathers)[number].astype(np.float32)
-        names = (f"{title}, shot {number}", "")
-        figure = plots.gathers(recorded, None, survey.receiver_x[number], survey.recorded_dt, names)
+        raise ValueError(
+            f"{file}: sections are drawn from a shard (.h5), or from a .npy, which holds one and no samples; "
+            "gathers from a shard"
+        )
     plots.save(figure, out)
     print(out)
+
+
+def _of_shard(what: str, file: Path, number: int, shot: int | None) -> "Figure":
+    samples, survey = shards.read(file), shards.read_survey(file)
+    require_sample(number, len(samples.gathers), file)
+    title = f"{file.stem}, sample {number}"
+    if what == "gather":
+        shot = _shot(survey, shot)
+        recorded = samples.gathers[number, shot].astype(np.float32)
+        names = (f"{title}, shot {shot}", "")
+        return plots.gathers(recorded, None, survey.receiver_x[shot], survey.recorded_dt, names)
+    if samples.velocity is None or samples.salt is None:
+        raise ValueError(f"{file} holds records without models; draw them with 'fwi plot gather'")
+    velocity, salt = samples.velocity[number], samples.salt[number] > 0
+    return plots.velocity_model(velocity, survey.grid.spacing, survey.grid.velocity, title, salt)
+
+
+def _of_npy(study: StudyConfig, file: Path) -> "Figure":
+    grid, velocity = study.grid, read_npy(file)
+    if velocity.shape != (grid.nz, grid.nx):
+        raise ValueError(
+            f"{file}: shape {velocity.shape}, the study's grid is {(grid.nz, grid.nx)}: "
+            "name its study with --config"
+        )
+    return plots.velocity_model(velocity, grid.spacing, grid.velocity, file.stem)
+
+
+def _attention(
+    run: Run,
+    data: Path | None,
+    split: Split | None,
+    number: int,
+    shot: int | None,
+    at: tuple[float, float] | None,
+) -> "Figure":
+    survey, grid = run.survey, run.study.grid
+    name, gathers = _record(run, data, split, number)
+    shot = _shot(survey, shot)
+    velocity = run.invert(gathers)
+    salt = velocity >= run.study.salt.threshold
+    cell = middle(salt) if at is None else _cell(at, run.study)
+    looked = run.attended(gathers, cell)
+    for place, module in attending(run.task).items():
+        if place not in {look.place for look in looked}:
+            print(f"{place}: {mechanism(module)} moves its map instead of weighing it, and is left out")
+    sample = plots.SampleColumn(f"{name}, inverted", gathers[shot], velocity, salt)
+    return plots.attention_maps(
+        sample, looked, cell, grid.spacing, grid.velocity, survey.receiver_x[shot], survey.recorded_dt
+    )
+
+
+def _record(run: Run, data: Path | None, split: Split | None, number: int) -> tuple[str, NDArray[np.float32]]:
+    """A record's name and its gathers ``(shot, time, receiver)``, of a data set or of a file."""
+    source = data or run.study.storage.folder
+    if source.suffix:
+        if split is not None:
+            raise ValueError(f"--split {split}: {source} is a file; splits are of a data set's folder")
+        gathers = read_gathers(source, run, None)
+        require_sample(number, len(gathers), source)
+        return f"{source.stem} {number}", gathers[number]
+    split = split or "test"
+    found = DataSet.read(source)
+    require_survey(found, run.survey, f"that of the run {run.folder}")
+    dataset = ShotDataset([found], split)
+    require_sample(number, len(dataset), source)
+    return f"{split} {number}", dataset[number].gathers.float().numpy()
+
+
+def middle(salt: NDArray[np.bool_]) -> tuple[int, int]:
+    """Row and column of the cell of salt that is nearest to its centre; of a section without, its middle."""
+    rows, columns = salt.nonzero()
+    if not len(rows):
+        return salt.shape[0] // 2, salt.shape[1] // 2
+    nearest = np.argmin((rows - rows.mean()) ** 2 + (columns - columns.mean()) ** 2)
+    return int(rows[nearest]), int(columns[nearest])
+
+
+def _cell(at: tuple[float, float], study: StudyConfig) -> tuple[int, int]:
+    grid = study.grid
+    column, row = (round(position / grid.spacing) for position in at)
+    if not (0 <= row < grid.nz and 0 <= column < grid.nx):
+        raise ValueError(
+            f"--at {at[0]:g} {at[1]:g}: the section is {(grid.nx - 1) * grid.spacing:g} m long and "
+            f"{(grid.nz - 1) * grid.spacing:g} m deep; give x and depth [m] within"
+        )
+    return row, column
+
+
+def _shot(survey: Survey, shot: int | None) -> int:
+    number = survey.config.shots // 2 if shot is None else shot
+    if not 0 <= number < survey.config.shots:
+        raise ValueError(f"--shot {number}: the survey has shots 0 to {survey.config.shots - 1}")
+    return number
+
+
+def _refuse_what_does_not_belong(what: str, given: list[str]) -> None:
+    """Refuse flags that belong to another of the three figures."""
+    wrong = [name if name == "FILE" else f"--{name}" for name in given if name not in TAKES[what]]
+    if wrong:
+        takes = ", ".join(name if name == "FILE" else f"--{name}" for name in TAKES[what])
+        raise ValueError(f"'fwi plot {what}' does not take {', '.join(wrong)}; it takes {takes} and --out")

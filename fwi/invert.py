@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from fwi import runs
 from fwi.check import PhysicsCheck, Verdict
 from fwi.config import StudyConfig
+from fwi.networks.attended import Attended, attended
 from fwi.survey import Survey
 from fwi.task import InversionTask, precision
 
@@ -70,6 +71,30 @@ class Run:
         Raises:
             ValueError: the records have another shape than the survey's, or hold NaN or infinite samples.
         """
+        parts = torch.split(self._batch(gathers), BATCH)
+        with torch.inference_mode(), self._autocast():
+            sections = torch.cat([self.task(part.to(self.task.device)).float().cpu() for part in parts])
+        velocity: Array = sections.reshape(*np.shape(gathers)[:-3], *sections.shape[1:]).numpy()
+        return velocity
+
+    def attended(self, gathers: Array, cell: tuple[int, int]) -> list[Attended]:
+        """What each attention of the network looks at in one record: see ``fwi.networks.attended``.
+
+        Args:
+            gathers: pressure, shape ``(shot, time, receiver)``.
+            cell: row and column of the section for which to say what is gathered.
+
+        Raises:
+            ValueError: the record does not fit, or the network has no attention to look at.
+        """
+        with torch.inference_mode(), self._autocast():
+            return attended(self.task, self._batch(gathers).to(self.task.device), cell)
+
+    def check(self, velocity: Array, gathers: Array) -> Verdict:
+        """Judge a section by its records: see ``fwi.check.PhysicsCheck``."""
+        return self._physics(velocity, gathers)
+
+    def _batch(self, gathers: Array) -> torch.Tensor:
         gathers = np.asarray(gathers, dtype=np.float32)
         if gathers.shape[-3:] != self.survey.gather_shape or gathers.ndim not in (3, 4):
             raise ValueError(
@@ -78,18 +103,11 @@ class Run:
             )
         if not np.isfinite(gathers).all():
             raise ValueError("the records hold NaN or infinite samples: mend or mute those traces first")
-        batch = torch.from_numpy(gathers.reshape(-1, *self.survey.gather_shape))
-        device, bf16 = self.task.device, precision(self.study.train.precision) == "bf16-mixed"
-        with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=bf16):
-            sections = torch.cat(
-                [self.task(part.to(device)).float().cpu() for part in torch.split(batch, BATCH)]
-            )
-        velocity: Array = sections.reshape(*gathers.shape[:-3], *sections.shape[1:]).numpy()
-        return velocity
+        return torch.from_numpy(gathers.reshape(-1, *self.survey.gather_shape))
 
-    def check(self, velocity: Array, gathers: Array) -> Verdict:
-        """Judge a section by its records: see ``fwi.check.PhysicsCheck``."""
-        return self._physics(velocity, gathers)
+    def _autocast(self) -> torch.autocast:
+        bf16 = precision(self.study.train.precision) == "bf16-mixed"
+        return torch.autocast(self.task.device.type, torch.bfloat16, enabled=bf16)
 
     @cached_property
     def _physics(self) -> PhysicsCheck:

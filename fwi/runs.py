@@ -14,6 +14,8 @@ from fwi.files import read_npy, write_npy, write_whole
 
 CONFIG, PROVENANCE, MEAN_MODEL = "config.yaml", "provenance.json", "mean_model.npy"
 BEST, LAST = Path("checkpoints/best.ckpt"), Path("checkpoints/last.ckpt")
+DECISIVE = ("grid", "survey", "model")
+"""Sections of a study in which a checkpoint and its run must agree for the weights to mean anything."""
 
 
 class RunError(ValueError):
@@ -119,15 +121,17 @@ def read_checkpoint(folder: Path, which: Path, study: StudyConfig) -> dict[str, 
         )
     try:
         checkpoint: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-        trained = checkpoint["hyper_parameters"]["study"]
+        told = checkpoint["hyper_parameters"]["study"]
+        # Keys that came later stand at the defaults, with which the code does what it did before them.
+        trained = StudyConfig.model_validate({section: told[section] for section in DECISIVE})
     except Exception as error:  # torch raises many kinds for a damaged file
         raise RunError(f"{path}: not a readable checkpoint ({type(error).__name__}: {error})") from None
-    present = study.model_dump(mode="json")
+    past, present = trained.model_dump(mode="json"), study.model_dump(mode="json")
     different = [
-        f"{section}.{key}: {trained[section].get(key)} in the checkpoint, {value} in {CONFIG}"
-        for section in ("grid", "survey", "model")
+        f"{section}.{key}: {past[section][key]} in the checkpoint, {value} in {CONFIG}"
+        for section in DECISIVE
         for key, value in present[section].items()
-        if trained[section].get(key) != value
+        if past[section][key] != value
     ]
     if different:
         raise RunError(f"{path} is of another study than {folder / CONFIG}:\n" + "\n".join(different))

@@ -36,9 +36,19 @@ class CoordinateAttention(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return ``(batch, channel, height, width)`` weighted, in the same shape."""
+        rows, columns = self.profiles(x)
+        return x * rows * columns
+
+    def factors(self, x: Tensor) -> Tensor:
+        """What multiplies the map, both profiles together: ``(batch, channel, height, width)``."""
+        rows, columns = self.profiles(x)
+        return rows * columns
+
+    def profiles(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Factors of the rows, ``(batch, channel, height, 1)``, and of the columns, ``(.., 1, width)``."""
         profiles = torch.cat([x.mean(dim=3), x.mean(dim=2)], dim=2)
         hidden = hardswish(self.normalise(self.squeeze(profiles)))
         rows, columns = torch.split(hidden, [x.shape[2], x.shape[3]], dim=2)
         rows = factor(self.excite_rows(rows), self.form)
         columns = factor(self.excite_columns(columns), self.form)
-        return x * rows[:, :, :, None] * columns[:, :, None, :]
+        return rows[:, :, :, None], columns[:, :, None, :]

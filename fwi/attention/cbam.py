@@ -38,6 +38,12 @@ class CBAM(nn.Module):
         weighted: Tensor = x * self.spatial_gate(x)
         return weighted
 
+    def factors(self, x: Tensor) -> Tensor:
+        """What multiplies the map, both gates together: ``(batch, channel, height, width)``."""
+        channel = self.channel_gate(x)
+        factors: Tensor = channel * self.spatial_gate(x * channel)
+        return factors
+
 
 class ChannelGate(nn.Module):
     """One factor per channel, from the channels' means and maxima."""

@@ -35,6 +35,14 @@ class ConvolutionalCBAM(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Return ``(batch, channel, height, width)`` weighted, in the same shape."""
         x = self.channel_gate(x)
+        return x * self._cells(x)
+
+    def factors(self, x: Tensor) -> Tensor:
+        """What multiplies the map, both gates together: ``(batch, channel, height, width)``."""
+        channel = self.channel_gate.factors(x)
+        return channel * self._cells(x * channel)
+
+    def _cells(self, x: Tensor) -> Tensor:
         hidden = relu(self.normalise_shrunk(self.shrink(x)))
         hidden = relu(self.normalise_seen(self.look_around(hidden)))
-        return x * factor(self.excite(hidden), self.form)
+        return factor(self.excite(hidden), self.form)

@@ -44,3 +44,12 @@ class CrissCrossAttention(nn.Module):
         itself = torch.eye(x.shape[2], dtype=torch.bool, device=x.device)[None, :, None, :]
         column = column.masked_fill(itself, float("-inf"))
         return torch.cat([column, row], dim=3).softmax(dim=3)
+
+    def weights_of(self, cell: tuple[int, int], x: Tensor) -> Tensor:
+        """What the cell of a row and column attends to: ``(batch, height, width)``, zero off its cross."""
+        row, column = cell
+        weights = self.weights(x)[:, row, column]
+        found = weights.new_zeros(x.shape[0], *x.shape[2:])
+        found[:, :, column] = weights[:, : x.shape[2]]
+        found[:, row] += weights[:, x.shape[2] :]
+        return found

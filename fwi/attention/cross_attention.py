@@ -3,8 +3,8 @@
 import torch
 from torch import Tensor, nn
 
-from fwi.attention.self_attention import START, pooled, positions
-from fwi.attention.tokens import attend, weights
+from fwi.attention.self_attention import START, pooled, pooled_size, positions
+from fwi.attention.tokens import attend, weights, weights_of
 from fwi.config import PositionName
 from fwi.config.attention import check_heads, inner_width
 
@@ -72,6 +72,12 @@ class CrossAttention(nn.Module):
         """What each cell of ``x`` attends to: ``(batch, heads, cells, context cells)``."""
         query, key, _ = self._project(x, context)
         return weights(query, key, self.heads, self.scale)
+
+    def weights_of(self, cell: tuple[int, int], x: Tensor, context: Tensor) -> Tensor:
+        """What a cell of ``x`` attends to, mean over the heads: ``(batch, *pooled size of the context)``."""
+        query, key, _ = self._project(x, context)
+        found = weights_of(cell[0] * x.shape[3] + cell[1], query, key, self.heads, self.scale)
+        return found.reshape(-1, *pooled_size(context, self.pool))
 
     def _project(self, x: Tensor, context: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         answering = pooled(self.context_position(context), self.pool)

@@ -31,5 +31,9 @@ class EfficientChannelAttention(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return ``(batch, channel, height, width)`` weighted, in the same shape."""
+        return x * self.factors(x)
+
+    def factors(self, x: Tensor) -> Tensor:
+        """What multiplies the map: ``(batch, channel, 1, 1)``."""
         excitation: Tensor = self.convolve(x.mean(dim=(2, 3))[:, None])[:, 0]
-        return x * factor(excitation, self.form)[:, :, None, None]
+        return factor(excitation, self.form)[:, :, None, None]

@@ -41,6 +41,16 @@ class EfficientLocalAttention(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return ``(batch, channel, height, width)`` weighted, in the same shape."""
+        rows, columns = self.profiles(x)
+        return x * rows * columns
+
+    def factors(self, x: Tensor) -> Tensor:
+        """What multiplies the map, both profiles together: ``(batch, channel, height, width)``."""
+        rows, columns = self.profiles(x)
+        return rows * columns
+
+    def profiles(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Factors of the rows, ``(batch, channel, height, 1)``, and of the columns, ``(.., 1, width)``."""
         rows = factor(self.normalise(self.smooth(x.mean(dim=3))), self.form)
         columns = factor(self.normalise(self.smooth(x.mean(dim=2))), self.form)
-        return x * rows[:, :, :, None] * columns[:, :, None, :]
+        return rows[:, :, :, None], columns[:, :, None, :]

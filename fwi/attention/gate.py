@@ -54,14 +54,18 @@ class AttentionGate(nn.Module):
         Returns:
             The gated skip, of the shape of ``x``.
         """
+        gated: Tensor = self.normalise(self.project(x * self.factors(x, g)))
+        return gated
+
+    def factors(self, x: Tensor, g: Tensor) -> Tensor:
+        """What multiplies the skip, given the gating map: ``(batch, 1, height, width)``."""
         height, width = x.shape[2:]
         # Odd sizes are padded, so that a coarse cell stands for the same finer ones as in a pooled map.
         coarse: Tensor = self.theta(pad(x, (0, width % STRIDE, 0, height % STRIDE)))
         asked = _resize(self.phi(g), coarse.shape[2], coarse.shape[3])
         attention = factor(self.psi(relu(coarse + asked)), self.form)
         attention = _resize(attention, STRIDE * coarse.shape[2], STRIDE * coarse.shape[3])
-        gated: Tensor = self.normalise(self.project(x * attention[:, :, :height, :width]))
-        return gated
+        return attention[:, :, :height, :width]
 
 
 def _resize(x: Tensor, height: int, width: int) -> Tensor:

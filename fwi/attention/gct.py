@@ -30,6 +30,10 @@ class GatedChannelTransformation(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return ``(batch, channel, height, width)`` weighted, in the same shape."""
+        return x * self.factors(x)
+
+    def factors(self, x: Tensor) -> Tensor:
+        """What multiplies the map: ``(batch, channel, 1, 1)``."""
         norm = (at_least_single(x).square().sum(dim=(2, 3), keepdim=True) + EPSILON).sqrt() * self.alpha
         relative = norm / (norm.square().mean(dim=1, keepdim=True) + EPSILON).sqrt()
-        return x * (1 + torch.tanh(self.gamma * relative + self.beta)).to(x.dtype)
+        return (1 + torch.tanh(self.gamma * relative + self.beta)).to(x.dtype)

@@ -42,8 +42,11 @@ class HardAttention(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return ``(batch, channel, height, width)``, some cells dimmed, in the same shape."""
-        mask = self.mask(x)
-        return x * (self.floor + (1 - self.floor) * mask)
+        return x * self.factors(x)
+
+    def factors(self, x: Tensor) -> Tensor:
+        """What multiplies the map, one or the floor: ``(batch, 1, height, width)``."""
+        return self.floor + (1 - self.floor) * self.mask(x)
 
     def mask(self, x: Tensor) -> Tensor:
         """Zeros and ones, shape ``(batch, 1, height, width)``, with the gradient of a sigmoid."""

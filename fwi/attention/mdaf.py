@@ -47,25 +47,57 @@ class AlignmentAndFusion(nn.Module):
         Raises:
             ValueError: the shapes differ.
         """
-        if x.shape != y.shape:
-            raise ValueError(f"mdaf fuses maps of one shape, got {tuple(x.shape)} and {tuple(y.shape)}")
-        normed = [normalise(each) for normalise, each in zip(self.normalise, (x, y), strict=True)]
-        seen = [self.project(strips(each)) for strips, each in zip(self.strips, normed, strict=True)]
+        normed, seen = self._see(x, y)
         by_row = self._gather(seen[1], seen[0], 0)
         by_column = self._gather(seen[0].transpose(2, 3), seen[1].transpose(2, 3), 1).transpose(2, 3)
         gathered: Tensor = self.project(by_row) + self.project(by_column)
         return gathered + (x + y if self.raw else normed[0] + normed[1])
 
+    def weights_of(self, cell: tuple[int, int], x: Tensor, y: Tensor) -> Tensor:
+        """What a cell gathers from: ``(batch, height, width)``, zero off its cross, of sum one.
+
+        Its column holds the weights of its row among the rows of ``x``, its row those of its column among
+        the columns of ``y``; each makes up half of what is gathered, mean over the heads.
+        """
+        row, column = cell
+        _, seen = self._see(x, y)
+        found = x.new_zeros(x.shape[0], *x.shape[2:])
+        found[:, :, column] = self._weights(seen[1], seen[0], 0)[:, row] / 2
+        found[:, row] += self._weights(seen[0].transpose(2, 3), seen[1].transpose(2, 3), 1)[:, column] / 2
+        return found
+
+    def _see(self, x: Tensor, y: Tensor) -> tuple[list[Tensor], list[Tensor]]:
+        """Both maps normalised, and both seen through the strips."""
+        if x.shape != y.shape:
+            raise ValueError(f"mdaf fuses maps of one shape, got {tuple(x.shape)} and {tuple(y.shape)}")
+        normed = [normalise(each) for normalise, each in zip(self.normalise, (x, y), strict=True)]
+        seen = [self.project(strips(each)) for strips, each in zip(self.strips, normed, strict=True)]
+        return normed, seen
+
+    def _weights(self, asking: Tensor, answering: Tensor, direction: int) -> Tensor:
+        """What each row of one map gathers of each row of the other, ``(batch, row, row)``."""
+        sharp, _, key, _ = self._ask(asking, answering, direction)
+        products: Tensor = sharp @ key.transpose(2, 3)
+        return products.softmax(dim=3).mean(dim=1)
+
     def _gather(self, asking: Tensor, answering: Tensor, direction: int) -> Tensor:
         """Each row of one map gathers rows of the other, by the cosine between them."""
+        batch, _, rows, columns = asking.shape
+        sharp, query, key, value = self._ask(asking, answering, direction)
+        gathered = scaled_dot_product_attention(sharp, key, value, scale=1.0) + query
+        cells = gathered.reshape(batch, self.heads, rows, columns, -1).permute(0, 1, 4, 2, 3)
+        return cells.reshape(asking.shape)
+
+    def _ask(
+        self, asking: Tensor, answering: Tensor, direction: int
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Queries sharpened and as they are, keys and values of the rows: ``(batch, head, row, width)``."""
         batch, channels, rows, columns = asking.shape
         parts = (batch, self.heads, channels // self.heads, rows, columns)
         query, value = (each.reshape(parts).permute(0, 1, 3, 4, 2).flatten(3) for each in (asking, answering))
         query, key = normalize(query, dim=3), normalize(value, dim=3)
         sharp = query if self.temperature is None else query * self.temperature[direction].to(query.dtype)
-        gathered = scaled_dot_product_attention(sharp, key, value, scale=1.0) + query
-        cells = gathered.reshape(batch, self.heads, rows, columns, -1).permute(0, 1, 4, 2, 3)
-        return cells.reshape(asking.shape)
+        return sharp, query, key, value
 
 
 class _ChannelNorm(nn.Module):

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import adaptive_avg_pool2d, gelu
 
-from fwi.attention.tokens import attend
+from fwi.attention.tokens import attend, weights_of
 from fwi.config.attention import check_heads
 
 HEAD_WIDTH = 32
@@ -116,15 +116,25 @@ class MixAttention(nn.Module):
             The shape of ``x``.
         """
         size = x.shape[2:]
-        tokens = self.normalise(x.flatten(2).transpose(1, 2))
-        answering = gelu(self.normalise_keys(keys.flatten(2).transpose(1, 2)))
-        query = self.query(tokens).transpose(1, 2)
-        key, value = self.key_value(answering).transpose(1, 2).chunk(2, dim=1)
+        tokens, query, key, value = self._project(x, keys)
         attended = attend(query, key, value, self.heads, self.scale).transpose(1, 2)
         tokens = self.normalise_attended(tokens + self.drop(self.project(attended)))
         tokens = tokens + self.drop(self.feed_forward(tokens, size))
         refined: Tensor = tokens.transpose(1, 2).unflatten(2, size)
         return refined
+
+    def weights_of(self, cell: tuple[int, int], x: Tensor, keys: Tensor) -> Tensor:
+        """What a cell of the level attends to, mean over the heads: ``(batch, *size of the keys)``."""
+        _, query, key, _ = self._project(x, keys)
+        found = weights_of(cell[0] * x.shape[3] + cell[1], query, key, self.heads, self.scale)
+        return found.reshape(-1, *keys.shape[2:])
+
+    def _project(self, x: Tensor, keys: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """The level's cells, normalised, and queries, keys and values."""
+        tokens = self.normalise(x.flatten(2).transpose(1, 2))
+        answering = gelu(self.normalise_keys(keys.flatten(2).transpose(1, 2)))
+        key, value = self.key_value(answering).transpose(1, 2).chunk(2, dim=1)
+        return tokens, self.query(tokens).transpose(1, 2), key, value
 
 
 class MixFeedForward(nn.Module):

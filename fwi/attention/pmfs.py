@@ -71,6 +71,16 @@ class MultiScaleAttention(nn.Module):
         Returns:
             One map of the size and channels of the last.
         """
+        value, cells = self._weigh(maps)
+        fused: Tensor = self.leave(self.cell_mix((value * cells[:, :, None]).flatten(1, 2)))
+        return fused + maps[-1] if self.residual else fused
+
+    def factors(self, maps: Sequence[Tensor]) -> Tensor:
+        """What multiplies each level's cells, last of all: ``(batch, level, height, width)``."""
+        return self._weigh(maps)[1]
+
+    def _weigh(self, maps: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+        """Values ``(batch, level, width, *size)`` and the gate of their cells ``(batch, level, *size)``."""
         size = maps[-1].shape[2:]
         pooled = [enter(self.pool(x, size)) for enter, x in zip(self.enter, maps, strict=True)]
         x = torch.cat(pooled, dim=1)
@@ -86,9 +96,7 @@ class MultiScaleAttention(nn.Module):
         )
         asked = key.mean(dim=(1, 3)).softmax(dim=1)
         cells = torch.einsum("bc,blcn->bln", asked, query).sigmoid()
-        x = (value * cells[:, :, None]).flatten(1, 2).unflatten(2, size)
-        fused: Tensor = self.leave(self.cell_mix(x))
-        return fused + maps[-1] if self.residual else fused
+        return value.reshape(*value.shape[:3], *size), cells.reshape(*cells.shape[:2], *size)
 
 
 def _separable(dim: int, norm: PMFSNorm, channels_in: int, channels_out: int, kernel: int) -> nn.Sequential:

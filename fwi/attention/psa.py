@@ -37,10 +37,19 @@ class PolarisedSelfAttention(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return ``(batch, channel, height, width)`` weighted, in the same shape."""
+        channel, cell = self._gates(x)
+        weighted: Tensor = self.share * x * (channel + cell)
+        return weighted
+
+    def factors(self, x: Tensor) -> Tensor:
+        """What multiplies the map, both gates together: ``(batch, channel, height, width)``."""
+        channel, cell = self._gates(x)
+        return self.share * (channel + cell)
+
+    def _gates(self, x: Tensor) -> tuple[Tensor, Tensor]:
         pooled = (self.value(x).flatten(2) * self.where(x).flatten(2).softmax(dim=2)).sum(dim=2)
         channel = factor(self.up(pooled[:, :, None, None]), self.form)
 
         asked = self.which(x).mean(dim=(2, 3)).softmax(dim=1)
         cell = factor(torch.einsum("bc,bchw->bhw", asked, self.cells(x))[:, None], self.form)
-        weighted: Tensor = self.share * x * (channel + cell)
-        return weighted
+        return channel, cell

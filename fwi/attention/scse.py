@@ -29,5 +29,12 @@ class ConcurrentExcitation(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return ``(batch, channel, height, width)`` weighted, in the same shape."""
-        weighted: Tensor = self.share * (self.channel(x) + x * factor(self.cell(x), self.form))
+        weighted: Tensor = self.share * (self.channel(x) + x * self._cells(x))
         return weighted
+
+    def factors(self, x: Tensor) -> Tensor:
+        """What multiplies the map, both gates together: ``(batch, channel, height, width)``."""
+        return self.share * (self.channel.factors(x) + self._cells(x))
+
+    def _cells(self, x: Tensor) -> Tensor:
+        return factor(self.cell(x), self.form)

@@ -47,5 +47,9 @@ class SqueezeExcitation(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return ``(batch, channel, height, width)`` weighted, in the same shape."""
+        return x * self.factors(x)
+
+    def factors(self, x: Tensor) -> Tensor:
+        """What multiplies the map: ``(batch, channel, 1, 1)``."""
         excitation = self.excite(relu(self.squeeze(self.describe(x))))
-        return x * factor(excitation, self.form)[:, :, None, None]
+        return factor(excitation, self.form)[:, :, None, None]

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import max_pool2d
 
-from fwi.attention.tokens import SineCosine, attend, weights
+from fwi.attention.tokens import SineCosine, attend, weights, weights_of
 from fwi.config import PositionName
 from fwi.config.attention import check_heads, inner_width
 
@@ -64,6 +64,12 @@ class SelfAttention(nn.Module):
         query, key, _ = self._project(x)
         return weights(query, key, self.heads, self.scale)
 
+    def weights_of(self, cell: tuple[int, int], x: Tensor) -> Tensor:
+        """What the cell of a row and column attends to, mean over the heads: ``(batch, *pooled size)``."""
+        query, key, _ = self._project(x)
+        found = weights_of(cell[0] * x.shape[3] + cell[1], query, key, self.heads, self.scale)
+        return found.reshape(-1, *pooled_size(x, self.pool))
+
     def _project(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         placed = self.position(x)
         source = pooled(placed, self.pool)
@@ -73,6 +79,11 @@ class SelfAttention(nn.Module):
 def pooled(x: Tensor, pool: int) -> Tensor:
     """The maxima over ``pool x pool`` cells, rounding sizes up."""
     return max_pool2d(x, pool, ceil_mode=True) if pool > 1 else x
+
+
+def pooled_size(x: Tensor, pool: int) -> tuple[int, int]:
+    """Rows and columns that pooling leaves of a map."""
+    return -(-x.shape[2] // pool), -(-x.shape[3] // pool)
 
 
 def positions(name: PositionName, channels: int) -> nn.Module:

@@ -22,8 +22,12 @@ class SimAM(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return ``(batch, channel, height, width)`` weighted, in the same shape."""
+        return x * self.factors(x)
+
+    def factors(self, x: Tensor) -> Tensor:
+        """What multiplies the map: ``(batch, channel, height, width)``."""
         others = max(x.shape[2] * x.shape[3] - 1, 1)
         wide = at_least_single(x)
         squared = (wide - wide.mean(dim=(2, 3), keepdim=True)).square()
         variance = squared.sum(dim=(2, 3), keepdim=True) / others
-        return x * (squared / (4 * (variance + LAMBDA)) + 0.5).sigmoid().to(x.dtype)
+        return (squared / (4 * (variance + LAMBDA)) + 0.5).sigmoid().to(x.dtype)

@@ -31,5 +31,9 @@ class SpatialAttention(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return ``(batch, channel, height, width)`` weighted, in the same shape."""
+        return x * self.factors(x)
+
+    def factors(self, x: Tensor) -> Tensor:
+        """What multiplies the map: ``(batch, 1, height, width)``."""
         summary = torch.cat([x.mean(dim=1, keepdim=True), x.amax(dim=1, keepdim=True)], dim=1)
-        return x * factor(self.convolve(summary), self.form)
+        return factor(self.convolve(summary), self.form)

@@ -45,6 +45,15 @@ def weights(query: Tensor, key: Tensor, heads: int, scale: float) -> Tensor:
             f"the weights of {queries} queries by {keys} keys would take {size:.1f} GiB; explicit attention "
             f"goes up to {MAX_EXPLICIT_TOKENS} tokens: look at a deeper level, or at fewer keys"
         )
+    return _softmax(query, key, heads, scale)
+
+
+def weights_of(token: int, query: Tensor, key: Tensor, heads: int, scale: float) -> Tensor:
+    """The weights of one query alone, mean over the heads: ``(batch, keys)``, of sum one."""
+    return _softmax(query[:, :, token : token + 1], key, heads, scale).mean(dim=1)[:, 0]
+
+
+def _softmax(query: Tensor, key: Tensor, heads: int, scale: float) -> Tensor:
     products: Tensor = scale * _split(query, heads) @ _split(key, heads).transpose(2, 3)
     return products.softmax(dim=3)
 

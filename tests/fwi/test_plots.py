@@ -8,6 +8,7 @@ import pytest
 from cmcrameri import cm
 
 from fwi import plots
+from fwi.networks.attended import Attended
 
 SPACING = 20.0
 RANGE = (1500.0, 4500.0)
@@ -249,6 +250,73 @@ def test_gathers_of_two_surveys_are_refused():
         plots.gathers(recorded, None, receiver_x[1:], dt=0.01)
 
 
+def attention_of_a_sample(*looked: Attended, receivers: int = 6):
+    """A figure of attention over the block of salt, whose middle gathers."""
+    truth = row()
+    gather = np.random.default_rng(0).normal(size=(50, receivers))
+    sample = plots.SampleColumn("test 3, inverted", gather, truth.truth, truth.salt)
+    receiver_x = np.arange(receivers)[::-1] * 240.0
+    return plots.attention_maps(sample, looked, (22, 30), SPACING, RANGE, receiver_x, 0.01)
+
+
+def coarse(kind="factor", axes="section", size=(10, 15), stride=(4, 4)) -> Attended:
+    """A map that grows from 0.5 at its first cell to 1.5 at its last."""
+    values = np.linspace(0.5, 1.5, size[0] * size[1]).reshape(size)
+    return Attended("skip 2", "gate", kind, values, axes, stride)
+
+
+def test_attention_lies_over_the_section_in_km_with_the_inverted_salt():
+    figure = attention_of_a_sample(coarse())
+
+    section, panel = figure.axes[:2]
+    assert section.get_title() == "test 3, inverted"
+    assert panel.get_title() == "skip 2: gate, factors 0.50 to 1.50"
+    assert panel.images[0].get_extent() == section.images[0].get_extent()
+    assert panel.images[0].get_clim() == (0.5, 1.5)
+    np.testing.assert_array_equal(panel.images[0].get_array()[4:8, 8:12], coarse().values[1, 2])
+    np.testing.assert_array_equal(outlines(panel)[0], outlines(section)[0])
+    assert labels_of_colour_bars(figure) == ["Velocity (km/s)", "Factor or weight, in each panel's range"]
+
+
+def test_attention_to_the_record_lies_over_its_gather():
+    figure = attention_of_a_sample(coarse("weight", "record", (13, 3), (4, 2)))
+
+    panel = figure.axes[1]
+    gather, weights = panel.collections
+    assert (panel.get_xlabel(), panel.get_ylabel()) == ("Distance (km)", "Time (s)")
+    assert panel.yaxis_inverted()
+    assert panel.get_title() == "skip 2: gate, weights 0.500 to 1.500"
+    assert weights.get_clim() == (0.5, 1.5)
+    assert gather.get_array().shape == weights.get_array().shape == (50, 6)
+    # The first traces of the record are the last along this line.
+    spread = np.repeat(np.repeat(coarse("weight", "record", (13, 3)).values, 4, axis=0)[:50], 2, axis=1)
+    np.testing.assert_array_equal(weights.get_array(), spread[:, ::-1])
+
+
+def test_a_star_marks_the_cell_that_gathers():
+    figure = attention_of_a_sample(coarse(), coarse("weight"), coarse("weight", "record", (13, 3), (4, 2)))
+
+    stars = [[line.get_xydata().tolist() for line in axes.lines] for axes in figure.axes[:4]]
+    assert stars == [[[pytest.approx([0.6, 0.44])]], [], [[pytest.approx([0.6, 0.44])]], []]
+
+
+def test_factors_of_channels_are_drawn_largest_first():
+    factors = np.array([0.9, 1.2, 1.0])
+
+    figure = attention_of_a_sample(Attended("encoder 1", "se", "factor", factors))
+
+    (steps,) = figure.axes[1].patches
+    assert steps.get_data().values.tolist() == [1.2, 1.0, 0.9]
+    assert figure.axes[1].get_title() == "encoder 1: se, factors 0.90 to 1.20"
+
+
+@pytest.mark.parametrize("count", [1, 3, 4, 12])
+def test_any_number_of_panels_of_attention_has_its_place(count):
+    figure = attention_of_a_sample(*[coarse()] * count)
+
+    assert sum(bool(axes.images) for axes in figure.axes if axes.get_label() != "<colorbar>") == count + 1
+
+
 LOG = """epoch,step,train/loss,validation/loss,validation/mae,learning_rate
 ,4,,,,0.001
 0,9,,0.5,300,
@@ -320,8 +388,9 @@ def test_a_log_with_nothing_to_draw_is_refused_by_name(tmp_path, text):
         lambda: plots.velocity_model(row().truth, SPACING, RANGE, "a model"),
         lambda: plots.gathers(shot()[0], shot(1)[0], shot()[1], 0.01),
         lambda: plots.curves({"epoch": [0, 1], "train/loss": [0.5, 0.2]}),
+        lambda: attention_of_a_sample(coarse(), coarse("weight", "record", (13, 3), (4, 2))),
     ],
-    ids=["sections", "model", "gathers", "curves"],
+    ids=["sections", "model", "gathers", "curves", "attention"],
 )
 def test_equal_input_gives_equal_bytes(tmp_path, draw):
     plots.save(draw(), tmp_path / "first.png")

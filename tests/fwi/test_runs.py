@@ -91,6 +91,20 @@ def test_checkpoint_of_another_network_is_refused_naming_what_differs(folder, ti
         runs.read_checkpoint(folder, runs.BEST, tiny_study)
 
 
+def test_checkpoint_from_before_some_keys_of_a_study_is_read(folder, tiny_study):
+    content = checkpoint_of(tiny_study)
+    past = content["hyper_parameters"]["study"]
+    del past["model"]["bottleneck"], past["model"]["resample"], past["survey"]["top"]
+    past["check"]["since_removed"] = 0.5
+    write(folder, runs.BEST, content)
+
+    assert runs.read_checkpoint(folder, runs.BEST, tiny_study)["state_dict"] == {}
+
+    other = tiny_study.model_copy(update={"model": ModelConfig.model_validate({"resample": "stn"})})
+    with pytest.raises(RunError, match=r"model.resample: \{'name': 'interpolate'\} in the checkpoint"):
+        runs.read_checkpoint(folder, runs.BEST, other)
+
+
 def test_missing_checkpoint_is_refused(folder, tiny_study):
     with pytest.raises(RunError, match="has not finished an epoch"):
         runs.read_checkpoint(folder, runs.BEST, tiny_study)

@@ -1,0 +1,160 @@
+"""What a network attends to in a record, place by place, as it inverts it."""
+
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol, runtime_checkable
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from fwi.attention import ATTENTION
+
+PLACES = {
+    r"stem\.(warp|ask)$": "resample",
+    r"encoder\.(\d+)\.attend$": "encoder {}",
+    r"bottleneck\.attend\.(\d+)$": "bottleneck {}",
+    r"decoder\.(\d+)\.attend_skip$": "skip {}",
+    r"decoder\.(\d+)\.attend$": "decoder {}",
+    r"mix\.stages\.(\d+)$": "decoder {}",
+}
+"""Where a module stands, by the end of its path; levels count from the shallowest, as in a study."""
+
+
+@dataclass(frozen=True)
+class Attended:
+    """What one mechanism made of one record.
+
+    Attributes:
+        place: such as ``encoder 3``, ``skip 2``, ``bottleneck 0`` or ``resample``.
+        mechanism: its name in the registry.
+        kind: ``factor``: what the features are multiplied by, mean over the channels. ``weight``: the share
+            of each place in what one cell gathers, mean over the heads; of sum one.
+        values: shape ``(height, width)``, or ``(channel,)`` of a factor that is the same everywhere.
+        axes: what height and width are: ``section`` is (depth, x), ``record`` (time, receiver).
+        stride: rows and columns of the section or record to a row and a column of the map.
+    """
+
+    place: str
+    mechanism: str
+    kind: Literal["factor", "weight"]
+    values: NDArray[np.float32]
+    axes: Literal["section", "record"] = "section"
+    stride: tuple[int, int] = (1, 1)
+
+    def spread(self, rows: int, columns: int) -> NDArray[np.float32]:
+        """The map at the size of the section or record that it belongs to."""
+        filled = self.values.repeat(self.stride[0], axis=0).repeat(self.stride[1], axis=1)
+        return filled[:rows, :columns]
+
+
+@torch.no_grad()
+def attended(network: nn.Module, gathers: Tensor, cell: tuple[int, int]) -> list[Attended]:
+    """Run a network on one record and look at its attention.
+
+    Left out is what moves a map instead of weighing it (``stn``), and what encoders of other authors attend
+    to inside.
+
+    Args:
+        network: a network in evaluation mode, or a module that holds one.
+        gathers: what it takes, of one record, shape ``(1, shot, time, receiver)``.
+        cell: row and column of the section for which to say what is gathered; factors do not depend on it.
+
+    Returns:
+        One entry per mechanism, in the order in which they are run.
+
+    Raises:
+        ValueError: nothing in the network weighs anything.
+    """
+    modules = attending(network)
+    heard: list[tuple[str, tuple[Any, ...]]] = []
+    hooks = [
+        module.register_forward_pre_hook(lambda _, given, place=place: heard.append((place, given)))
+        for place, module in modules.items()
+    ]
+    try:
+        section = network(gathers).shape[-2:]
+    finally:
+        for hook in hooks:
+            hook.remove()
+    looks = []
+    for place, given in heard:
+        module = modules[place]
+        if isinstance(module, _Multiplies):
+            looks.append(_factor(place, mechanism(modules[place]), module.factors(*given), section))
+        elif isinstance(module, _Gathers):
+            looks.append(_weight(place, modules[place], given, cell, section, gathers.shape[-2:]))
+    if not looks:
+        found = ", ".join(f"{mechanism(module)} at {place}" for place, module in modules.items())
+        raise ValueError(
+            f"no attention to look at: the network has {found or 'none'}; draw a run with model.attention, "
+            "model.skip or model.bottleneck, or with model.resample cross"
+        )
+    return looks
+
+
+def attending(network: nn.Module) -> dict[str, nn.Module]:
+    """The mechanisms of attention in a network, by their places."""
+    found: dict[str, nn.Module] = {}
+    for path, module in network.named_modules():
+        for pattern, place in PLACES.items():
+            match = re.search(pattern, path)
+            if match and not isinstance(module, nn.Identity):
+                found[place.format(*match.groups())] = module
+    return found
+
+
+def mechanism(module: nn.Module) -> str:
+    """The name of an attending module in the registry."""
+    names = {entry.module: name for name, entry in ATTENTION.items()}
+    return names.get(type(module), "mix")
+
+
+@runtime_checkable
+class _Multiplies(Protocol):
+    """A mechanism that multiplies its map."""
+
+    def factors(self, *maps: Any) -> Tensor: ...
+
+
+@runtime_checkable
+class _Gathers(Protocol):
+    """A mechanism whose cells gather from others."""
+
+    def weights_of(self, cell: tuple[int, int], *maps: Any) -> Tensor: ...
+
+
+def _factor(place: str, name: str, factors: Tensor, section: Sequence[int]) -> Attended:
+    channels = factors[0].float().cpu().numpy()
+    if channels.shape[1:] == (1, 1) and len(channels) > 1:
+        return Attended(place, name, "factor", channels[:, 0, 0])
+    mean = channels.mean(axis=0)
+    return Attended(place, name, "factor", mean, stride=_stride(section, mean.shape))
+
+
+def _weight(
+    place: str,
+    module: nn.Module,
+    given: tuple[Tensor, ...],
+    cell: tuple[int, int],
+    section: Sequence[int],
+    record: Sequence[int],
+) -> Attended:
+    asking, answering = given[0], given[-1]
+    rows, columns = _stride(section, asking.shape[2:])
+    weights: Tensor = module.weights_of((cell[0] // rows, cell[1] // columns), *given)  # type: ignore[operator]
+    axes: Literal["section", "record"] = "record" if place == "resample" else "section"
+    rows, columns = _stride(record if axes == "record" else section, answering.shape[2:])
+    pool = getattr(module, "pool", 1)
+    values = weights[0].float().cpu().numpy()
+    return Attended(place, mechanism(module), "weight", values, axes, (rows * pool, columns * pool))
+
+
+def _stride(whole: Sequence[int], size: Sequence[int]) -> tuple[int, int]:
+    """How often each axis was halved, rounding up, as a power of two."""
+    halvings = (math.ceil(math.log2(n / cells)) for n, cells in zip(whole, size, strict=True))
+    rows, columns = (2 ** max(0, count) for count in halvings)
+    return rows, columns

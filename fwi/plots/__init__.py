@@ -1,0 +1,27 @@
+"""Figures: velocity sections, shot gathers, attention and training curves.
+
+Everything that comes in is in SI units; kilometres and km/s exist in this package alone. The figures are
+built on matplotlib's Figure itself, without pyplot: no window, no global state, nothing to be closed.
+"""
+
+from fwi.plots.ablation import Dots, dots_and_bars
+from fwi.plots.attention import attention_maps
+from fwi.plots.records import SampleColumn, gathers, samples
+from fwi.plots.style import png, save
+from fwi.plots.training import curves
+from fwi.plots.velocity import SectionRow, sections, velocity_model
+
+__all__ = [
+    "Dots",
+    "SampleColumn",
+    "SectionRow",
+    "attention_maps",
+    "curves",
+    "dots_and_bars",
+    "gathers",
+    "png",
+    "samples",
+    "save",
+    "sections",
+    "velocity_model",
+]

@@ -1,0 +1,54 @@
+"""Variants of a study beside each other."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from fwi.plots.style import LINE_COLOURS, page
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+FAINT, STRONG = LINE_COLOURS["training"], LINE_COLOURS["validation"]
+
+
+class Dots(NamedTuple):
+    """A variant's score."""
+
+    mean: float
+    by_seed: Sequence[float]
+    """The score of each training."""
+    bar: tuple[float, float] | None
+    """Where the mean may lie beside the reference's; None for the reference itself."""
+
+
+def dots_and_bars(panels: Mapping[str, Mapping[str, Dots]], reference: str) -> "Figure":
+    """Draw scores with their intervals, a panel per metric and a row per variant.
+
+    Args:
+        panels: what is drawn, by metric and variant.
+        reference: the variant whose mean is a vertical line; a bar that misses the line differs from it.
+
+    Raises:
+        ValueError: there is nothing to draw.
+    """
+    if not panels:
+        raise ValueError("no scores to draw: give at least one metric")
+    rows = max(len(panel) for panel in panels.values())
+    figure = page(3.0 * len(panels) + 1.0, 0.3 * rows + 1.4, layout="constrained")
+    all_axes = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
+    names = list(dict.fromkeys(name for panel in panels.values() for name in panel))
+    for axes, (label, panel) in zip(all_axes, panels.items(), strict=True):
+        for name, dots in panel.items():
+            row = names.index(name)
+            axes.plot(dots.by_seed, [row] * len(dots.by_seed), "o", color=FAINT, markersize=3, alpha=0.7)
+            if dots.bar is not None:
+                axes.plot(dots.bar, [row, row], "-", color=STRONG, linewidth=2)
+            axes.plot(dots.mean, row, "D", color=STRONG, markersize=5)
+        if reference in panel:
+            axes.axvline(panel[reference].mean, color=FAINT, linewidth=1, zorder=0)
+        axes.set(title=label, yticks=range(len(names)), yticklabels=names, ylim=(len(names) - 0.5, -0.5))
+        axes.title.set_size("medium")
+        axes.grid(axis="x", alpha=0.3)
+    note = f"Large: mean; small: seeds; bar: 95 % interval of the difference to {reference}, the grey line"
+    figure.supxlabel(note, fontsize="small")
+    return figure

@@ -1,0 +1,96 @@
+"""What the figures share: sections in km, colours, clipping, and how a figure becomes a file."""
+
+import io
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fwi.files import write_whole
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from matplotlib.image import AxesImage
+
+Array = NDArray[Any]
+
+DPI = 150
+CLIP_PERCENTILE = 99
+"""Beyond this percentile of amplitudes, a few strong values would leave the rest without contrast."""
+PANEL_WIDTH = 3.8
+"""Width of one panel [inch]: three side by side fill a page."""
+LINE_COLOURS = {"training": "#7f8c8d", "validation": "#11467b"}
+
+
+def page(width: float, height: float, layout: Any = "compressed") -> "Figure":
+    """An empty figure of a size in inches."""
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(width, height), layout=layout)
+
+
+def draw_velocity(
+    axes: "Axes", velocity: Array, spacing: float, velocity_range: tuple[float, float], salt: Array | None
+) -> "AxesImage":
+    """Draw a section of speeds [m/s] in km/s, with the outline of the salt."""
+    slowest, fastest = velocity_range
+    image = draw_section(axes, as_float(velocity) / 1000, spacing, "batlow", (slowest / 1000, fastest / 1000))
+    outline(axes, salt, spacing, "black")
+    return image
+
+
+def draw_section(
+    axes: "Axes", values: Array, spacing: float, colours: str, limits: tuple[float, float]
+) -> "AxesImage":
+    """Draw values ``(depth, x)`` on axes in km, in the colours of a map of cmcrameri."""
+    from cmcrameri import cm
+
+    nz, nx = values.shape
+    cell = spacing / 1000
+    # Positions count from the centre of the first cell, so that cell begins half a cell before zero.
+    edges = (-cell / 2, (nx - 0.5) * cell, (nz - 0.5) * cell, -cell / 2)
+    axes.set(xlabel="Distance (km)", ylabel="Depth (km)")
+    return axes.imshow(values, extent=edges, cmap=getattr(cm, colours), vmin=limits[0], vmax=limits[1])
+
+
+def outline(axes: "Axes", salt: Array | None, spacing: float, colour: str) -> None:
+    """Draw the line around the salt, where there is salt."""
+    if salt is None or salt.all() or not salt.any():
+        return
+    nz, nx = salt.shape
+    x, depth = np.arange(nx) * spacing / 1000, np.arange(nz) * spacing / 1000
+    axes.contour(x, depth, salt.astype(float), levels=[0.5], colors=colour, linewidths=0.9)
+
+
+def as_float(values: Array | None) -> Array:
+    """The values in double precision."""
+    return np.asarray(values, dtype=np.float64)
+
+
+def percentile(arrays: Sequence[Array]) -> float:
+    """The amplitude at which to clip; of silence, any."""
+    if not arrays:
+        return 1.0
+    amplitudes = np.abs(np.concatenate([array.ravel() for array in arrays]))
+    return float(np.percentile(amplitudes, CLIP_PERCENTILE)) or float(amplitudes.max()) or 1.0
+
+
+def png(figure: "Figure") -> bytes:
+    """Render a figure; equal figures give equal bytes, for neither time nor software is noted in them."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=DPI, metadata={"Software": None})
+    return buffer.getvalue()
+
+
+def save(figure: "Figure", path: Path) -> None:
+    """Write a figure as PNG; the file appears whole or not at all.
+
+    Raises:
+        ValueError: the name does not end in .png.
+    """
+    if path.suffix.lower() != ".png":
+        raise ValueError(f"{path}: figures are written as PNG; let the name end in .png")
+    write_whole(path, png(figure))
