@@ -16,6 +16,13 @@ from fwi.survey import Survey
 LARGEST_NRMS = 0.15
 """Misfit of records that are still their models': another scheme makes 0.1, a source half a cell off 0.2."""
 
+STORABLE = {
+    "float16": (6e-4, 6.5e4),
+    "float32": (float(np.finfo(np.float32).tiny), float(np.finfo(np.float32).max)),
+}
+"""Peak amplitudes that storage holds, by its type: of float16 its smallest normal number times 10, and its
+largest one."""
+
 ALIASED_SHARE = 1e-3
 """Largest share of a record's energy above the Nyquist frequency of the samples that are kept."""
 
@@ -57,6 +64,31 @@ def calibrate(study: StudyConfig, velocity: NDArray[np.float32], records: NDArra
             "for none) to store them unchecked"
         )
     return Calibration(float(f"{gain:.5g}"), round(float(nrms.max()), 3))
+
+
+def refuse_unstorable(where: str, peak: float, gain: float, dtype: str) -> None:
+    """Refuse records that storage would turn into zeros or infinities, or that are none.
+
+    Args:
+        where: what the records are, for the message.
+        peak: their largest absolute value, before the gain.
+        gain: factor of the amplitudes.
+        dtype: ``storage.dtype``.
+
+    Raises:
+        RecordsError: with the gain that would do.
+    """
+    if not np.isfinite(peak):
+        raise RecordsError(f"{where} hold a sample that is not finite; mend or leave them out")
+    if peak == 0:
+        raise RecordsError(f"{where} are zero throughout; mend or leave them out")
+    faintest, loudest = STORABLE[dtype]
+    if not faintest <= peak * abs(gain) <= loudest:
+        other = ", or --storage.dtype float32" if dtype == "float16" else ""
+        raise RecordsError(
+            f"{where} reach {peak * abs(gain):.3g} with gain {gain:g}, which {dtype} cannot store: "
+            f"--gain {1 / peak:.1g}{other}"
+        )
 
 
 def refuse_aliasing(study: StudyConfig, records: NDArray[np.float32], thinning: int) -> None:

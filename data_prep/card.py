@@ -1,5 +1,6 @@
 """The card of a verified data set: a README.md beside its shards that says all about it, and a figure."""
 
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import jinja2
@@ -8,12 +9,12 @@ from numpy.typing import NDArray
 
 from data_prep.inspection import Inspection
 from data_prep.repair import preset_of
-from data_prep.salt.statistics import summarise, velocity_histogram
+from data_prep.salt.statistics import PERCENTILES, summarise, velocity_histogram
 from data_prep.verify import CARD, FIGURE
 from fwi import plots
 from fwi.config import SPLITS, SaltConfig
 from fwi.files import write_whole
-from fwi.shards import DataSet
+from fwi.shards import DataSet, Entry
 from fwi.survey import Survey
 
 MARK = "<!-- written by 'fwi verify', which replaces it -->"
@@ -31,7 +32,10 @@ UNITS = {
 """Of the statistics that have one."""
 
 BINS = 30
-"""Bars of the histogram of speeds."""
+"""Bars of the histogram of speeds in the figure."""
+
+SPEED_STEP = 500.0
+"""Width of a bar of the histogram in the table [m/s]."""
 
 
 class Row(NamedTuple):
@@ -99,10 +103,11 @@ def statistics(found: Inspection) -> list[Row]:
     presets = (preset_of(entry) for entry in found.data.entries)
     salt = next(filter(None, presets), SaltConfig())
     summary = summarise(np.stack(found.models), found.data.survey.grid.spacing, salt.threshold)
-    return [
+    rows = [
         Row(name.replace("_", " ") + UNITS.get(name, ""), *map(number, percentiles))
         for name, percentiles in summary.items()
     ]
+    return rows + _histogram(found)
 
 
 def measured(found: Inspection) -> str:
@@ -139,6 +144,18 @@ def number(value: float) -> str:
     return f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
+def _histogram(found: Inspection) -> list[Row]:
+    """The velocity histogram: which share of a model's cells is as fast, a line per bar."""
+    slowest, fastest = found.data.survey.grid.velocity
+    edges = np.arange(SPEED_STEP * (slowest // SPEED_STEP), fastest + SPEED_STEP, SPEED_STEP)
+    shares = [velocity_histogram(model, edges) for model in found.models]
+    bars = np.percentile(shares, PERCENTILES, axis=0).T
+    return [
+        Row(f"cells at {low:.0f}..{high:.0f} m/s", *map(number, bar))
+        for (low, high), bar in zip(pairwise(edges), bars, strict=True)
+    ]
+
+
 def _geometry(found: Inspection) -> list[tuple[str, str]]:
     recipe, survey = found.data.recipe, found.data.survey
     grid, config, physics = survey.grid, survey.config, recipe["physics"]
@@ -150,11 +167,14 @@ def _geometry(found: Inspection) -> list[tuple[str, str]]:
         ("time", f"{len(survey.time)} samples of {survey.recorded_dt:g} s"),
         ("wavelet", f"{config.wavelet.kind}, {config.wavelet.frequency:g} Hz peak frequency"),
         ("top", f"{config.top}"),
-        (
-            "simulation",
+    ]
+    if any(map(_simulated, found.data.entries)):
+        steps = (
             f"{config.nt} steps of {config.dt:g} s, order {physics['order']} in space, absorbing layer of "
-            f"{physics['pml_width']} cells, time dispersion {dispersion}",
-        ),
+            f"{physics['pml_width']} cells, time dispersion {dispersion}"
+        )
+        lines.append(("simulation", steps))
+    lines += [
         ("gathers", f"`(sample, shot, time, receiver)`, {recipe['storage']['dtype']}, pressure"),
         ("largest amplitude", number(found.amplitude)),
     ]
@@ -165,6 +185,12 @@ def _geometry(found: Inspection) -> list[tuple[str, str]]:
             ("salt", "`(sample, depth, x)`, uint8, 1 where there is salt"),
         ]
     return lines
+
+
+def _simulated(entry: Entry) -> bool:
+    """Whether a shard's records are simulated, not imported."""
+    source = entry.origin.get("source", {})
+    return "records" not in source and "changes" not in source
 
 
 def _receivers(survey: Survey) -> str:
@@ -195,6 +221,8 @@ def _origins(data: DataSet) -> list[str]:
             file = entry.origin["source"]["file"]
             licence = data.provenance.get("licence", f"unknown: ask the author of {file}")
             line = f"`{file}`; licence: {licence}"
+            # What was done to field records, each on a line of its own below the file.
+            line = "\n  - ".join([line, *entry.origin["source"].get("changes", [])])
         lines.append(line)
     return list(dict.fromkeys(lines))
 

@@ -190,9 +190,11 @@ def _choose(path: Path, key: str | None, arrays: Sequence[Stored], kind: Kind | 
     fitting = [array for array in arrays if array.key in known] or arrays
     if key is not None:
         fitting = [array for array in arrays if array.key in (key, None)]
+    if not arrays:
+        raise FormatError(f"{path}: holds no array of numbers")
     if len(fitting) != 1:
         said = "has several arrays" if key is None else f"has no array '{key}'"
-        names = ", ".join(str(array.key) for array in arrays) or "(it has none)"
+        names = ", ".join(str(array.key) for array in arrays)
         raise FormatError(f"{path} {said}: choose with --key one of {names}")
     return fitting[0]
 

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from data_prep.salt import require_range
 from fwi.config import SPLITS, Split, StudyConfig
 from fwi.survey import Survey
 
@@ -35,7 +36,12 @@ class Job(NamedTuple):
 
 
 def salt_jobs(study: StudyConfig) -> list[Job]:
-    """The shards of the study's random models, split by split."""
+    """The shards of the study's random models, split by split.
+
+    Raises:
+        ValueError: the grid's velocity range does not hold the speeds of the models.
+    """
+    require_range(study.grid, study.salt)
     jobs = []
     for stream, split in enumerate(SPLITS):
         total, step = getattr(study.storage, split), study.storage.samples_per_shard

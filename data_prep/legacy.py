@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from data_prep import formats
-from data_prep.calibrate import RecordsError, calibrate, refuse_aliasing
+from data_prep.calibrate import RecordsError, calibrate, refuse_aliasing, refuse_unstorable
 from data_prep.containers import FormatError, Shape
 from data_prep.formats import Array, Kind, Series, in_numerical_order
 from data_prep.jobs import Job
@@ -32,9 +32,6 @@ PIECE_BYTES = 2**25
 
 COMPARED = 4
 """Models that are simulated to calibrate the gain of their records: first, last, and evenly between."""
-
-FLOAT16 = (6e-3, 6.5e4)
-"""Peak amplitudes that float16 can store: its largest number, and its smallest normal one times 100."""
 
 
 @dataclass(frozen=True)
@@ -260,21 +257,12 @@ def _refuse_bad_models(study: StudyConfig, source: Foreign, models: Series) -> N
 
 
 def _refuse_bad_records(study: StudyConfig, source: Foreign, records: Series) -> None:
-    faintest, loudest = FLOAT16 if study.storage.dtype == "float16" else (0.0, np.inf)
     for array in records.arrays:
         for numbers in _pieces(array):
             peaks = np.abs(array.read(numbers)).max(axis=(1, 2, 3))
             for number, peak in zip(numbers, peaks, strict=True):
                 where = f"{array.path}: records {number}"
-                if not np.isfinite(peak):
-                    raise RecordsError(f"{where} hold a sample that is not finite; mend or leave them out")
-                if peak == 0:
-                    raise RecordsError(f"{where} are zero throughout; mend or leave them out")
-                if not faintest <= peak * abs(source.gain) <= loudest:
-                    raise RecordsError(
-                        f"{where} reach {peak * abs(source.gain):.3g} with gain {source.gain:g}, which "
-                        f"float16 cannot store: --gain {1 / peak:.1g}, or --storage.dtype float32"
-                    )
+                refuse_unstorable(where, float(peak), source.gain, study.storage.dtype)
 
 
 def _pieces(array: Array) -> Iterator[range]:

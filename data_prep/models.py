@@ -65,10 +65,13 @@ def on_grid(
         grid: the grid wanted.
 
     Raises:
-        ModelError: the models are larger or smaller than the grid by more than half a cell.
+        ModelError: their cells have no size, or they are larger or smaller than the grid by more than half a
+            cell.
     """
     _, nz, nx = models.shape
     dz, dx = spacing if isinstance(spacing, tuple) else (spacing, spacing)
+    if not (0 < dz < np.inf and 0 < dx < np.inf):
+        raise ModelError(f"cells of {dz:g} m by {dx:g} m: say --spacing, their size in metres, more than 0")
     have = ((nz - 1) * dz, (nx - 1) * dx)
     want = ((grid.nz - 1) * grid.spacing, (grid.nx - 1) * grid.spacing)
     if any(abs(h - w) > grid.spacing / 2 for h, w in zip(have, want, strict=True)):

@@ -42,7 +42,7 @@ def completed(
         Exception: whatever ``work`` raises.
     """
     with _pool(min(workers, len(jobs))) as (executor, counter):
-        with _deaf_to_interrupts():
+        with deaf_to_interrupts():
             waiting = {executor.submit(work, job) for job in jobs}
         done = 0
         while waiting:
@@ -59,6 +59,24 @@ def count_step() -> None:
     if _steps_done is not None:
         with _steps_done.get_lock():
             _steps_done.value += 1
+
+
+@contextlib.contextmanager
+def deaf_to_interrupts() -> Iterator[None]:
+    """Start processes that Ctrl-C does not reach: it is their parent's, which gets it after the block."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # processes started now inherit this
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def end_with_parent() -> None:
+    """End this process, whatever it does, as soon as its parent is gone; for a thread of its own."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        wait_for_handle([parent.sentinel])
+        os._exit(1)
 
 
 @contextlib.contextmanager
@@ -82,27 +100,10 @@ def _pool(workers: int) -> Iterator[tuple[ProcessPoolExecutor, Any]]:
     executor.shutdown()
 
 
-@contextlib.contextmanager
-def _deaf_to_interrupts() -> Iterator[None]:
-    """Start processes that Ctrl-C does not reach: it is their parent's, which gets it after the block."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # processes started now inherit this
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
 def _start_worker(counter: Any) -> None:
     global _steps_done
-    threading.Thread(target=_end_with_parent, daemon=True).start()  # before anything that takes time
+    threading.Thread(target=end_with_parent, daemon=True).start()  # before anything that takes time
     import torch
 
     torch.set_num_threads(1)
     _steps_done = counter
-
-
-def _end_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        wait_for_handle([parent.sentinel])
-        os._exit(1)

@@ -13,9 +13,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from data_prep import soundness
+from data_prep import conformity, soundness
 from data_prep.inspection import Inspection, Problem, Resimulated, Shown, place, rows
-from data_prep.jobs import recipe
+from data_prep.jobs import recipe, salt_jobs
 from data_prep.repair import jobs_of, preset_of, remedy
 from data_prep.salt import generate
 from fwi import shards
@@ -28,6 +28,8 @@ OnProgress = Callable[[int], None]
 
 CARD, FIGURE = "README.md", "card.png"
 """What verification leaves in a folder, beside the manifest and the shards."""
+
+MANIFEST_ANEW = "delete it and repeat the command that made the set, which takes up the shards that are whole"
 
 SPREAD = 300
 """Models, evenly spread over the set, that statistics are measured on and that are drawn again."""
@@ -75,6 +77,8 @@ def inspect(
     if study is not None:
         _compare_with(study, found)
     _note_strangers(found)
+    for what in conformity.contradictions(data):
+        found.problems.append(Problem(shards.MANIFEST, f"{what}; {MANIFEST_ANEW}"))
     reading = _Reading(found, resimulate)
     before = 0
     for entry in data.entries:
@@ -101,6 +105,11 @@ def _compare_with(study: StudyConfig, found: Inspection) -> None:
     for section in ("physics", "storage"):
         for line in differences(found.data.recipe[section], wanted[section], f"{section}."):
             found.notes.append(f"made with other settings than the config's: {line}")
+    there = {entry.file: entry.origin for entry in found.data.entries if "salt" in entry.origin}
+    jobs = salt_jobs(study)
+    missing = [job.file for job in jobs if there and there.get(job.file) != job.origin]
+    if missing:
+        found.notes.append(f"lacks {len(missing)} of the config's {len(jobs)} shards, {missing[0]} first")
 
 
 def _note_strangers(found: Inspection) -> None:
@@ -151,7 +160,7 @@ class _Reading:
             damage = self.data.damage(entry)
             if not damage:
                 with shards.open_shard(self.data.folder / entry.file) as file:
-                    misfit = self._misfit(file, entry)
+                    misfit = conformity.misfit(file, self.data, entry, self.jobs.get(entry.file))
                     damage = f"not the shard of the manifest: {'; '.join(misfit)}" if misfit else ""
                     tally = _Tally(file, entry)
                     for row in range(0 if damage else entry.samples):
@@ -169,22 +178,6 @@ class _Reading:
     def _problem(self, entry: Entry, what: str) -> None:
         mend = remedy(self.data, entry, self.jobs.get(entry.file))
         self.found.problems.append(Problem(entry.file, f"{what}; {mend}", remake=True))
-
-    def _misfit(self, file: h5py.File, entry: Entry) -> list[str]:
-        """In what a shard is not the one that the manifest means."""
-        study, origin = shards.attribute(file, "study"), shards.attribute(file, "origin")
-        lines = differences(study, self.data.recipe) + differences(origin, entry.origin, "origin.")
-        wanted: dict[str, Any] = {"gathers": (entry.samples, *self.survey.gather_shape)}
-        wanted["seed"] = (entry.samples,)
-        if "velocity" in file or "salt" in file:
-            model = (entry.samples, self.survey.grid.nz, self.survey.grid.nx)
-            wanted |= {"velocity": model, "salt": model}
-        shapes = {name: file[name].shape if name in file else None for name in wanted}
-        lines += differences(shapes, wanted, "shape of ")
-        job = self.jobs.get(entry.file)
-        if not lines and job is not None and file["seed"][:].tolist() != job.numbers:
-            lines.append(f"samples are not numbered {job.numbers[0]} to {job.numbers[-1]}")
-        return lines
 
     def _sum_up(self, tally: _Tally) -> None:
         entry, problems = tally.entry, self.found.problems

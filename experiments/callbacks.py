@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from lightning import LightningModule, Trainer  # noqa: TID253 - nobody imports this file but to train
 from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint  # noqa: TID253
+from lightning.pytorch.plugins.io import TorchCheckpointIO  # noqa: TID253
 from PIL import Image
 
 from fwi import plots, runs
@@ -52,6 +53,21 @@ class Checkpoints(ModelCheckpoint):
         moved = {"dirpath": self.dirpath, "best_model_path": best, "last_model_path": last}
         moved |= {"kth_best_model_path": best, "best_k_models": {best: state["best_model_score"]}}
         super().load_state_dict({**state, **moved})
+
+
+class WholeFiles(TorchCheckpointIO):
+    """Write checkpoints whole or not at all.
+
+    The trainer would move them from the system's folder for temporary files, which to another disk is a copy.
+    """
+
+    def save_checkpoint(
+        self, checkpoint: dict[str, Any], path: str | Path, storage_options: object = None
+    ) -> None:
+        """Write a checkpoint, or leave the former one."""
+        buffer = io.BytesIO()
+        torch.save(checkpoint, buffer)
+        write_whole(Path(path), buffer.getbuffer())
 
 
 class EarlyStop(EarlyStopping):

@@ -1,6 +1,7 @@
 """``fwi evaluate``: invert a split, score it beside naive predictors, check it by physics, and report it."""
 
 import json
+import re
 import time
 from pathlib import Path
 from typing import Any
@@ -39,6 +40,10 @@ def evaluate(
         checks: how many samples, evenly spread, are drawn and checked by the wave equation.
         name: what this evaluation is called in the report; the data set's folder and split if not given.
     """
+    if checks < 1:
+        raise ValueError(f"--checks {checks}: take 1 or more; the first of them is drawn")
+    if name is not None and not re.fullmatch(r"[\w.-]+", name):
+        raise ValueError(f"--name {name!r}: take letters, digits, '-', '_' and '.', for names of files")
     trained = load_run(run)
     mode = wandb_mode(trained.study)
     folder = data or trained.study.storage.folder
@@ -55,7 +60,7 @@ def evaluate(
     for predictor, guess in naive.items():
         scores[predictor] = metrics.score(guess, truth, salt, trained.study.grid.spacing)
 
-    count = max(1, min(checks, len(dataset)))
+    count = min(checks, len(dataset))
     chosen = np.unique(np.linspace(0, len(dataset) - 1, count).astype(int)).tolist()
     verdicts = {}
     with progress("check", len(chosen), "sections") as advance:

@@ -1,6 +1,7 @@
 """``fwi train``: data, network, run, result."""
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -9,7 +10,7 @@ import tyro
 from lightning import Trainer, seed_everything  # noqa: TID253 - nobody imports this file but to train
 from lightning.pytorch.callbacks import Callback, EMAWeightAveraging  # noqa: TID253
 
-from experiments.callbacks import Checkpoints, EarlyStop, EpochTable, ProgressLines, WandbRun
+from experiments.callbacks import Checkpoints, EarlyStop, EpochTable, ProgressLines, WandbRun, WholeFiles
 from experiments.cli import Study
 from fwi import runs
 from fwi.config import StudyConfig
@@ -25,12 +26,12 @@ def train(study: Study, run: Path, resume: Annotated[bool, tyro.conf.FlagCreateP
     """Train the study's network on its data set.
 
     Args:
-        study: the study; on --resume it need not be given, the run's own is taken.
+        study: the study; on --resume the run's own, of which nothing may be changed.
         run: the run's folder, new unless --resume.
         resume: go on from the last epoch that the run finished.
     """
     if resume:
-        study = runs.resumed(run, study)
+        runs.require_own(run, study)
     else:
         runs.require_new(run)
     training, validation = datasets(study)
@@ -45,7 +46,7 @@ def train(study: Study, run: Path, resume: Annotated[bool, tyro.conf.FlagCreateP
         loader.sampler.set_epoch(runs.read_checkpoint(run, runs.LAST, study)["epoch"] + 1)
     if not resume:
         runs.begin(run, study)
-    with locked(run), quiet():
+    with _resumable(run), locked(run), quiet():
         runs.note(run, "train", provenance())
         runs.write_mean_model(run, training.mean_model())
         fitted = trainer(
@@ -54,20 +55,25 @@ def train(study: Study, run: Path, resume: Annotated[bool, tyro.conf.FlagCreateP
             num_sanity_val_steps=0,
             default_root_dir=run,
         )
-        try:
-            fitted.fit(
-                task,
-                loader,
-                evaluation_loader(validation, study.data, study.train.batch_size),
-                ckpt_path=run / runs.LAST if finished_an_epoch else None,
-                weights_only=True,
-            )
-        except SystemExit:
-            # The trainer turns Ctrl-C into an exit of its own.
-            raise KeyboardInterrupt(f"interrupted; go on with: fwi train --run {run} --resume") from None
+        fitted.fit(
+            task,
+            loader,
+            evaluation_loader(validation, study.data, study.train.batch_size),
+            ckpt_path=run / runs.LAST if finished_an_epoch else None,
+            weights_only=True,
+        )
 
     best = float(fitted.checkpoint_callback.best_model_score)
     print(f"{run}: {fitted.current_epoch} epochs, best validation MAE {best:.1f} m/s")
+
+
+@contextlib.contextmanager
+def _resumable(run: Path) -> Iterator[None]:
+    """Say at Ctrl-C how to go on; the trainer turns it into an exit of its own."""
+    try:
+        yield
+    except (KeyboardInterrupt, SystemExit):
+        raise KeyboardInterrupt(f"interrupted; go on with: fwi train --run {run} --resume") from None
 
 
 def datasets(study: StudyConfig) -> tuple[ShotDataset, ShotDataset]:
@@ -108,6 +114,7 @@ def trainer(study: StudyConfig, callbacks: Sequence[Callback], **others: Any) ->
         precision=precision(study.train.precision),
         gradient_clip_val=study.train.clip or None,
         callbacks=list(callbacks),
+        plugins=[WholeFiles()],
         logger=False,
         enable_progress_bar=False,
         enable_model_summary=False,

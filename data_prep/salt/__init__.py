@@ -28,14 +28,23 @@ def generate(grid: GridConfig, salt: SaltConfig, stream: int, index: int) -> Sal
     Raises:
         ValueError: the grid's velocity range does not hold the speeds of the models.
     """
+    require_range(grid, salt)
+    rng = np.random.default_rng([salt.seed, stream, index])
+    return PRESETS[salt.preset.name](grid, salt.preset, rng).model()
+
+
+def require_range(grid: GridConfig, salt: SaltConfig) -> None:
+    """Refuse a grid whose velocity range does not hold the speeds of the preset's models.
+
+    Raises:
+        ValueError: naming the range that does.
+    """
     slowest, fastest = salt.preset.speeds
     if grid.velocity[0] > slowest or grid.velocity[1] < fastest:
         raise ValueError(
             f"grid.velocity is {grid.velocity[0]:g} .. {grid.velocity[1]:g} m/s, but the salt models of "
             f"{salt.preset.name} hold speeds of {slowest:g} .. {fastest:g} m/s: widen it to hold these"
         )
-    rng = np.random.default_rng([salt.seed, stream, index])
-    return PRESETS[salt.preset.name](grid, salt.preset, rng).model()
 
 
 PRESETS: Mapping[str, Callable[[GridConfig, Any, Generator], Geology]] = {**PARTS, "mixed": mixed}

@@ -26,8 +26,8 @@ class SegyError(ValueError):
 class HeaderBytes(Section):
     """Where in a trace header each value is: its first byte, counted from 1; 0 if the file does not have it.
 
-    A value is as wide as the standard's field that starts at its byte, and four bytes wide elsewhere; numbers
-    of samples and intervals are always two bytes wide, without sign.
+    Coordinates, depths and elevations are four bytes wide wherever they are; numbers of samples and intervals
+    two, without sign. Another value is as wide as the standard's field that starts at its byte, or four.
     """
 
     shot: Byte = 9
@@ -77,6 +77,8 @@ def width(name: str, byte: int) -> str:
     """The numpy type, without byte order, of the value that starts at a byte."""
     if name in ("samples", "interval"):
         return "u2"
+    if name.endswith(("_x", "_y", "_depth", "_elevation")):
+        return "i4"
     two = byte in (
         *range(29, 37, 2),
         69,

@@ -1,6 +1,7 @@
 """The number formats of SEG-Y samples, made float32."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,6 +37,59 @@ UNREAD = frozenset({4, 6, 7, 9, 10, 11, 12, 15, 16})
 
 _IBM_UNIT = np.array([(1 - 2 * (top >> 7)) * 16.0 ** ((top & 0x7F) - 64) / 2**24 for top in range(256)])
 """What one unit of the 24-bit fraction is worth, by the top byte: the sign and an exponent of base 16."""
+
+
+ENOUGH = 1000
+"""Different samples from which a format can be told."""
+
+NO_CHANCE = 0.02
+"""Share of leading zeros that IBM numbers do not have, but for a few that were written carelessly."""
+
+_DIGITS = {IBM: 0x00FFFFFF, IEEE: 0x7FFFFFFF}
+"""Of the formats that have several zeros, the bits that are zero in all of them."""
+
+
+def silent(raw: NDArray[np.uint8], code: int, order: str) -> NDArray[np.bool_]:
+    """Which traces are zero throughout, be it with a minus sign.
+
+    Args:
+        raw: bytes, shape ``(trace, byte)``.
+        code: a key of ``FORMATS``.
+        order: ``>`` for big endian, ``<`` for little endian.
+
+    Returns:
+        Shape ``(trace,)``.
+    """
+    bits: NDArray[Any] = raw
+    if code in _DIGITS:
+        bits = raw.view("u4") & np.array(_DIGITS[code], order + "u4").view("u4")
+    return np.logical_not(bits.any(axis=1))
+
+
+def looks_like(raw: NDArray[np.uint8], code: int, order: str) -> int:
+    """The format that floating-point samples look like, which may not be the one that their file states.
+
+    The fraction of an IBM number begins with a hexadecimal digit other than zero; of IEEE numbers, whose
+    exponent ends within that digit, one in some sixteen has a zero there.
+
+    Args:
+        raw: bytes, shape ``(trace, byte)``.
+        code: a key of ``FORMATS``, as the file states it.
+        order: ``>`` for big endian, ``<`` for little endian.
+
+    Returns:
+        A key of ``FORMATS``; ``code`` where there is no doubt.
+    """
+    if code not in _DIGITS:
+        return code
+    numbers = np.unique(np.ascontiguousarray(raw).view(order + "u4"))
+    numbers = numbers[numbers & 0x7FFFFFFF != 0]
+    if numbers.size < ENOUGH:
+        return code
+    zeros = float((numbers >> 20 & 0xF == 0).mean())
+    if code == IBM:
+        return IEEE if zeros > NO_CHANCE else IBM
+    return IEEE if zeros else IBM
 
 
 def decode(raw: NDArray[np.uint8], code: int, order: str) -> NDArray[np.float32]:

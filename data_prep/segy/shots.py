@@ -10,7 +10,7 @@ from data_prep.segy import geometry, timing
 from data_prep.segy.headers import STANDARD, Columns, HeaderBytes, SegyError
 from data_prep.segy.layout import Layout, detect
 from data_prep.segy.line import Line, Places
-from data_prep.segy.samples import decode
+from data_prep.segy.samples import FORMATS, decode, looks_like
 from data_prep.segy.traces import read_columns, read_traces
 
 SAME_PLACE = 0.01
@@ -18,6 +18,9 @@ SAME_PLACE = 0.01
 
 REGULAR = 0.02
 """Share of the usual distance between neighbours by which distances may differ and still be even."""
+
+LOOKED_AT = 16
+"""Traces that the number format is told from."""
 
 LISTED = 8
 """Numbers of traces to name where there may be many."""
@@ -125,6 +128,7 @@ def open_shots(path: Path, bytes: HeaderBytes = STANDARD) -> SegyShots:
     layout = detect(path, bytes)
     columns, silent = read_columns(layout, bytes)
     findings = list(layout.findings)
+    _doubt_format(layout, findings)
 
     timing.check_samples(layout, columns, bytes, findings)
     dt = timing.interval(layout, columns, bytes, findings)
@@ -184,6 +188,16 @@ def report(shots: SegyShots) -> str:
     }
     lines = [f"  {name:<10} {text}" for name, text in texts.items()]
     return "\n".join([f"{shots.path}: {shots.layout}", *lines])
+
+
+def _doubt_format(layout: Layout, findings: list[str]) -> None:
+    some = np.unique(np.linspace(0, layout.traces - 1, LOOKED_AT).astype(np.int64))
+    likely = looks_like(read_traces(layout, some), layout.format, layout.order)
+    if likely != layout.format:
+        findings.append(
+            f"the samples are said to be {FORMATS[layout.format].name} (byte 3225) and are read as such, but "
+            f"look like {FORMATS[likely].name}: if so, write {likely} there"
+        )
 
 
 def _live(

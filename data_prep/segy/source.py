@@ -1,5 +1,6 @@
 """SEG-Y shots as samples of a study: what is done to them, said in sentences, and the jobs that do it."""
 
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -7,10 +8,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from data_prep.calibrate import refuse_unstorable
 from data_prep.jobs import Job
 from data_prep.segy import regularise
 from data_prep.segy.calibration import Calibration, calibrate
-from data_prep.segy.placing import Placement, depths, place, reach, slide, to_nearest
+from data_prep.segy.placing import GeometryError, Placement, depths, place, reach, slide, to_nearest
 from data_prep.segy.regularise import Spreading, bring, missing_times
 from data_prep.segy.shots import SegyShots
 from fwi.config import Split, StudyConfig
@@ -32,6 +34,7 @@ class SegyLine:
         spreading: what the recorded amplitudes are of.
         gain: factor of the amplitudes.
         shift: added to the records' times [s].
+        dtype: what the records will be stored as.
         changes: what was and will be done to the records, each in a sentence.
     """
 
@@ -41,17 +44,24 @@ class SegyLine:
     spreading: Spreading
     gain: float
     shift: float
+    dtype: str
     changes: tuple[str, ...]
 
     def velocity(self, numbers: Sequence[int]) -> None:
         """None: nobody knows the model of field records."""
 
     def gathers(self, numbers: Sequence[int]) -> NDArray[np.float32]:
-        """Records by the number of their place, shape ``(sample, shot, time, receiver)``."""
+        """Records by the number of their place, shape ``(sample, shot, time, receiver)``.
+
+        Raises:
+            RecordsError: they cannot be stored.
+        """
         brought = [
             bring(self.file, self.placements[number], self.survey, spreading=self.spreading, shift=self.shift)
             for number in numbers
         ]
+        for number, records in zip(numbers, brought, strict=True):
+            _refuse_unstorable(self.file, number, records, self.gain, self.dtype)
         return np.float32(self.gain) * np.stack(brought)
 
 
@@ -78,15 +88,18 @@ def prepare(
 
     Raises:
         GeometryError: the survey does not fit the records; the message gives the numbers.
+        RecordsError: the records cannot be stored.
     """
+    _refuse_no_numbers(every=every, gain=gain, shift=shift)
     survey = Survey(study.grid, study.survey)
     survey.check(study.physics.order)
     missing_times(file, survey, 0.0)
     first = place(file, survey, start)
     places = [first] if every is None else slide(file, survey, first, every)
-    measured = None
+    records, measured = None, None
     if gain is None or shift is None:
-        measured = calibrate(bring(file, first, survey, spreading=spreading), survey, study.physics)
+        records = bring(file, first, survey, spreading=spreading)
+        measured = calibrate(records, survey, study.physics)
     if shift is None and measured is not None:
         on_time = abs(measured.shift) <= ON_TIME / survey.config.wavelet.frequency
         shift = 0.0 if on_time else round(measured.shift, 4)
@@ -94,6 +107,8 @@ def prepare(
     if gain is None and measured is not None:
         gain = float(f"{measured.gain:.6g}")
     chosen_gain = 1.0 if gain is None else gain
+    if records is not None:
+        _refuse_unstorable(file, 0, records, chosen_gain, study.storage.dtype)
     changes = [
         *_placed(survey, places),
         *_filtered(file, survey, spreading),
@@ -102,7 +117,8 @@ def prepare(
     ]
     used = {shot.number for placement in places for shot in placement.shots}
     file = replace(file, shots=tuple(shot for shot in file.shots if shot.number in used))
-    return SegyLine(file, survey, tuple(places), spreading, chosen_gain, chosen_shift, tuple(changes))
+    dtype = study.storage.dtype
+    return SegyLine(file, survey, tuple(places), spreading, chosen_gain, chosen_shift, dtype, tuple(changes))
 
 
 def jobs(study: StudyConfig, line: SegyLine, split: Split) -> list[Job]:
@@ -122,6 +138,24 @@ def jobs(study: StudyConfig, line: SegyLine, split: Split) -> list[Job]:
         )
         for first in range(0, len(numbers), step)
     ]
+
+
+# -- what cannot be
+
+
+def _refuse_no_numbers(**flags: float | None) -> None:
+    for flag, value in flags.items():
+        if value is not None and not math.isfinite(value):
+            raise GeometryError(f"--{flag} {value}: expected a number")
+    if (every := flags["every"]) is not None and every <= 0:
+        raise GeometryError(f"--every {every:g}: expected metres between samples, more than 0")
+
+
+def _refuse_unstorable(
+    file: SegyShots, number: int, records: NDArray[np.float32], gain: float, dtype: str
+) -> None:
+    where = f"{file.path}: on the survey the records of sample {number}"
+    refuse_unstorable(where, float(np.abs(records).max()), gain, dtype)
 
 
 # -- what was changed, in words

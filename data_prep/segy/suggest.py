@@ -183,7 +183,7 @@ def _thinned(x: Floats, cell: float) -> Floats:
 
 def _dominant(file: SegyShots) -> float:
     """Frequency of the largest amplitudes of the middle shot [Hz], averaged over an octave."""
-    traces = file.read(file.shots[len(file.shots) // 2].number)
+    traces = file.read(file.shots[len(file.shots) // 2].number).astype(np.float64)
     amplitude = np.abs(np.fft.rfft(traces, axis=0)).mean(axis=1)
     frequency = np.fft.rfftfreq(file.nt, file.dt)
     # Of a signal with one hump this is its middle.

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from data_prep.segy.headers import STANDARD, TRACE_HEADER, Columns, HeaderBytes, SegyError, width
 from data_prep.segy.layout import Layout, open_file, read_at
+from data_prep.segy.samples import silent
 
 CHUNK = 2**23
 """Bytes of a file that are in memory at a time while it is scanned."""
@@ -39,7 +40,7 @@ def read_columns(layout: Layout, bytes: HeaderBytes = STANDARD) -> tuple[Columns
         values = raw.view(header)[:, 0]
         for name in places:
             columns[name][part] = values[name]
-        dead[part] = ~raw[:, TRACE_HEADER:].any(axis=1)
+        dead[part] = silent(raw[:, TRACE_HEADER:], layout.format, layout.order)
     return columns, dead
 
 

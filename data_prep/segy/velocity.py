@@ -74,9 +74,16 @@ class SegyVelocity:
         """None: the files hold no records."""
 
     def section(self, number: int) -> Section:
-        """A file's section as it is there, with what is odd about it."""
+        """A file's section as it is there, with what is odd about it.
+
+        Raises:
+            SegyError: as ``read_section``.
+            ModelError: as ``read_section``, or the section is of another size than the grid.
+        """
         path = self.paths[number]
-        return read_section(path, self.grid.velocity, kilometres=self.kilometres, spacing=self.spacing)
+        found = read_section(path, self.grid.velocity, kilometres=self.kilometres, spacing=self.spacing)
+        on_grid(found.velocity[None], (found.dz, found.dx), self.grid)
+        return found
 
     def origin(self, numbers: Sequence[int], digest: Callable[[Path], str]) -> dict[str, Any]:
         """Where some models come from, for the manifest."""

@@ -294,14 +294,14 @@ class TrackingConfig(Section):
 
     mode: Literal["offline", "online", "disabled"] = "offline"
     """``offline`` writes to the run folder and needs no network or account. WANDB_MODE goes before this."""
-    project: str = "salt-fwi"
+    project: Annotated[str, Field(pattern=r"^[^/\\#?%:]{1,128}$")] = "salt-fwi"
     """The W&B project."""
 
 
 class CheckConfig(Section):
     """The physics check: re-simulate a section and compare with its records."""
 
-    refine: Annotated[int, Field(ge=1)] = 2
+    refine: Annotated[int, Field(ge=2)] = 2
     """How many times finer the check's grid is than the data's."""
     order: Literal[2, 4, 6, 8] = 4
     """Order of the check's finite differences; another than that of the data."""
@@ -326,3 +326,12 @@ class StudyConfig(Section):
     train: TrainConfig = TrainConfig()
     tracking: TrackingConfig = TrackingConfig()
     check: CheckConfig = CheckConfig()
+
+    @model_validator(mode="after")
+    def _check_is_not_the_simulation_again(self) -> "StudyConfig":
+        if self.check.order == self.physics.order:
+            raise ValueError(
+                f"check.order: {self.check.order} is physics.order too, and a discretisation that is checked "
+                f"by itself agrees with itself: take {4 if self.physics.order == 8 else 8}"
+            )
+        return self

@@ -56,6 +56,8 @@ def test_the_numbers_of_the_card_are_those_of_the_data(found: Inspection) -> Non
     salt = np.percentile([(model >= 4250).mean() for model in velocity], (10, 50, 90))
     assert f"| area share | {salt[0]:.3g} | {salt[1]:.3g} | {salt[2]:.3g} |" in written
     top = np.percentile([20 * (model >= 4250).any(axis=1).argmax() for model in velocity], (10, 50, 90))
+    slow = np.percentile([(model < 2500).mean() - (model < 2000).mean() for model in velocity], (10, 50, 90))
+    assert f"| cells at 2000..2500 m/s | {slow[0]:.3g} | {slow[1]:.3g} | {slow[2]:.3g} |" in written
     assert f"| crest depth [m] | {top[0]:.0f} | {top[1]:.0f} | {top[2]:.0f} |" in written
 
 
@@ -88,7 +90,7 @@ def test_every_source_is_named_with_its_licence(tiny_copy: StudyConfig) -> None:
 
 def test_records_alone_have_a_card_too(tiny_copy: StudyConfig) -> None:
     folder = tiny_copy.storage.folder
-    source = {"file": "field.segy", "key": None, "sha256": "0", "changes": []}
+    source = {"file": "field.segy", "key": None, "sha256": "0", "changes": ["gain: multiplied by 2"]}
     for entry in DataSet.read(folder).entries:
         rewrite(folder, entry.file, lambda s: Samples(s.gathers, None, None, s.seed), {"source": source})
     found = inspect(DataSet.read(folder))
@@ -98,6 +100,8 @@ def test_records_alone_have_a_card_too(tiny_copy: StudyConfig) -> None:
     written = (folder / "README.md").read_text()
     assert "16 samples of shot gathers:" in written
     assert "Statistics" not in written
+    assert "order 8 in space" not in written, "nothing is simulated"
+    assert "ask the author of field.segy\n  - gain: multiplied by 2\n" in written
     assert (folder / "card.png").stat().st_size > 1000
 
 

@@ -212,6 +212,14 @@ def test_what_is_not_recognised_is_said_with_what_was_looked_for(
     assert "--shape DEPTH X" in str(refused.value)
 
 
+def test_a_file_without_arrays_is_said_to_have_none(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "empty.h5", "w"):
+        pass
+
+    with pytest.raises(FormatError, match=r"empty\.h5: holds no array of numbers"):
+        formats.find(tmp_path / "empty.h5")
+
+
 def test_missing_files_and_empty_folders_are_refused(tmp_path: Path) -> None:
     with pytest.raises(FormatError, match=r"a\.npy: no such file"):
         formats.find(tmp_path / "a.npy")

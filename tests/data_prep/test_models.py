@@ -59,6 +59,12 @@ def test_a_coarser_model_is_repeated_without_new_speeds() -> None:
     assert set(np.unique(put)) == set(np.unique(models))
 
 
+@pytest.mark.parametrize("spacing", [np.nan, np.inf, -20.0, 0.0, (20.0, np.nan)])
+def test_cells_without_a_size_are_refused(spacing: float | tuple[float, float]) -> None:
+    with pytest.raises(ModelError, match="say --spacing, their size in metres, more than 0"):
+        on_grid(np.full((1, 24, 36), 2000.0, np.float32), spacing, GridConfig(nz=24, nx=36, spacing=20.0))
+
+
 def test_a_model_of_the_grids_spacing_is_unchanged() -> None:
     models = random_models()
 

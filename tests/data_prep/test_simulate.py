@@ -210,6 +210,20 @@ def test_an_error_in_a_worker_reaches_the_caller_and_keeps_what_was_finished(
     assert data.size("train") == 1
 
 
+def test_a_velocity_range_without_the_salt_is_refused_before_anything_is_written(
+    tiny_study: StudyConfig, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = config_file(with_storage(tiny_study, folder=tmp_path / "new"), tmp_path)
+
+    message = failure(
+        ["simulate", "--config", str(config), "--grid.velocity", "1500", "4400", "--survey.dt", "0.002"],
+        capsys,
+    )
+
+    assert "hold speeds of 2000 .. 4500 m/s: widen it" in message
+    assert not (tmp_path / "new").exists()
+
+
 # -- the dry run
 
 

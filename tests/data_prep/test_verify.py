@@ -5,16 +5,19 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import pytest
 import torch
 from shard_edits import flip_byte, rewrite
+from studies import with_storage
 
 from data_prep import soundness
 from data_prep.inspection import Inspection
 from data_prep.verify import inspect, read_manifest
 from fwi import shards
-from fwi.config import StudyConfig
+from fwi.config import SaltConfig, StudyConfig
+from fwi.files import sha256
 from fwi.shards import DataSet, Samples, ShardError
 from fwi.survey import Survey
 
@@ -108,6 +111,60 @@ def test_other_files_in_the_folder_are_noted_and_what_verification_wrote_is_not(
     assert ".train-00008.h5.ab12.tmp: of a command that is running, or was killed" in killed
     assert "train-00007.h5: not in the manifest" in stray
     assert document == "thesis.doc: no part of the set"
+
+
+@pytest.mark.parametrize(
+    ("array", "change", "named"),
+    [
+        ("time", lambda time: 2 * time, "time: not that of the survey"),
+        ("receiver_x", lambda x: x + 20, "receiver_x: not that of the survey"),
+        ("shot_x", lambda x: x[1:], "shot_x: not that of the survey"),
+        ("gathers", lambda gathers: gathers.astype(np.float32), "36 float32 against 4 x 4 x 50 x 36 float16"),
+        ("velocity", lambda velocity: velocity.astype(np.float64), "float64 against 4 x 24 x 36 float32"),
+        ("gathers", None, "gathers: None against 4 x 4 x 50 x 36 float16"),
+    ],
+)
+def test_an_array_that_is_not_what_the_manifest_means_is_named(
+    tiny_copy: StudyConfig, array: str, change: Callable[[np.ndarray], np.ndarray] | None, named: str
+) -> None:
+    path = tiny_copy.storage.folder / "train-00001.h5"
+    with h5py.File(path, "r+") as file:
+        values = file[array][:]
+        del file[array]
+        if change is None:
+            file.create_group(array)
+        else:
+            file[array] = change(values)
+    checksum_renewed(path)
+
+    (problem,) = inspect(DataSet.read(path.parent), resimulate=0).problems
+
+    assert problem.file == "train-00001.h5"
+    assert problem.remake
+    assert named in problem.what
+
+
+def test_random_models_that_are_gone_from_their_shard_are_missed(tiny_copy: StudyConfig) -> None:
+    def forget(samples: Samples) -> Samples:
+        return samples._replace(velocity=None, salt=None)
+
+    folder = edited(tiny_copy, "train-00001.h5", forget)
+
+    (problem,) = inspect(DataSet.read(folder), resimulate=0).problems
+
+    assert "velocity: None against 4 x 24 x 36 float32" in problem.what
+
+
+def test_a_manifest_that_contradicts_itself_is_named(tiny_copy: StudyConfig) -> None:
+    data = DataSet.read(tiny_copy.storage.folder)
+    first, second, *others = data.entries
+    moved = replace(second, split="test")
+
+    found = inspect(replace(data, entries=(first, first, moved, *others)), resimulate=0)
+
+    twice, elsewhere = (problem for problem in found.problems if problem.file == "manifest.json")
+    assert "lists train-00000.h5 2 times; delete it and repeat the command" in twice.what
+    assert "has train-00001.h5 in the test split" in elsewhere.what
 
 
 def test_shards_without_their_manifest_say_how_to_have_it_again(tiny_copy: StudyConfig) -> None:
@@ -334,7 +391,28 @@ def test_another_survey_than_the_config_s_is_named_and_other_settings_are_noted(
     assert found.notes == ["made with other settings than the config's: physics.pml_width: 12 against 20"]
 
 
+def test_a_set_that_is_not_all_that_the_config_asks_for_is_noted(
+    tiny_study: StudyConfig, tiny_data: Path
+) -> None:
+    more = with_storage(tiny_study, train=20)
+    other = tiny_study.model_copy(update={"salt": SaltConfig(seed=7)})
+
+    unfinished = inspect(DataSet.read(tiny_data), more, resimulate=0)
+    of_another_seed = inspect(DataSet.read(tiny_data), other, resimulate=0)
+
+    assert unfinished.problems == []
+    assert unfinished.notes == ["lacks 3 of the config's 7 shards, train-00002.h5 first"]
+    assert of_another_seed.notes == ["lacks 4 of the config's 4 shards, train-00000.h5 first"]
+
+
 # -- helpers
+
+
+def checksum_renewed(path: Path) -> None:
+    """Note a shard's content in the manifest as if it had been written so."""
+    data = DataSet.read(path.parent)
+    entry = next(entry for entry in data.entries if entry.file == path.name)
+    data.with_entry(replace(entry, bytes=path.stat().st_size, sha256=sha256(path))).write()
 
 
 def edited(

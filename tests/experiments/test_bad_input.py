@@ -6,7 +6,8 @@ Bad velocity models, full disks and Ctrl-C while simulating are tried with the t
 import os
 import shutil
 import signal
-from collections.abc import Callable
+import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import h5py
@@ -170,6 +171,17 @@ def test_missing_run_is_refused_saying_how_to_train_one(command, tmp_path, refus
     assert not (tmp_path / "nowhere").exists()
 
 
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [(["--checks", 0], "--checks 0: take 1 or more"), (["--name", "a/b"], "--name 'a/b': take letters")],
+)
+def test_evaluation_of_no_use_is_refused_before_any_work(flags, said, run, refused):
+    before = tree(run)
+
+    assert said in refused("evaluate", "--run", run, *flags)
+    assert tree(run) == before
+
+
 def test_run_without_a_finished_epoch_is_not_evaluated(run, refused):
     shutil.rmtree(run / "checkpoints")
 
@@ -226,28 +238,41 @@ def test_run_that_another_process_trains_is_left_alone(run, refused):
 # -- where the output goes
 
 
-def blocked_by_a_file(folder: Path) -> Path:
-    (folder / "file").write_text("in the way")
-    return folder / "file/out"
+@pytest.fixture
+def blocked_by_a_file(tmp_path: Path) -> Path:
+    (tmp_path / "file").write_text("in the way")
+    return tmp_path / "file"
 
 
-def read_only(folder: Path) -> Path:
-    if os.geteuid() == 0:
-        pytest.skip("root may write anywhere")
-    (folder / "locked").mkdir(mode=0o555)
-    return folder / "locked/out"
+@pytest.fixture
+def read_only(tmp_path: Path) -> Iterator[Path]:
+    folder = tmp_path / "locked"
+    folder.mkdir(mode=0o555)
+    if os.geteuid() != 0:
+        yield folder
+        return
+    # Root may write anywhere but to a file system that is read-only.
+    command = ["mount", "-t", "tmpfs", "-o", "ro", "tmpfs", str(folder)]
+    if shutil.which("mount") is None or subprocess.run(command, capture_output=True, check=False).returncode:
+        pytest.skip("mounting a file system is not permitted here")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
 
 
-@pytest.mark.parametrize("place", [blocked_by_a_file, read_only])
+@pytest.mark.parametrize("place", ["blocked_by_a_file", "read_only"])
 def test_folder_that_cannot_be_written_is_refused(
-    place: Callable[[Path], Path], trained_run, study_file, tiny_data, tmp_path, refused
+    place, trained_run, study_file, tiny_data, request, refused
 ):
-    out = place(tmp_path)
+    out = request.getfixturevalue(place) / "out"
+    shard = tiny_data / "test-00000.h5"
 
-    assert str(out.parent) in refused("train", "--config", study_file, "--run", out)
-    assert str(out.parent) in refused(
-        "invert", tiny_data / "test-00000.h5", "--run", trained_run, "--out", out
-    )
+    for command in (
+        ["train", "--config", study_file, "--run", out],
+        ["invert", shard, "--run", trained_run, "--out", out],
+    ):
+        said = refused(*command)
+        assert f"fwi: error: {out}: " in said
+        assert "choose another place" in said
     assert not out.exists()
 
 
@@ -336,19 +361,45 @@ def test_section_with_an_impossible_speed_is_not_checked(trained_run, tiny_data,
 @pytest.mark.parametrize(
     ("flags", "said"),
     [
-        (["--sample", "9"], "samples 0 to 3"),
-        (["--what", "gather", "--shot", "4"], "shots 0 to 3"),
+        (["section", "{shard}", "--sample", "9"], "samples 0 to 3"),
+        (["gather", "{shard}", "--shot", "4"], "shots 0 to 3"),
+        (["section"], "'fwi plot section' draws from a file: name it, as in 'fwi plot section FILE'"),
+        (
+            ["section", "{shard}", "--shot", "1"],
+            "does not take --shot; it takes FILE, --sample",
+        ),
+        (["gather", "{shard}", "--run", "{run}"], "'fwi plot gather' does not take --run"),
+        (["gather", "line.npy"], "gathers from a shard"),
+        (["section", "line.npy", "--sample", "1"], "which holds one and no samples"),
+        (["attention"], "draws what a trained network attends to: name its --run"),
+        (
+            ["attention", "{shard}", "--run", "{run}"],
+            "does not take FILE; it takes --run",
+        ),
+        (["attention", "--run", "{run}", "--sample", "4"], "samples 0 to 3"),
+        (["attention", "--run", "{run}", "--shot", "4"], "shots 0 to 3"),
+        (["attention", "--run", "{run}", "--at", "720", "100"], "the section is 700 m long and 460 m deep"),
+        (
+            ["attention", "--run", "{run}", "--data", "{shard}", "--split", "test"],
+            "splits are of a data set",
+        ),
+        (["attention", "--run", "{run}", "--data", "elsewhere"], "elsewhere"),
     ],
 )
-def test_plot_of_what_a_shard_lacks_is_refused(flags, said, tiny_data, tmp_path, refused):
-    assert said in refused("plot", tiny_data / "test-00000.h5", "--out", tmp_path / "figure.png", *flags)
+def test_plot_of_what_is_not_there_is_refused(flags, said, trained_run, tiny_data, tmp_path, refused):
+    names = {"shard": tiny_data / "test-00000.h5", "run": trained_run}
+    flags = [flag.format(**names) for flag in flags]
+
+    assert said in refused("plot", *flags, "--out", tmp_path / "figure.png")
     assert not (tmp_path / "figure.png").exists()
 
 
 def test_plot_of_an_empty_npy_is_refused(tmp_path, refused):
     (tmp_path / "empty.npy").write_bytes(b"")
 
-    assert "not a readable .npy" in refused("plot", tmp_path / "empty.npy", "--out", tmp_path / "figure.png")
+    said = refused("plot", "section", tmp_path / "empty.npy", "--out", tmp_path / "figure.png")
+
+    assert "not a readable .npy" in said
 
 
 # -- Ctrl-C

@@ -64,15 +64,3 @@ def test_true_section_is_checked_and_believed(shard, trained_run, tmp_path, caps
     main(["check", str(tmp_path / "truth.npy"), str(shard), "--run", str(trained_run), "--sample", "1"])
 
     assert capsys.readouterr().out.startswith("believed: NRMS")
-
-
-def test_section_of_a_run_is_plotted(shard, tmp_path, trained_study, survey_file):
-    for what in ("section", "gather"):
-        main(["plot", str(shard), "--what", what, "--out", str(tmp_path / f"{what}.png")])
-    np.save(tmp_path / "model.npy", read(shard).velocity[0])
-    npy = ["plot", str(tmp_path / "model.npy"), "--config", str(survey_file), "--out"]
-    main([*npy, str(tmp_path / "model.png")])
-
-    for name in ("section", "gather", "model"):
-        with Image.open(tmp_path / f"{name}.png") as picture:
-            assert min(picture.size) > 200

@@ -1,4 +1,5 @@
 import csv
+import errno
 import os
 import shutil
 import signal
@@ -173,6 +174,29 @@ def test_run_interrupted_in_its_first_epoch_starts_over_on_resume(trained_study,
     assert_same_training(tmp_path / "run", trained_run)
 
 
+def test_disk_that_fills_keeps_the_last_epoch_from_which_training_goes_on(
+    trained_study, trained_run, study_file, tmp_path, monkeypatch, refused
+):
+    run, flush, written = tmp_path / "run", os.fsync, []
+
+    def flush_until_full(handle: int) -> None:
+        name = Path(f"/proc/self/fd/{handle}").readlink().name
+        written.extend([name] if ".ckpt" in name else [])
+        if len(written) == 3:  # the best and the last of the first epoch are there
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        flush(handle)
+
+    monkeypatch.setattr(os, "fsync", flush_until_full)
+    said = refused("train", "--config", study_file, "--tracking.mode", "disabled", "--run", run)
+    monkeypatch.undo()
+
+    assert f"{run / runs.BEST}: No space left on device: make room" in said
+    assert {path.name for path in (run / "checkpoints").iterdir()} == {runs.BEST.name, runs.LAST.name}
+    assert checkpoint(run, runs.BEST)["epoch"] == checkpoint(run, runs.LAST)["epoch"] == 0
+    train(StudyConfig(), run, resume=True)
+    assert_same_training(run, trained_run)
+
+
 def test_resuming_a_finished_run_changes_nothing(trained_run, tmp_path):
     run = tmp_path / "finished"
     shutil.copytree(trained_run, run, symlinks=True)
@@ -282,6 +306,18 @@ def test_ctrl_c_ends_with_exit_code_2_and_a_run_that_can_go_on(study_file, tmp_p
     assert not [path for path in elsewhere.rglob("*") if "wandb" in path.name]
 
 
+def test_ctrl_c_between_beginning_a_run_and_its_first_step_says_how_to_go_on(
+    study_file, tmp_path, monkeypatch, refused
+):
+    run = tmp_path / "run"
+    monkeypatch.setattr(runs, "write_mean_model", lambda *_: signal.raise_signal(signal.SIGINT))
+
+    said = refused("train", "--config", study_file, "--run", run, "--tracking.mode", "disabled")
+
+    assert f"interrupted; go on with: fwi train --run {run} --resume" in said
+    assert (run / runs.CONFIG).exists()
+
+
 # -- Weights & Biases
 
 
@@ -332,11 +368,12 @@ def test_offline_run_has_the_config_the_losses_and_the_sections_of_each_epoch(tr
 
 
 def test_four_fixed_sections_of_the_validation_split_are_drawn(trained_study, tmp_path):
-    _, validation = datasets(trained_study)
+    eight, validation = datasets(trained_study)
 
-    tracked = WandbRun(trained_study, tmp_path, validation)
+    tracked, of_more = (WandbRun(trained_study, tmp_path, samples) for samples in (validation, eight))
 
     assert tracked.names == ["validation 0", "validation 1", "validation 2", "validation 3"]
+    assert of_more.names == ["validation 0", "validation 2", "validation 4", "validation 7"]
 
 
 def test_run_of_any_name_is_a_legal_wandb_run(trained_study, tmp_path):

@@ -156,6 +156,10 @@ def test_the_message_begins_with_the_files_and_the_number_of_mistakes(write):
             "model: {channels: [1, 2], attention: [se, {name: ca, ratio: 4}]}",
             ["unknown key", "name, reduction, gate"],
         ),
+        ("check: {order: 8}", ["check.order: 8 is physics.order too", "take 4"]),
+        ("physics: {order: 4}", ["check.order: 4 is physics.order too", "take 8"]),
+        ("check: {refine: 1}", ["check.refine: ", "greater than or equal to 2"]),
+        ("tracking: {project: a/b}", ["tracking.project: ", "got 'a/b'"]),
         ("survey: {wavelet: {kind: ormsby}}", ["survey.wavelet.kind: 'ormsby' is not offered", "'ricker'"]),
         (
             "model: {channels: [1, 2], attention: [se, lka]}",

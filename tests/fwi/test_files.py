@@ -1,5 +1,6 @@
 """Claims on files: one process at a time, whatever becomes of the others."""
 
+import errno
 import multiprocessing
 import os
 import signal
@@ -7,9 +8,29 @@ import threading
 from multiprocessing.synchronize import Event
 from pathlib import Path
 
-from fwi.files import claimed, remove_leftovers
+import pytest
+
+from fwi.files import claimed, remove_leftovers, write_whole
 
 processes = multiprocessing.get_context("fork")  # nothing of theirs needs more than this file
+
+
+def test_an_error_of_the_disk_names_the_file_and_not_its_temporary_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(handle: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space left") as at_the_end:
+        write_whole(tmp_path / "a.npy", b"")
+    monkeypatch.undo()
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(IsADirectoryError) as at_the_renaming:
+        write_whole(tmp_path / "folder", b"")
+
+    assert at_the_end.value.filename == str(tmp_path / "a.npy")
+    assert at_the_renaming.value.filename == str(tmp_path / "folder")
 
 
 def test_a_claim_is_refused_to_another_and_free_again_afterwards(tmp_path: Path) -> None:

@@ -128,7 +128,13 @@ def test_raw_amplitudes_reach_the_network_as_they_are(study):
     assert torch.equal(task.transform(gathers), gathers)
 
 
-def test_precision_is_what_is_asked_for_and_auto_is_one_of_the_two():
+@pytest.mark.skipif(torch.cuda.is_available(), reason="the GPU decides")
+@pytest.mark.parametrize(("computes_in_bf16", "auto"), [(True, "bf16-mixed"), (False, "32-true")])
+def test_precision_is_what_is_asked_for_and_auto_what_the_processor_computes_in(
+    computes_in_bf16, auto, monkeypatch
+):
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: computes_in_bf16)
+
     assert precision("32") == "32-true"
     assert precision("bf16") == "bf16-mixed"
-    assert precision("auto") in ("32-true", "bf16-mixed")
+    assert precision("auto") == auto

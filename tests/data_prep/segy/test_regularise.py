@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from recordings import Recording
 
+from data_prep.calibrate import RecordsError
 from data_prep.segy.placing import GeometryError
 from data_prep.segy.regularise import interpolate
 from data_prep.segy.shots import Shot, open_shots
@@ -180,6 +181,36 @@ def test_a_stated_gain_and_shift_are_taken_as_they_are(
     found = line.gathers([0])[0]
 
     assert nrms(found[:, 5:], 2 * expected[:, :-5]) < 0.05
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"gain": 1e9}, r"records of sample 0 reach .* with gain 1e\+09, which float16 cannot store: --gain"),
+        ({"gain": 1e-9}, "with gain 1e-09, which float16 cannot store: --gain"),
+        ({"gain": 0.0}, "with gain 0, which float16 cannot store"),
+        ({"gain": np.nan}, "--gain nan: expected a number"),
+        ({"shift": np.inf}, "--shift inf: expected a number"),
+        ({"every": 0.0}, "--every 0: expected metres between samples, more than 0"),
+        ({"every": np.nan}, "--every nan: expected a number"),
+    ],
+)
+def test_numbers_that_make_no_records_are_refused(
+    recording: Recording, study: StudyConfig, tmp_path: Path, wrong: dict[str, float], said: str
+) -> None:
+    with pytest.raises(ValueError, match=said):
+        prepared(recording, tmp_path, study, **wrong)
+
+
+@pytest.mark.parametrize("stated", [{}, {"gain": 1 / GAIN, "shift": 0.0}])
+def test_a_spike_that_storage_cannot_hold_is_refused(
+    recording: Recording, study: StudyConfig, tmp_path: Path, stated: dict[str, float]
+) -> None:
+    samples = recording.samples.copy()
+    samples[7, 30] = 1e30
+
+    with pytest.raises(RecordsError, match=r"records of sample 0 reach .* which float16 cannot store"):
+        prepared(recording.spoiled(samples=samples), tmp_path, study, **stated).gathers([0])
 
 
 def test_a_dead_trace_is_filled_from_its_neighbours(

@@ -9,7 +9,7 @@ import pytest
 import segyio
 from recordings import WIDTH, line_of_shots
 
-from data_prep.segy.headers import SegyError, width
+from data_prep.segy.headers import HeaderBytes, SegyError, width
 from data_prep.segy.layout import detect
 from data_prep.segy.samples import FORMATS
 from data_prep.segy.shots import open_shots
@@ -90,6 +90,22 @@ def test_header_values_are_as_wide_as_segyio_has_them() -> None:
     standard = {byte: size for byte, size in WIDTH.items() if size in (2, 4)}
 
     assert {byte: int(width("shot", byte)[1]) for byte in standard} == standard
+
+
+def test_positions_are_four_bytes_wide_wherever_a_file_keeps_them(tmp_path: Path) -> None:
+    recording = line_of_shots()
+    content = bytearray(recording.segy())
+    receiver_x = 300_000_00 + np.asarray(recording.headers[81])
+    for trace, x in enumerate(receiver_x):
+        header = 3600 + trace * (240 + 4 * 20)
+        # At byte 201, where the standard has two bytes.
+        content[header + 200 : header + 204] = int(x).to_bytes(4, "big")
+    path = tmp_path / "a.sgy"
+    path.write_bytes(content)
+
+    shots = open_shots(path, HeaderBytes(receiver_x=201))
+
+    np.testing.assert_allclose(shots.shots[0].receiver_x, 301000 + 25 * np.arange(6))
 
 
 # -- what is refused

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import segyio
+from numpy.typing import NDArray
 from recordings import Recording, Values, line_of_shots
 
 from data_prep.segy.headers import HeaderBytes, SegyError
@@ -311,6 +312,41 @@ def test_dead_and_auxiliary_traces_are_left_out_whatever_their_headers_say(tmp_p
     assert shots.shots[2].traces.tolist() == [12, 13, 14, 15, 16]
     assert "3 dead traces (all zero, or marked so) are left out: 2, 3, 4" in shots.findings[1]
     assert "1 auxiliary traces (trace identification code 3 to 8) are left out: 18" in shots.findings[0]
+
+
+@pytest.mark.parametrize(("is_", "said"), [(5, 1), (1, 5)])
+@pytest.mark.parametrize("order", [">", "<"])
+def test_a_number_format_that_the_samples_do_not_look_like_is_told(
+    tmp_path: Path, is_: int, said: int, order: str
+) -> None:
+    numbers = np.random.default_rng(0).standard_normal((18, 400)).astype(np.float32)
+    bits = numbers.view(np.uint32) if is_ == 5 else ibm(numbers)
+    recording = line_of_shots(nt=400).spoiled(samples=bits, order=order)
+
+    right = opened(recording.spoiled(binary={3225: is_}), tmp_path)
+    wrong = opened(recording.spoiled(binary={3225: said}), tmp_path)
+
+    np.testing.assert_allclose(right.read(7), numbers[:6].T, rtol=1e-5)
+    assert right.findings == ()
+    assert f"if so, write {is_} there" in wrong.findings[0]
+
+
+def ibm(numbers: NDArray[np.float32]) -> NDArray[np.uint32]:
+    """IBM floating point: sign, exponent of 16 plus 64, and a fraction of at least a sixteenth."""
+    exponent = np.floor(np.log2(np.abs(numbers)) / 4).astype(int) + 1
+    fraction = (np.abs(numbers).astype(np.float64) / 16.0**exponent * 2**24).astype(np.uint32)
+    return np.signbit(numbers).astype(np.uint32) << 31 | (exponent + 64).astype(np.uint32) << 24 | fraction
+
+
+@pytest.mark.parametrize(("code", "zero"), [(5, 0x80000000), (1, 0x80000000), (1, 0x41000000)])
+@pytest.mark.parametrize("order", [">", "<"])
+def test_zeros_with_a_sign_or_an_exponent_are_zeros(tmp_path: Path, code: int, zero: int, order: str) -> None:
+    samples = np.full((18, 20), 0x41100000, np.uint32)
+    samples[4] = zero
+
+    shots = opened(line_of_shots().spoiled(samples=samples, order=order, binary={3225: code}), tmp_path)
+
+    assert shots.dead.tolist() == [4]
 
 
 def test_a_file_of_zeros_is_refused(tmp_path: Path) -> None:

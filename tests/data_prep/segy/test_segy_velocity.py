@@ -277,6 +277,17 @@ def test_section_of_another_size_is_refused_with_the_grid_that_fits(tmp_path: Pa
         SegyVelocity((path,), False, None, GridConfig(nz=48, nx=72, spacing=20.0)).velocity([0])
 
 
+@pytest.mark.parametrize("spacing", [10.0, -20.0, np.nan])
+def test_section_of_another_size_is_refused_as_soon_as_it_is_looked_at(
+    tmp_path: Path, spacing: float
+) -> None:
+    path = foreign(tmp_path / "a.segy", random_section())
+    source = SegyVelocity((path,), False, spacing, GridConfig(nz=24, nx=36, spacing=20.0))
+
+    with pytest.raises(ModelError, match="--spacing"):
+        source.section(0)
+
+
 def test_speed_outside_the_studys_range_is_refused(tmp_path: Path) -> None:
     path = foreign(tmp_path / "a.segy", random_section())
 
