@@ -1,16 +1,16 @@
 """The card of a verified data set: a README.md beside its shards that says all about it, and a figure."""
 
 from itertools import pairwise
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import jinja2
 import numpy as np
 from numpy.typing import NDArray
 
-from data_prep.inspection import Inspection
+from data_prep.inspection import CARD, FIGURE, Inspection
 from data_prep.repair import preset_of
 from data_prep.salt.statistics import PERCENTILES, summarise, velocity_histogram
-from data_prep.verify import CARD, FIGURE
 from fwi import plots
 from fwi.config import SPLITS, SaltConfig
 from fwi.files import write_whole
@@ -57,10 +57,23 @@ def write(found: Inspection) -> bool:
         Whether it was written: somebody else's README.md is left alone.
     """
     path = found.data.folder / CARD
-    if path.exists() and not path.read_text(encoding="utf-8", errors="replace").startswith(MARK):
+    if path.exists() and not _is_ours(path):
         return False
     plots.save(_figure(found), found.data.folder / FIGURE)
     write_whole(path, text(found))
+    return True
+
+
+def withdraw(folder: Path) -> bool:
+    """Remove the card of an earlier verification, which calls a set sound that no longer is.
+
+    Returns:
+        Whether there was one: somebody else's README.md is left alone.
+    """
+    if not _is_ours(folder / CARD):
+        return False
+    for name in (CARD, FIGURE):
+        (folder / name).unlink(missing_ok=True)
     return True
 
 
@@ -118,13 +131,15 @@ def measured(found: Inspection) -> str:
 
 def verified(found: Inspection) -> list[str]:
     """What was verified, a sentence each."""
+    alone = (
+        "no model, nor its mirror image, is" if found.models else "no records, nor their mirror image, are"
+    )
     lines = [
         f"size and SHA-256 of {len(found.data.entries)} shards are those of the manifest",
         f"{found.samples} samples hold no NaN or infinity; {found.dead} of {found.traces} traces are dead, "
         f"{found.clipped} clipped",
-        "no model, nor its mirror image, is in two splits"
-        if found.models
-        else "no records, nor their mirror image, are in two splits",
+        f"{alone} in two splits"
+        + (", of this set or of those it was compared with" if found.against else ""),
     ]
     if found.redrawn:
         lines.append(f"{found.redrawn} models, drawn again from their preset, are equal to the last bit")
@@ -134,6 +149,20 @@ def verified(found: Inspection) -> list[str]:
             f"{len(found.resimulated)} models, drawn at random and simulated again, give the stored records "
             f"within NRMS {worst:.2g}"
         )
+    return lines + compared(found)
+
+
+def compared(found: Inspection) -> list[str]:
+    """What the samples were compared with, however that came out, a sentence each."""
+    lines = []
+    for other in found.against:
+        count = sum(entry.samples for entry in other.entries)
+        lines.append(
+            f"every sample was compared by content, mirrored too, with the {count} of {other.folder}"
+        )
+    if found.resimulated:
+        count = len(found.resimulated)
+        lines.append(f"{count} samples to simulate again were drawn with --seed {found.seed}")
     return lines
 
 
@@ -142,6 +171,10 @@ def number(value: float) -> str:
     if not np.isfinite(value):
         return "-"
     return f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}"
+
+
+def _is_ours(path: Path) -> bool:
+    return path.exists() and path.read_text(encoding="utf-8", errors="replace").startswith(MARK)
 
 
 def _histogram(found: Inspection) -> list[Row]:

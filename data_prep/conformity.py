@@ -1,4 +1,4 @@
-"""Is a shard the one that the manifest means, and does the manifest make sense? No records are read here."""
+"""Is a set what its manifest, and the config, mean? What can be told without reading any records."""
 
 from collections import Counter
 from typing import Any
@@ -6,8 +6,10 @@ from typing import Any
 import h5py
 import numpy as np
 
-from data_prep.jobs import Job
+from data_prep.inspection import CARD, FIGURE, Inspection, Problem
+from data_prep.jobs import Job, in_full, recipe, salt_jobs
 from fwi import shards
+from fwi.config import StudyConfig
 from fwi.shards import DataSet, Entry
 from fwi.survey import Survey, differences
 
@@ -28,7 +30,7 @@ def misfit(file: h5py.File, data: DataSet, entry: Entry, job: Job | None) -> lis
         ShardError: the file does not say what it is.
     """
     lines = differences(shards.attribute(file, "study"), data.recipe)
-    lines += differences(shards.attribute(file, "origin"), entry.origin, "origin.")
+    lines += differences(in_full(shards.attribute(file, "origin")), in_full(entry.origin), "origin.")
     count, grid = entry.samples, data.survey.grid
     dtype = data.recipe.get("storage", {}).get("dtype")
     wanted = {"gathers": _array((count, *data.survey.gather_shape), dtype), "seed": _array((count,), "int64")}
@@ -51,6 +53,40 @@ def contradictions(data: DataSet) -> list[str]:
         for entry in data.entries
         if not entry.file.startswith(f"{entry.split}-")
     ]
+
+
+def compare_with(study: StudyConfig, found: Inspection) -> None:
+    """Note in what a set is not the one that a study asks for."""
+    different = found.data.survey.differences(Survey(study.grid, study.survey))
+    if different:
+        what = (
+            f"made for another survey than the config's ({'; '.join(different)}); verify the set with the "
+            "config that made it, or make one for this config"
+        )
+        found.problems.append(Problem(shards.MANIFEST, what))
+    wanted = recipe(study)
+    for section in ("physics", "storage"):
+        for line in differences(found.data.recipe[section], wanted[section], f"{section}."):
+            found.notes.append(f"made with other settings than the config's: {line}")
+    there = {entry.file: in_full(entry.origin) for entry in found.data.entries if "salt" in entry.origin}
+    jobs = salt_jobs(study)
+    missing = [job.file for job in jobs if there and there.get(job.file) != job.origin]
+    if missing:
+        found.notes.append(f"lacks {len(missing)} of the config's {len(jobs)} shards, {missing[0]} first")
+
+
+def note_strangers(found: Inspection) -> None:
+    """Note the files of the folder that are no part of the set."""
+    ours = {shards.MANIFEST, CARD, FIGURE, *(entry.file for entry in found.data.entries)}
+    for path in sorted(found.data.folder.iterdir()):
+        if path.name in ours:
+            continue
+        remark = "no part of the set"
+        if path.suffix == ".h5":
+            remark = "not in the manifest; the command that made it, repeated, takes it up"
+        elif path.name.startswith(".") and path.suffix in (".tmp", ".lock"):
+            remark = "of a command that is running, or was killed: then the next one removes it"
+        found.notes.append(f"{path.name}: {remark}")
 
 
 def _array(shape: tuple[int, ...], dtype: Any) -> str:

@@ -10,6 +10,9 @@ from numpy.typing import NDArray
 
 from fwi.shards import DataSet, Entry
 
+CARD, FIGURE = "README.md", "card.png"
+"""What verification leaves in a folder, beside the manifest and the shards."""
+
 
 class Problem(NamedTuple):
     """Something that makes a set wrong to use."""
@@ -67,7 +70,11 @@ class Inspection:
     """Models [m/s], each ``(depth, x)``, evenly spread over the set: all, or some hundreds of a large set."""
     redrawn: int = 0
     """How many of those were drawn again from their preset and are equal to the last bit."""
+    seed: int = 0
+    """What the samples that were simulated again were drawn with."""
     resimulated: list[Resimulated] = field(default_factory=list)
+    against: list[DataSet] = field(default_factory=list)
+    """Other sets whose samples were compared with those of this one."""
     shown: list[Shown] = field(default_factory=list)
 
 

@@ -6,9 +6,10 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import ValidationError
 
 from data_prep.salt import require_range
-from fwi.config import SPLITS, Split, StudyConfig
+from fwi.config import SPLITS, SaltConfig, Split, StudyConfig
 from fwi.survey import Survey
 
 
@@ -50,6 +51,18 @@ def salt_jobs(study: StudyConfig) -> list[Job]:
             numbers = list(range(first, min(first + step, total)))
             jobs.append(Job(f"{split}-{first // step:05d}.h5", split, numbers, origin))
     return jobs
+
+
+def in_full(origin: dict[str, Any]) -> dict[str, Any]:
+    """An origin as this version notes it: with parameters that presets have got since, at their defaults.
+
+    These draw what was drawn before, so a set of an older version may be completed and compared.
+    """
+    try:
+        salt = SaltConfig.model_validate(origin["salt"])
+    except (KeyError, ValidationError):
+        return origin
+    return {**origin, "salt": salt.model_dump(mode="json")}
 
 
 def part_of(jobs: Sequence[Job], part: str) -> list[Job]:

@@ -15,6 +15,10 @@ class ModelError(ValueError):
     """Velocity models that cannot be imported; the message says which and how to mend it."""
 
 
+class KilometresError(ModelError):
+    """Speeds that look like km/s, and nobody said that they are."""
+
+
 def refuse_impossible(
     path: Path, models: NDArray[np.float32], velocity_range: tuple[float, float], first: int = 0
 ) -> None:
@@ -27,6 +31,7 @@ def refuse_impossible(
         first: number in the file of the first of them.
 
     Raises:
+        KilometresError: they look like km/s.
         ModelError: naming the first such cell.
     """
     slowest, fastest = velocity_range
@@ -42,7 +47,7 @@ def refuse_impossible(
     if bad.any():
         raise ModelError(f"{path}: {where(bad)} is not a positive speed; mend or leave out the model")
     if models.max() < SLOWEST_ROCK:
-        raise ModelError(
+        raise KilometresError(
             f"{path}: speeds of {models.min():g} .. {models.max():g} look like km/s; if so, add --kilometres"
         )
     bad = (models < slowest) | (models > fastest)

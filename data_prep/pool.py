@@ -21,6 +21,7 @@ REPORT_EVERY = 0.5
 """Seconds between two looks at the count of steps."""
 
 _steps_done: Any = None  # a counter shared with the parent, set in workers alone
+_number = 0
 
 
 def completed(
@@ -61,6 +62,11 @@ def count_step() -> None:
             _steps_done.value += 1
 
 
+def number() -> int:
+    """This worker's number among those of its pool, from 0; 0 outside of a worker."""
+    return _number
+
+
 @contextlib.contextmanager
 def deaf_to_interrupts() -> Iterator[None]:
     """Start processes that Ctrl-C does not reach: it is their parent's, which gets it after the block."""
@@ -82,8 +88,8 @@ def end_with_parent() -> None:
 @contextlib.contextmanager
 def _pool(workers: int) -> Iterator[tuple[ProcessPoolExecutor, Any]]:
     context = multiprocessing.get_context("spawn")
-    counter = context.Value("q", 0)
-    executor = ProcessPoolExecutor(workers, context, initializer=_start_worker, initargs=(counter,))
+    counter, started = context.Value("q", 0), context.Value("q", 0)
+    executor = ProcessPoolExecutor(workers, context, initializer=_start_worker, initargs=(counter, started))
     others = set(multiprocessing.active_children())
     try:
         yield executor, counter
@@ -100,10 +106,13 @@ def _pool(workers: int) -> Iterator[tuple[ProcessPoolExecutor, Any]]:
     executor.shutdown()
 
 
-def _start_worker(counter: Any) -> None:
-    global _steps_done
+def _start_worker(counter: Any, started: Any) -> None:
+    global _steps_done, _number
     threading.Thread(target=end_with_parent, daemon=True).start()  # before anything that takes time
     import torch
 
     torch.set_num_threads(1)
     _steps_done = counter
+    with started.get_lock():
+        _number = started.value
+        started.value += 1

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 
 from pydantic import ValidationError
 
-from data_prep.jobs import Job, recipe, samples
+from data_prep.jobs import Job, in_full, recipe, samples
 from data_prep.simulate import make
 from fwi import shards
 from fwi.config import GridConfig, PhysicsConfig, SaltConfig, StorageConfig, StudyConfig, SurveyConfig
@@ -63,7 +63,7 @@ def jobs_of(data: DataSet) -> dict[str, Job]:
     for entry in data.entries:
         match = re.fullmatch(rf"{entry.split}-(\d+)\.h5", entry.file)
         if match and preset_of(entry) is not None:
-            series.setdefault(json.dumps([entry.split, entry.origin]), {})[int(match[1])] = entry
+            series.setdefault(json.dumps([entry.split, in_full(entry.origin)]), {})[int(match[1])] = entry
     jobs = {}
     for shards_of_split in series.values():
         first, last = min(shards_of_split), max(shards_of_split)

@@ -9,7 +9,7 @@ import time
 from collections.abc import Generator, Iterable, Sequence
 from typing import Any
 
-from data_prep.jobs import Job, recipe
+from data_prep.jobs import Job, in_full, recipe
 from fwi import shards
 from fwi.config import StudyConfig
 from fwi.files import claimed, sha256
@@ -49,7 +49,7 @@ def finished(study: StudyConfig, jobs: Sequence[Job], noted: DataSet) -> list[En
         if not path.exists():
             continue
         attributes, numbers = shards.describe(path)
-        different = differences(attributes["origin"], job.origin)
+        different = differences(in_full(attributes["origin"]), in_full(job.origin))
         if job.file not in known:
             different += differences(attributes["study"], recipe(study))
         if numbers != job.numbers:

@@ -16,7 +16,8 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from data_prep import cluster, pool, resume
+from data_prep import cluster, devices, pool, resume
+from data_prep.devices import CPU, Device, Place
 from data_prep.jobs import Job, Source, part_of, recipe, salt_jobs, samples, unfinished
 from fwi import shards
 from fwi.config import StudyConfig
@@ -59,7 +60,7 @@ class Plan(NamedTuple):
     cells: int
     """Cells of one time step, absorbing layer included."""
     seconds_per_sample: float
-    """Measured: one sample on one thread."""
+    """Measured: one sample on one thread, or one of a batch that fills a worker's share of a GPU."""
 
 
 def simulate(study: StudyConfig, workers: int, on_progress: OnProgress = lambda done: None) -> DataSet:
@@ -80,6 +81,7 @@ def make(
     *,
     part: str | None = None,
     scheduler: str | None = None,
+    device: Device = "auto",
 ) -> DataSet:
     """Make the shards of ``jobs`` that the study's folder lacks.
 
@@ -93,6 +95,7 @@ def make(
         on_progress: told how many samples are there of those that were missing.
         part: make only this part of the jobs, such as "3/8".
         scheduler: address of a Dask scheduler, whose workers are to do it instead.
+        device: where records are simulated, as in ``devices.place``.
 
     Returns:
         The folder's whole data set, with the shards that were there before.
@@ -100,8 +103,9 @@ def make(
     Raises:
         ShardError: the folder holds a set of another recipe, a shard of other models under a job's name, or
             the same models elsewhere; or a shard there is damaged.
-        ValueError: there is no such part, or Dask is not installed.
-        OSError: the disk is full, the folder not writable, a worker was killed, or the scheduler lost.
+        ValueError: there is no such part, no such device, or Dask is not installed.
+        OSError: the disk or a GPU is full, the folder not writable, a worker was killed, or the scheduler
+            lost.
     """
     if workers < 1:
         raise ValueError(f"workers: {workers} processes cannot simulate; take 1 or more")
@@ -109,8 +113,9 @@ def make(
         raise ValueError("two jobs have the same file name; give each shard its own")
     wanted = jobs if part is None else part_of(jobs, part)
     Survey(study.grid, study.survey).check(study.physics.order)
-    work = functools.partial(_make_unless_taken, study)
-    compute: Compute = functools.partial(pool.completed, work, workers=workers)
+    place = devices.place(device, workers, scheduler)
+    work = functools.partial(_make_unless_taken, study, place)
+    compute: Compute = functools.partial(pool.completed, work, workers=place.workers)
     if scheduler is not None:
         compute = functools.partial(cluster.completed, work, scheduler=scheduler)
     folder = study.storage.folder
@@ -150,7 +155,7 @@ def _make_missing(
     return resume.note(study, jobs, late) if late else data
 
 
-def _make_unless_taken(study: StudyConfig, job: Job) -> Entry | None:
+def _make_unless_taken(study: StudyConfig, place: Place, job: Job) -> Entry | None:
     """Make a shard, unless another run is making it or has made it meanwhile."""
     folder = study.storage.folder
     if not (folder / shards.MANIFEST).exists():
@@ -159,7 +164,7 @@ def _make_unless_taken(study: StudyConfig, job: Job) -> Entry | None:
             "storage.folder on a file system that all machines share"
         )
     with claimed(folder / job.file) as ours:
-        return make_shard(study, job) if ours and not (folder / job.file).exists() else None
+        return make_shard(study, job, place) if ours and not (folder / job.file).exists() else None
 
 
 def _remove_leftovers(folder: Path) -> None:
@@ -167,27 +172,33 @@ def _remove_leftovers(folder: Path) -> None:
         remove_leftovers(folder, pattern)
 
 
-def make_shard(study: StudyConfig, job: Job) -> Entry:
-    """Simulate one shard and write it: a pure function of the study and the job."""
+def make_shard(study: StudyConfig, job: Job, place: Place = CPU) -> Entry:
+    """Simulate one shard and write it: a pure function of the study, the job, and the kind of device."""
     import torch
 
     start, survey = time.perf_counter(), Survey(study.grid, study.survey)
     velocity, salt = _models(study, job)
+    known = None if job.source is None else job.source.gathers(job.numbers)
+    records: Iterable[NDArray[np.float32]] = (
+        _simulated(study, job, velocity, place) if known is None else known
+    )
     gathers = np.empty((len(job.numbers), *survey.gather_shape), study.storage.dtype)
-    for gather, records in zip(gathers, _records(study, job, velocity), strict=True):
-        torch.from_numpy(gather).copy_(torch.from_numpy(records))  # ten times as fast to float16 as numpy
+    for gather, record in zip(gathers, records, strict=True):
+        torch.from_numpy(gather).copy_(torch.from_numpy(record))  # ten times as fast to float16 as numpy
         pool.count_step()
     samples = Samples(gathers, velocity, salt, seed=np.array(job.numbers))
     # The commit is in the manifest alone: an edit somewhere, between two runs, must not change the shards.
     packages = {name: version for name, version in versions().items() if name != "commit"}
-    attributes = {"study": recipe(study), "origin": job.origin, "versions": packages}
+    attributes: dict[str, Any] = {"study": recipe(study), "origin": job.origin, "versions": packages}
+    if place.gpus and known is None:
+        attributes["gpu"] = torch.cuda.get_device_name()
     size, digest = shards.write(study.storage.folder / job.file, samples, survey, attributes)
     seconds = round(time.perf_counter() - start, 3)
     return Entry(job.file, job.split, len(job.numbers), size, digest, job.origin, seconds)
 
 
-def plan(study: StudyConfig, jobs: Sequence[Job]) -> Plan:
-    """Count what ``jobs`` would take, and time one sample to estimate how long."""
+def plan(study: StudyConfig, jobs: Sequence[Job], place: Place = CPU) -> Plan:
+    """Count what ``jobs`` would take, and time one sample, or a GPU's batch, to estimate how long."""
     count = samples(jobs)
     pad = 2 * study.physics.pml_width
     return Plan(
@@ -195,7 +206,7 @@ def plan(study: StudyConfig, jobs: Sequence[Job]) -> Plan:
         bytes=_size(study, jobs),
         steps=count * study.survey.shots * study.survey.nt,
         cells=(study.grid.nz + pad) * (study.grid.nx + pad),
-        seconds_per_sample=_seconds_per_sample(study),
+        seconds_per_sample=_seconds_per_sample(study, place),
     )
 
 
@@ -212,38 +223,12 @@ def _models(study: StudyConfig, job: Job) -> tuple[NDArray[np.float32] | None, N
     return np.stack([model.velocity for model in drawn]), np.stack([model.salt for model in drawn])
 
 
-def _records(
-    study: StudyConfig, job: Job, velocity: NDArray[np.float32] | None
-) -> Iterable[NDArray[np.float32]]:
-    """Records of each sample, ``(shot, time, receiver)``: those of the source, or simulated ones."""
-    known = None if job.source is None else job.source.gathers(job.numbers)
-    if known is not None:
-        return known
+def _simulated(
+    study: StudyConfig, job: Job, velocity: NDArray[np.float32] | None, place: Place
+) -> Iterator[NDArray[np.float32]]:
     if velocity is None:
         raise ValueError(f"{job.file}: its source has neither models nor records")
-    return _simulated(study, velocity)
-
-
-def _simulated(study: StudyConfig, velocity: NDArray[np.float32]) -> Iterator[NDArray[np.float32]]:
-    """Simulated records of each model in turn: one model at a time bounds the memory."""
-    import torch
-
-    propagator = _propagator(study)
-    for model in velocity:
-        with torch.inference_mode():
-            yield propagator(torch.from_numpy(model)[None])[0].numpy()
-
-
-@functools.lru_cache(maxsize=1)
-def _propagator_of(values: str) -> Any:
-    from fwi.physics import Propagator
-
-    study = StudyConfig.model_validate_json(values)
-    return Propagator(Survey(study.grid, study.survey), study.physics)
-
-
-def _propagator(study: StudyConfig) -> Any:
-    return _propagator_of(study.model_dump_json(include={"grid", "survey", "physics"}))
+    return devices.simulated(study, velocity, place)
 
 
 def _size(study: StudyConfig, jobs: Sequence[Job]) -> int:
@@ -255,18 +240,20 @@ def _size(study: StudyConfig, jobs: Sequence[Job]) -> int:
     return sum(SHARD_OVERHEAD + len(job.numbers) * (gathers + models) for job in jobs)
 
 
-def _seconds_per_sample(study: StudyConfig) -> float:
-    """Time a sample on one thread, as a worker has it."""
+def _seconds_per_sample(study: StudyConfig, place: Place) -> float:
+    """Time a sample on one thread, as a worker has it, or a shard's samples on a GPU."""
     import torch
 
-    model = np.full((1, study.grid.nz, study.grid.nx), np.mean(study.grid.velocity), np.float32)
+    count = study.storage.samples_per_shard if place.gpus else 1
+    models = np.full((count, study.grid.nz, study.grid.nx), np.mean(study.grid.velocity), np.float32)
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        next(_simulated(study, model))  # the first call also loads libraries
-        start = time.perf_counter()
-        next(_simulated(study, model))
-        return time.perf_counter() - start
+        for _ in range(2):  # the first time also loads libraries
+            start = time.perf_counter()
+            for _ in devices.simulated(study, models, place):
+                pass
+        return (time.perf_counter() - start) / count
     finally:
         torch.set_num_threads(threads)
 
@@ -279,7 +266,7 @@ def _refuse_if_disk_too_small(study: StudyConfig, jobs: Sequence[Job]) -> None:
     free = shutil.disk_usage(folder).free
     if needed > free:
         raise OSError(
-            f"{folder}: the set needs {_amount(needed)} more, and {_amount(free)} are free; "
+            f"{folder}: the set needs {amount(needed)} more, and {amount(free)} are free; "
             "choose another storage.folder or fewer samples"
         )
 
@@ -289,13 +276,14 @@ def _in_words(error: OSError, study: StudyConfig, jobs: Sequence[Job]) -> str:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         left, free = unfinished(study, jobs), shutil.disk_usage(folder).free
         return (
-            f"{folder}: the disk is full: {_amount(free)} free, and the {samples(left)} samples still to "
-            f"make need {_amount(_size(study, left))}. "
+            f"{folder}: the disk is full: {amount(free)} free, and the {samples(left)} samples still to "
+            f"make need {amount(_size(study, left))}. "
             "What was finished is kept: make room and run the same command again"
         )
     where = f": {error.filename}" if error.filename else ""
     return f"{folder}: cannot be written to ({error.strerror}{where}); choose another storage.folder"
 
 
-def _amount(size: int) -> str:
+def amount(size: int) -> str:
+    """A number of bytes for people."""
     return f"{size / 1e9:.2f} GB" if size >= 1e8 else f"{size / 1e6:.2f} MB"

@@ -1,11 +1,12 @@
 """Is a data set what it was, and is it sound? Read shard by shard, a sample at a time."""
 
 import datetime
+import functools
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import h5py
 import numpy as np
@@ -14,20 +15,20 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from data_prep import conformity, soundness
+from data_prep.fingerprints import Fingerprints, Sample, refuse_incomparable
 from data_prep.inspection import Inspection, Problem, Resimulated, Shown, place, rows
-from data_prep.jobs import recipe, salt_jobs
 from data_prep.repair import jobs_of, preset_of, remedy
 from data_prep.salt import generate
 from fwi import shards
 from fwi.config import PhysicsConfig, StudyConfig
 from fwi.shards import DAMAGE, DataSet, Entry, ShardError
-from fwi.survey import Survey, SurveyError, differences
+from fwi.survey import SurveyError, differences
 from fwi.tracking import versions
 
 OnProgress = Callable[[int], None]
 
-CARD, FIGURE = "README.md", "card.png"
-"""What verification leaves in a folder, beside the manifest and the shards."""
+Made = Literal["models", "records"]
+"""What this version makes again, to compare."""
 
 MANIFEST_ANEW = "delete it and repeat the command that made the set, which takes up the shards that are whole"
 
@@ -60,6 +61,8 @@ def inspect(
     data: DataSet,
     study: StudyConfig | None = None,
     resimulate: int = 4,
+    seed: int = 0,
+    against: Sequence[DataSet] = (),
     on_progress: OnProgress = lambda done: None,
 ) -> Inspection:
     """Read a whole data set and note what is wrong with it.
@@ -68,24 +71,32 @@ def inspect(
         data: the set.
         study: whose survey the set is to have; None for any.
         resimulate: samples, drawn at random, whose models are simulated again.
-        on_progress: told the samples read so far.
+        seed: what they are drawn with; another one draws others.
+        against: other sets, of the same grid, none of which may hold a model of this one in another split.
+        on_progress: told the samples read so far, those of the other sets first.
 
     Raises:
+        ShardError: another set cannot be compared with this one, or is damaged.
         SurveyError: the set's survey is one that this version refuses to simulate.
     """
-    found = Inspection(data, datetime.datetime.now(datetime.UTC))
+    found = Inspection(data, datetime.datetime.now(datetime.UTC), seed=seed, against=list(against))
+    before, fingerprints = 0, Fingerprints()
+    for other in against:
+        refuse_incomparable(data, other)
+        fingerprints.meet_all(other, functools.partial(_report, on_progress, before))
+        before += sum(entry.samples for entry in other.entries)
     if study is not None:
-        _compare_with(study, found)
-    _note_strangers(found)
+        conformity.compare_with(study, found)
+    conformity.note_strangers(found)
     for what in conformity.contradictions(data):
         found.problems.append(Problem(shards.MANIFEST, f"{what}; {MANIFEST_ANEW}"))
-    reading = _Reading(found, resimulate)
-    before = 0
+    reading, done = _Reading(found, resimulate, fingerprints), 0
     for entry in data.entries:
-        reading.shard(entry, before, on_progress)
-        before += entry.samples
-        on_progress(before)
-    if not before:
+        reading.shard(entry, done, functools.partial(_report, on_progress, before))
+        done += entry.samples
+        on_progress(before + done)
+    reading.judge()
+    if not done:
         what = "lists no samples; make some with 'fwi simulate' or 'fwi import'"
         found.problems.append(Problem(shards.MANIFEST, what))
     for remark, places in reading.remarks.items():
@@ -93,36 +104,8 @@ def inspect(
     return found
 
 
-def _compare_with(study: StudyConfig, found: Inspection) -> None:
-    different = found.data.survey.differences(Survey(study.grid, study.survey))
-    if different:
-        what = (
-            f"made for another survey than the config's ({'; '.join(different)}); verify the set with the "
-            "config that made it, or make one for this config"
-        )
-        found.problems.append(Problem(shards.MANIFEST, what))
-    wanted = recipe(study)
-    for section in ("physics", "storage"):
-        for line in differences(found.data.recipe[section], wanted[section], f"{section}."):
-            found.notes.append(f"made with other settings than the config's: {line}")
-    there = {entry.file: entry.origin for entry in found.data.entries if "salt" in entry.origin}
-    jobs = salt_jobs(study)
-    missing = [job.file for job in jobs if there and there.get(job.file) != job.origin]
-    if missing:
-        found.notes.append(f"lacks {len(missing)} of the config's {len(jobs)} shards, {missing[0]} first")
-
-
-def _note_strangers(found: Inspection) -> None:
-    ours = {shards.MANIFEST, CARD, FIGURE, *(entry.file for entry in found.data.entries)}
-    for path in sorted(found.data.folder.iterdir()):
-        if path.name in ours:
-            continue
-        remark = "no part of the set"
-        if path.suffix == ".h5":
-            remark = "not in the manifest; the command that made it, repeated, takes it up"
-        elif path.name.startswith(".") and path.suffix in (".tmp", ".lock"):
-            remark = "of a command that is running, or was killed: then the next one removes it"
-        found.notes.append(f"{path.name}: {remark}")
+def _report(on_progress: OnProgress, before: int, done: int) -> None:
+    on_progress(before + done)
 
 
 class _Tally:
@@ -133,24 +116,28 @@ class _Tally:
         self.simulated = "velocity" in file and "records" not in entry.origin.get("source", {})
         self.faults: dict[str, list[int]] = defaultdict(list)
         """Samples, by what is wrong with them and goes away when the shard is made again."""
-        self.strange: dict[str, list[int]] = defaultdict(list)
-        """Samples that are not what this version makes: the whole set may be of another."""
-        self.copies: dict[tuple[str, str], list[tuple[int, int]]] = defaultdict(list)
-        """Samples of this and of another shard with the same model, by the other's file and split."""
+        self.strange: dict[tuple[Made, str], list[int]] = defaultdict(list)
+        """Samples that this version does not make so, by what of them and how it is otherwise."""
+        self.copies: dict[tuple[Path, str, str], list[tuple[int, int]]] = defaultdict(list)
+        """Samples of this and of another shard with the same model, by the other's folder, file and split."""
 
 
 class _Reading:
     """One pass over the samples, with what they are compared by."""
 
-    def __init__(self, found: Inspection, resimulate: int) -> None:
+    def __init__(self, found: Inspection, resimulate: int, fingerprints: Fingerprints) -> None:
         self.found, self.data, self.survey = found, found.data, found.data.survey
         self.remarks: dict[str, list[str]] = defaultdict(list)
         """Places, by what is remarkable there but not wrong."""
         total = sum(entry.samples for entry in self.data.entries)
         self.spread, self.shown = _evenly(SPREAD, total), _evenly(SHOWN, total)
-        drawn = np.random.default_rng(0).choice(total, min(resimulate, total), replace=False)
+        drawn = np.random.default_rng(found.seed).choice(total, min(resimulate, total), replace=False)
         self.resimulate = set(drawn.tolist())
-        self.first_seen: dict[bytes, tuple[Entry, int]] = {}
+        self.fingerprints = fingerprints
+        self.strange: list[tuple[Entry, Made, str]] = []
+        """Shards that this version does not make so, by what of them and how it is otherwise."""
+        self.alike: set[Made] = set()
+        """What this version makes as it is stored, in some sample of the set."""
         self.reached = soundness.reached(self.survey)
         self.jobs = jobs_of(self.data)
 
@@ -180,22 +167,31 @@ class _Reading:
         self.found.problems.append(Problem(entry.file, f"{what}; {mend}", remake=True))
 
     def _sum_up(self, tally: _Tally) -> None:
-        entry, problems = tally.entry, self.found.problems
         for what, samples in tally.faults.items():
-            self._problem(entry, f"{what} in {rows(samples)}")
-        now = differences(self.data.provenance.get("versions", {}), versions())
-        for what, samples in tally.strange.items():
-            mend = f"it was made with other versions ({'; '.join(now)})" if now else "it was changed"
-            what = f"{what} in {rows(samples)}: {mend}; delete it and make it, or the whole set, again"
-            problems.append(Problem(entry.file, what))
-        for (other, split), pairs in tally.copies.items():
+            self._problem(tally.entry, f"{what} in {rows(samples)}")
+        for (made, what), samples in tally.strange.items():
+            self.strange.append((tally.entry, made, f"{what} in {rows(samples)}"))
+        for (folder, file, split), pairs in tally.copies.items():
             mine, theirs = (rows(list(side)) for side in zip(*pairs, strict=True))
+            there, mend = str(folder / file), "do not train on one of the sets and test with the other"
+            if folder == self.data.folder:
+                there, mend = file, "delete one of the files and make it again, of other models if need be"
             what = (
-                f"the model of {mine} ({entry.split} split) is, perhaps mirrored, that of {theirs} of "
-                f"{other} ({split} split), so scores would measure memory; delete one of the files and make "
-                "it again, of other models if these are what was asked for"
+                f"the model of {mine} ({tally.entry.split} split) is, perhaps mirrored, that of {theirs} of "
+                f"{there} ({split} split), so scores would measure memory; {mend}"
             )
-            problems.append(Problem(entry.file, what))
+            self.found.problems.append(Problem(tally.entry.file, what))
+
+    def judge(self) -> None:
+        """Tell shards that were changed, and can be made again, from those of other versions."""
+        now = differences(self.data.provenance.get("versions", {}), versions())
+        for entry, made, what in self.strange:
+            if made in self.alike or not now:
+                self._problem(entry, f"{what}: it was changed")
+            else:
+                why = f"it was made with other versions ({'; '.join(now)})"
+                what = f"{what}: {why}; delete it and make it, or the whole set, again"
+                self.found.problems.append(Problem(entry.file, what))
 
     # -- a sample
 
@@ -210,9 +206,9 @@ class _Reading:
             gather = gathers[len(gathers) // 2].numpy()
             self.found.shown.append(Shown(place(entry, row), gather, velocity, salt))
         if velocity is None or salt is None:
-            self._seen(soundness.fingerprint(gathers.numpy(), (0, 2)), row, tally)
+            self._meet(soundness.fingerprint(gathers.numpy(), (0, 2)), row, tally)
             return
-        self._seen(soundness.fingerprint(velocity, (1,)), row, tally)
+        self._meet(soundness.fingerprint(velocity, (1,)), row, tally)
         if not self._model(velocity, salt, row, tally):
             return
         if number in self.spread:
@@ -255,15 +251,19 @@ class _Reading:
             self.found.velocity = min(slowest, float(velocity.min())), max(fastest, float(velocity.max()))
         return not faults
 
-    def _seen(self, fingerprint: bytes, row: int, tally: _Tally) -> None:
-        entry = tally.entry
-        other, other_row = self.first_seen.setdefault(fingerprint, (entry, row))
-        if other.split != entry.split:
-            tally.copies[other.file, other.split].append((row, other_row))
-        elif (other.file, other_row) != (entry.file, row):
-            self.remarks["samples with, perhaps mirrored, a model of their own split again"].append(
-                f"{place(entry, row)}, which is that of {place(other, other_row)}"
-            )
+    def _meet(self, fingerprint: bytes, row: int, tally: _Tally) -> None:
+        """Look for the model of a sample among those met before."""
+        sample = Sample(self.data.folder, tally.entry, row)
+        other = self.fingerprints.meet(fingerprint, sample)
+        if other is None or other == sample:
+            return
+        if other.entry.split != tally.entry.split:
+            tally.copies[other.folder, other.entry.file, other.entry.split].append((row, other.row))
+        else:
+            where = f"{place(tally.entry, row)}, which is that of {place(other.entry, other.row)}"
+            if other.folder != self.data.folder:
+                where += f" of {other.folder}"
+            self.remarks["samples with, perhaps mirrored, a model of their own split again"].append(where)
 
     def _redraw(
         self, velocity: NDArray[np.float32], salt: NDArray[np.uint8], row: int, tally: _Tally
@@ -274,8 +274,9 @@ class _Reading:
         model = generate(self.survey.grid, tally.preset, stream, number)
         if np.array_equal(model.velocity, velocity) and np.array_equal(model.salt, salt):
             self.found.redrawn += 1
+            self.alike.add("models")
         else:
-            tally.strange["models or salt masks that the preset does not draw"].append(row)
+            tally.strange["models", "models or salt masks that the preset does not draw"].append(row)
 
     def _resimulate(self, gathers: Tensor, velocity: NDArray[np.float32], row: int, tally: _Tally) -> None:
         with torch.inference_mode():
@@ -283,9 +284,12 @@ class _Reading:
         precision, where = self.data.recipe["storage"]["dtype"], place(tally.entry, row)
         nrms, gain = soundness.fit(gathers, simulated.to(getattr(torch, precision)).float())
         self.found.resimulated.append(Resimulated(where, nrms))
-        if tally.simulated and nrms > SAME_RECORDS[precision]:
-            tally.strange[f"records that are not those of the model (NRMS {nrms:.3g})"].append(row)
-        elif nrms > SAME_RECORDS[precision]:
+        same = nrms <= SAME_RECORDS[precision]
+        if tally.simulated and same:
+            self.alike.add("records")
+        elif tally.simulated:
+            tally.strange["records", f"records that are not those of the model (NRMS {nrms:.3g})"].append(row)
+        elif not same:
             self.found.notes.append(
                 f"{where}: records as imported, NRMS {nrms:.3g} from those simulated, which fit best with a "
                 f"gain of {gain:.3g}"

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import logging
 import os
 import re
 import sys
@@ -179,7 +180,11 @@ class WandbRun(Callback):
         found = {name: float(value) for name, value in trainer.callback_metrics.items()}
         found |= {"epoch": trainer.current_epoch}
         found |= {"learning_rate": trainer.optimizers[0].param_groups[0]["lr"]}
-        self.run.log({**found, "sections": wandb.Image(self.drawn)}, step=trainer.global_step)
+        try:
+            self.run.log({**found, "sections": wandb.Image(self.drawn)}, step=trainer.global_step)
+        except OSError as error:
+            error.filename = str(self.folder / "wandb")  # not the system's folder that W&B copies from
+            raise
 
     def teardown(self, trainer: Trainer, task: LightningModule, stage: str) -> None:
         """Close the run, also after a failure."""
@@ -223,6 +228,8 @@ def open_wandb(study: StudyConfig, folder: Path, mode: str) -> Any:
         os.environ.setdefault(f"WANDB_{kind}_DIR", str(folder.resolve() / "wandb"))
     import wandb
 
+    # W&B logs from threads of its own until the process ends: on a full disk, a traceback for every line.
+    logging.raiseExceptions = False
     name = folder.resolve().name
     try:
         return wandb.init(

@@ -5,6 +5,7 @@ none of them. A command with a ``study`` parameter takes ``--config FILE`` (repe
 the study; its other parameters are flags or positional arguments too.
 """
 
+import errno
 import functools
 import importlib
 import inspect
@@ -12,6 +13,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from importlib import metadata
+from pathlib import Path
 from types import UnionType
 from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 
@@ -38,13 +40,16 @@ COMMANDS = {
     "evaluate": ("experiments.evaluate", "score a run beside naive predictors; figures and report"),
     "invert": ("experiments.invert", "records in, velocity section out, with its physics check"),
     "check": ("experiments.invert", "compare a section with records by the wave equation"),
-    "plot": ("experiments.plot", "velocity sections and gathers from files"),
+    "plot": ("experiments.plot", "velocity sections and gathers from files; what a network attends to"),
     "benchmark": (
         "experiments.benchmark",
-        "speed and memory of simulate, load and train; error and cost of the physics",
+        "speed and memory of simulate, load, train and attention; error and cost of the physics",
     ),
+    "sweep": ("experiments.sweep", "train variants of a study, several seeds of each, and compare them"),
     "config": ("experiments.study", "show, validate, or describe the configuration"),
 }
+RESUME = ("simulate", "import", "sweep")
+"""Commands that make only what is missing when they are repeated."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -63,14 +68,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
         _run(name, rest)
         sys.stdout.flush()
     except KeyboardInterrupt as interruption:
-        _fail(str(interruption) or "interrupted; the same command goes on from what is finished")
+        resumes = "; the same command goes on from what is finished" if name in RESUME else ""
+        _fail(str(interruption) or f"interrupted{resumes}")
     except BrokenPipeError:
         # Whoever read the output, such as head, has seen enough.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except (ValueError, OSError) as error:
         if os.environ.get("FWI_TRACEBACK"):
             raise
-        _fail(str(error))
+        _fail(_in_words(error))
 
 
 def _run(name: str, arguments: list[str]) -> None:
@@ -78,8 +84,10 @@ def _run(name: str, arguments: list[str]) -> None:
     function: Callable[..., None] = getattr(module, {"import": "import_models"}.get(name, name))
     description = inspect.getdoc(function).partition("\n\nArgs:")[0]
     if "study" in inspect.signature(function).parameters:
-        files, arguments = _config_files(arguments)
-        function = functools.partial(_with_valid_study(function), study=config.load(files))
+        files, arguments = _taken("--config", arguments)
+        if name == "demo":
+            files = files or [module.STUDY]
+        function = functools.partial(_with_valid_study(function), study=_base(files, arguments))
         description += "\n\n--config FILE gives the study; repeat it to merge files. Flags go before files."
     with _entries:
         tyro.cli(function, args=arguments, prog=f"fwi {name}", description=description)
@@ -95,20 +103,30 @@ def _with_valid_study(function: Callable[..., None]) -> Callable[..., None]:
     return checked
 
 
-def _config_files(arguments: list[str]) -> tuple[list[str], list[str]]:
-    """Take ``--config FILE`` and ``--config=FILE`` out of the arguments."""
-    files, rest, waiting = [], [], iter(arguments)
+def _base(files: list[str], arguments: list[str]) -> StudyConfig:
+    """The study that the flags go before: the files over the defaults, or on --resume over the run's own."""
+    runs = _taken("--run", arguments)[0] if "--resume" in arguments else []
+    if not runs:
+        return config.load(files)
+    from fwi.runs import read_study  # with torch, which what resumes needs anyway
+
+    return config.load(files, over=read_study(Path(runs[-1])))
+
+
+def _taken(flag: str, arguments: list[str]) -> tuple[list[str], list[str]]:
+    """Take every ``--flag VALUE`` and ``--flag=VALUE`` out of the arguments: the values, and what is left."""
+    values, rest, waiting = [], [], iter(arguments)
     for argument in waiting:
-        if argument == "--config":
-            file = next(waiting, None)
-            if file is None:
-                raise config.ConfigError("--config needs a file")
-            files.append(file)
-        elif argument.startswith("--config="):
-            files.append(argument.removeprefix("--config="))
+        if argument == flag:
+            value = next(waiting, None)
+            if value is None:
+                raise config.ConfigError(f"{flag} needs a value")
+            values.append(value)
+        elif argument.startswith(f"{flag}="):
+            values.append(argument.removeprefix(f"{flag}="))
         else:
             rest.append(argument)
-    return files, rest
+    return values, rest
 
 
 _entries = tyro.constructors.ConstructorRegistry()
@@ -202,6 +220,25 @@ def _overview() -> str:
             "'fwi COMMAND --help' lists a command's flags. Studies to start from are in configs/.",
         ]
     )
+
+
+_REMEDIES = {
+    errno.ENOSPC: "make room and run the same command again",
+    errno.EDQUOT: "make room and run the same command again",
+    errno.EROFS: "choose another place",
+    errno.EACCES: "choose another place, or ask for the right to it",
+    errno.EPERM: "choose another place, or ask for the right to it",
+    errno.EEXIST: "a folder is wanted here; choose another place",
+    errno.ENOTDIR: "a folder is wanted here; choose another place",
+}
+"""What to do about errors of the system that nothing nearer to them has put in words."""
+
+
+def _in_words(error: ValueError | OSError) -> str:
+    if not isinstance(error, OSError) or error.errno is None:
+        return str(error)  # our own: it says all
+    said = (error.filename, error.strerror, _REMEDIES.get(error.errno))
+    return ": ".join(str(part) for part in said if part)
 
 
 def _fail(message: str) -> None:

@@ -10,12 +10,15 @@ from experiments.simulate import simulate
 from experiments.train import train
 from fwi.shards import DataSet
 
+STUDY = Path(__file__).with_name("demo.yaml")
+"""configs/demo.yaml, linked to so that an installed package has it: what is shown without a --config."""
+
 
 def demo(study: Study, run: Path = Path("runs/demo"), workers: int = os.cpu_count() or 1) -> None:
     """Simulate, train, evaluate, invert, check and report at a small size.
 
     Args:
-        study: the study; configs/demo.yaml is made for this.
+        study: the study; configs/demo.yaml where no --config is given.
         run: the run's folder; where it holds a run, the next free of run-2, run-3, ... is taken.
         workers: processes that simulate.
     """

@@ -1,10 +1,8 @@
 """``fwi evaluate``: invert a split, score it beside naive predictors, check it by physics, and report it."""
 
-import json
 import re
 import time
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -18,6 +16,7 @@ from fwi.config import Split
 from fwi.data import Sample, ShotDataset, require_survey
 from fwi.files import write_whole
 from fwi.invert import BATCH, Run, load_run
+from fwi.report import CheckedSample, Evaluation, Score
 from fwi.shards import DataSet
 from fwi.tracking import provenance
 
@@ -89,20 +88,25 @@ def evaluate(
     )
     plots.save(compared, figures / f"{stem}-gathers.png")
 
-    result = {
-        "split": split,
-        "samples": len(dataset),
-        "data": str(folder),
-        "seconds_per_section": seconds,
-        "predictors": {
-            predictor: {metric: _summary(values) for metric, values in found.items()}
+    result = Evaluation(
+        split=split,
+        samples=len(dataset),
+        data=str(folder),
+        seconds_per_section=seconds,
+        predictors={
+            predictor: {
+                metric: Score(**metrics.summarise(values)._asdict()) for metric, values in found.items()
+            }
             for predictor, found in scores.items()
         },
-        "check": [{"sample": f"{split} {n}", **verdict.summary()} for n, verdict in verdicts.items()],
-        "captions": captions,
-        "per_sample": {metric: _plain(values) for metric, values in scores["network"].items()},
-    }
-    write_whole(run / f"{stem}.json", json.dumps(result, indent=1))
+        check=[
+            CheckedSample.model_validate({"sample": f"{split} {n}", **verdict.summary()})
+            for n, verdict in verdicts.items()
+        ],
+        captions=captions,
+        per_sample={metric: values.tolist() for metric, values in scores["network"].items()},
+    )
+    write_whole(run / f"{stem}.json", result.model_dump_json(indent=1))
     runs.note(run, "evaluate", provenance())
     if mode != "disabled":
         _log_table(result, trained, mode)
@@ -132,40 +136,27 @@ def invert_all(run: Run, dataset: ShotDataset) -> tuple[Array, Array, NDArray[np
     return np.concatenate(inverted), np.concatenate(truth), np.concatenate(salt), seconds / len(dataset)
 
 
-def table(result: dict[str, Any]) -> str:
+def table(result: Evaluation) -> str:
     """The means as text, a metric per line and a predictor per column."""
-    predictors = list(result["predictors"])
-    lines = [f"{result['samples']} {result['split']} samples of {result['data']}", ""]
-    lines.append(f"{'mean over samples':<22}" + "".join(f"{name:>15}" for name in predictors))
-    for metric in result["predictors"]["network"]:
-        means = [result["predictors"][name][metric]["mean"] for name in predictors]
+    lines = [f"{result.samples} {result.split} samples of {result.data}", ""]
+    lines.append(f"{'mean over samples':<22}" + "".join(f"{name:>15}" for name in result.predictors))
+    for metric in result.predictors["network"]:
+        means = [scores[metric].mean for scores in result.predictors.values()]
         shown = ["-" if mean is None else f"{mean:.3g}" if mean < 10 else f"{mean:.1f}" for mean in means]
         lines.append(f"{metric:<22}" + "".join(f"{cell:>15}" for cell in shown))
-    believed = sum(checked["verdict"] == "believed" for checked in result["check"])
-    lines += ["", f"physics check: {believed} of {len(result['check'])} sections believed"]
+    believed = sum(checked.verdict == "believed" for checked in result.check)
+    lines += ["", f"physics check: {believed} of {len(result.check)} sections believed"]
     return "\n".join(lines)
 
 
-def _summary(values: NDArray[np.floating[Any]]) -> dict[str, float | int | None]:
-    return {key: _finite(value) for key, value in metrics.summarise(values)._asdict().items()}
-
-
-def _plain(values: NDArray[np.floating[Any]]) -> list[float | None]:
-    return [_finite(float(value)) for value in values]
-
-
-def _finite(value: float) -> float | None:
-    return value if np.isfinite(value) else None
-
-
-def _log_table(result: dict[str, Any], run: Run, mode: str) -> None:
+def _log_table(result: Evaluation, run: Run, mode: str) -> None:
     """Add the evaluation's means to the run's W&B record, a predictor per row."""
     import wandb
 
-    columns = ["predictor", *result["predictors"]["network"]]
+    columns = ["predictor", *result.predictors["network"]]
     rows = [
-        [predictor, *(found[metric]["mean"] for metric in columns[1:])]
-        for predictor, found in result["predictors"].items()
+        [predictor, *(found[metric].mean for metric in columns[1:])]
+        for predictor, found in result.predictors.items()
     ]
     tracked = open_wandb(run.study, run.folder, mode)
     tracked.log({"evaluation": wandb.Table(columns=columns, data=rows)})

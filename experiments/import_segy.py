@@ -1,26 +1,42 @@
-"""``fwi import`` of SEG-Y: recorded shots onto a study's survey, to shards of records without models."""
+"""``fwi import`` of SEG-Y: velocity sections as models, or recorded shots onto a study's survey."""
 
+import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from data_prep.segy.headers import STANDARD, HeaderBytes
+from data_prep.containers import SUFFIXES
+from data_prep.models import KilometresError
+from data_prep.segy.headers import STANDARD, HeaderBytes, SegyError
+from data_prep.segy.layout import detect
+from data_prep.segy.recognise import Holds, recognise
 from data_prep.segy.regularise import Spreading
 from data_prep.segy.shots import open_shots, report
 from data_prep.segy.source import jobs, prepare
 from data_prep.segy.suggest import suggest
+from data_prep.segy.velocity import SegyVelocity
 from experiments.simulate import make_set
 from fwi import config
-from fwi.config import Split, StudyConfig
+from fwi.config import GridConfig, Split, StudyConfig
 from fwi.files import write_whole
 
 SEGY = (".segy", ".sgy", ".su")
-"""Suffixes of files of shot gathers."""
+"""Suffixes by which a file is SEG-Y or SU, whatever its content."""
+
+TAKEN: dict[Holds, tuple[str, Holds]] = {
+    "velocity": ("a velocity section", "shots"),
+    "shots": ("shots", "velocity"),
+}
+"""What a file may hold: in words, and the other possibility."""
 
 
 @dataclass(frozen=True)
 class SegyFlags:
     """The flags of ``fwi import`` that are for SEG-Y alone."""
 
+    holds: Holds | None = None
+    """SEG-Y: what the file holds; told by its geometry, or else its samples, if not given."""
     bytes: HeaderBytes = STANDARD
     """SEG-Y: where in the trace headers each value is."""
     line_start: float | None = None
@@ -34,13 +50,76 @@ class SegyFlags:
     suggest_config: Path | None = None
     """SEG-Y: write a study whose survey fits the file to this YAML, and do no more."""
 
+    @property
+    def header_bytes(self) -> HeaderBytes:
+        """``bytes``, which are plain values if they come from the command line."""
+        return config.validate(HeaderBytes, dict(self.bytes), source="--bytes")
+
+    def given(self, *but: str) -> dict[str, Any]:
+        """The flags that are not as by default, by their names, but for some."""
+        plain = {**vars(self), "bytes": dict(self.bytes)}
+        default = {**vars(NO_FLAGS), "bytes": dict(STANDARD)}
+        return {name: value for name, value in plain.items() if value != default[name] and name not in but}
+
 
 NO_FLAGS = SegyFlags()
 
 
-def import_segy(
+def is_segy(file: Path, raw: bool = False) -> bool:
+    """Whether a file is SEG-Y or SU, by its suffix, or else by its content unless that is raw."""
+    suffix = file.suffix.lower()
+    if suffix in SEGY or raw or suffix in SUFFIXES:
+        return suffix in SEGY
+    try:
+        detect(file)
+    except SegyError:
+        return False
+    return True
+
+
+def refuse_flags(why: str, flags: Mapping[str, Any]) -> None:
+    """Refuse the flags of these that were given and are not None, instead of ignoring them."""
+    given = [f"--{name.replace('_', '-')}" for name, value in flags.items() if value is not None]
+    if given:
+        raise ValueError(f"{', '.join(given)}: without use {why}; leave out")
+
+
+def holds(files: Sequence[Path], flags: SegyFlags) -> Holds:
+    """Say what files hold, which must be the same in all."""
+    found = []
+    for file in files:
+        if flags.holds is None:
+            held, reason = recognise(file, flags.header_bytes)
+            what, other = TAKEN[held]
+            print(f"{file}: taken for {what}, since {reason}; --holds {other} takes it otherwise")
+        else:
+            held = flags.holds
+            print(f"{file}: taken for {TAKEN[held][0]}, as stated")
+        found.append(held)
+    if len({*found}) > 1:
+        raise ValueError("velocity sections and shots are imported by commands of their own")
+    return found[0]
+
+
+def open_sections(
+    files: Sequence[Path], kilometres: bool, spacing: float | None, grid: GridConfig
+) -> SegyVelocity:
+    """Check velocity sections and say what is odd about them; on a terminal, ask whether km/s are meant."""
+    sections = SegyVelocity(tuple(files), kilometres, spacing, grid)
+    for number, file in enumerate(files):
+        try:
+            findings = sections.section(number).findings
+        except KilometresError:
+            if not _agreed(f"{file}: the speeds look like km/s: are they? [y/N] "):
+                raise
+            return open_sections(files, True, spacing, grid)
+        print("\n".join([f"{file}:", *(f"  {finding}" for finding in findings)]))
+    return sections
+
+
+def import_shots(
     study: StudyConfig,
-    file: Path,
+    files: Sequence[Path],
     flags: SegyFlags,
     *,
     gain: float | None,
@@ -49,14 +128,15 @@ def import_segy(
     dry_run: bool,
 ) -> None:
     """Say what a file holds, then what will be changed, and then do it."""
-    # From the command line a section comes as plain values.
-    shots = open_shots(file, config.validate(HeaderBytes, dict(flags.bytes), source="--bytes"))
+    if len(files) > 1:
+        raise ValueError(f"{files[1]}: the shots of SEG-Y files are imported one file at a time")
+    shots = open_shots(files[0], flags.header_bytes)
     print(report(shots))
     if flags.suggest_config is not None:
         write_whole(flags.suggest_config, suggest(shots))
         print(
             f"{flags.suggest_config}: a study whose survey fits; next: "
-            f"fwi import --config {flags.suggest_config} --dry-run {file}"
+            f"fwi import --config {flags.suggest_config} --dry-run {files[0]}"
         )
         return
     line = prepare(
@@ -73,3 +153,13 @@ def import_segy(
         print(f"{len(line.placements)} samples to store in {study.storage.folder}")
         return
     make_set(study, jobs(study, line, split), workers, dry_run)
+
+
+def _agreed(question: str) -> bool:
+    """Ask; where nobody is there to answer, that is no."""
+    if not sys.stdin.isatty():
+        return False
+    try:
+        return input(question).strip().lower() in ("y", "yes")
+    except EOFError:
+        return False

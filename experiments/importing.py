@@ -7,10 +7,17 @@ from typing import Annotated
 import tyro
 
 from data_prep import legacy
-from data_prep.segy.velocity import SegyVelocity, holds_speeds
 from data_prep.simulate import unfinished
 from experiments.cli import Study
-from experiments.import_segy import NO_FLAGS, SEGY, SegyFlags, import_segy
+from experiments.import_segy import (
+    NO_FLAGS,
+    SegyFlags,
+    holds,
+    import_shots,
+    is_segy,
+    open_sections,
+    refuse_flags,
+)
 from experiments.simulate import make_set
 from fwi.config import Split
 
@@ -36,8 +43,8 @@ def import_models(
     """Bring velocity models of others to the study's grid, with their records or with simulated ones.
 
     Formats are told by content: OpenFWI's .npy, Yang and Ma's .mat, other .npy, .npz, .mat and HDF5, and raw
-    float32 of a given shape, velocity sections in SEG-Y. Or bring the shots of a SEG-Y or SU file onto the
-    study's survey: what the file holds and what will be changed is said before anything is done.
+    float32 of a given shape, velocity sections in SEG-Y or SU. Or bring the shots of a SEG-Y or SU file onto
+    the study's survey: what the file holds and what will be changed is said before anything is done.
 
     Args:
         study: the study.
@@ -58,23 +65,23 @@ def import_models(
         dry_run: only check models and records, and say what would be done.
         segy: what SEG-Y alone needs.
     """
-    if files and all(file.suffix.lower() in SEGY for file in files):
-        if all(holds_speeds(file) for file in files):
-            sections = SegyVelocity(files, kilometres, spacing, study.grid)
-            for number, file in enumerate(files):
-                findings = (f"  {finding}" for finding in sections.section(number).findings)
-                print("\n".join([f"{file}: a velocity section", *findings]))
+    ours = [is_segy(file, raw=shape is not None) for file in files]
+    if any(ours):
+        if not all(ours):
+            raise ValueError(f"{files[ours.index(True)]}: SEG-Y; import it without files of other formats")
+        for_arrays = {"records": records, "key": key, "records_key": records_key, "shape": shape}
+        if holds(files, segy) == "velocity":
+            refuse_flags("for a velocity section", {**for_arrays, "gain": gain, **segy.given("holds")})
+            sections = open_sections(files, kilometres, spacing, study.grid)
             wanted = legacy.jobs(study, sections, split=split, validation=validation)
             make_set(study, wanted, workers, dry_run, part, scheduler)
             return
-        if len(files) > 1:
-            raise ValueError(f"{files[1]}: SEG-Y files are imported one at a time")
-        if part is not None or scheduler is not None:
-            raise ValueError(
-                "--part and --scheduler: the shots of a SEG-Y file are one sample; leave both out"
-            )
-        import_segy(study, files[0], segy, gain=gain, split=split, workers=workers, dry_run=dry_run)
+        for_models = {"spacing": spacing, "validation": validation or None, "kilometres": kilometres or None}
+        for_shards = {"part": part, "scheduler": scheduler}
+        refuse_flags("for the shots of a SEG-Y file", {**for_arrays, **for_models, **for_shards})
+        import_shots(study, files, segy, gain=gain, split=split, workers=workers, dry_run=dry_run)
         return
+    refuse_flags("for what is not SEG-Y", segy.given())
     found = legacy.find(
         study,
         files,

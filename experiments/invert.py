@@ -45,8 +45,10 @@ def invert(
     if sample is not None:
         require_sample(sample, len(gathers), records)
     numbers = range(len(gathers)) if sample is None else [sample]
+    trained.invert(gathers[numbers[:1]])  # the first call also prepares memory
+    for number in numbers:
+        _refuse_silence(gathers[number], f"{records}, sample {number}", check)
     out.mkdir(parents=True, exist_ok=True)
-    trained.invert(gathers[:1])  # the first call also prepares memory
     used = ", ".join(f"{name} {version}" for name, version in versions().items())
     for number in numbers:
         start = time.perf_counter()
@@ -93,6 +95,13 @@ def read_gathers(path: Path, run: Run, survey: Path | None) -> NDArray[np.float3
     Raises:
         ValueError: the file cannot be read, or its survey is not the run's.
     """
+    gathers = _read(path, run, survey)
+    if not len(gathers):
+        raise ValueError(f"{path} holds no samples")
+    return gathers
+
+
+def _read(path: Path, run: Run, survey: Path | None) -> NDArray[np.float32]:
     if path.suffix == ".h5":
         _refuse_another_survey(path, shards.read_survey(path), run)
         return shards.read(path).gathers.astype(np.float32)
@@ -117,6 +126,18 @@ def read_gathers(path: Path, run: Run, survey: Path | None) -> NDArray[np.float3
             "(shot, time, receiver) or (sample, shot, time, receiver)"
         )
     return gathers.astype(np.float32)
+
+
+def _refuse_silence(gathers: NDArray[np.float32], where: str, check: bool) -> None:
+    """Refuse a record that is zero throughout and, where it is to be checked, one with such a shot."""
+    silent = np.flatnonzero(~gathers.any(axis=(1, 2)))
+    if len(silent) == len(gathers):
+        raise ValueError(f"{where}: the record is zero throughout")
+    if check and len(silent):
+        raise ValueError(
+            f"{where}: shot {silent[0]} is zero throughout, which the physics check cannot compare; "
+            "mend the record, or invert it with --no-check"
+        )
 
 
 def require_sample(sample: int, count: int, path: Path) -> None:

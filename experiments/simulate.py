@@ -6,12 +6,14 @@ from typing import Annotated
 
 import tyro
 
+from data_prep import devices
+from data_prep.devices import Device
 from data_prep.jobs import Job, part_of, salt_jobs, samples, unfinished
 from data_prep.segy import export
 from data_prep.segy.write import require_fits
-from data_prep.simulate import make, plan
+from data_prep.simulate import amount, make, plan
 from experiments.cli import Study
-from experiments.progress import progress
+from experiments.progress import duration, progress
 from fwi.config import SPLITS, StudyConfig
 from fwi.shards import DataSet
 from fwi.survey import Survey
@@ -22,6 +24,7 @@ def simulate(
     workers: int = os.cpu_count() or 1,
     part: str | None = None,
     scheduler: str | None = None,
+    device: Device = "auto",
     segy: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False,
     dry_run: bool = False,
 ) -> None:
@@ -32,19 +35,26 @@ def simulate(
 
     Args:
         study: the study.
-        workers: processes, each of one thread.
+        workers: processes, each of one thread; on GPUs at most four each.
         part: make part i of n alone, such as 3/8: in a job array --part $SLURM_ARRAY_TASK_ID/8.
         scheduler: have the workers of this Dask scheduler do it, such as tcp://10.0.0.1:8786.
+        device: what simulates; auto is every GPU of this machine if it has any, and the CPU for a scheduler's
+            workers, for whom cuda is a GPU of its own each. The two differ by rounding.
         segy: also write each sample's records and model as SEG-Y, in the folder segy beside the shards.
         dry_run: only say how many samples and bytes, and about how long it takes.
     """
+    jobs = salt_jobs(study)
+    if not jobs:
+        raise ValueError(
+            f"storage.{', storage.'.join(SPLITS)} are all 0: give one of them the samples to make"
+        )
     if segy:
         if part is not None:
             raise ValueError(
                 "--segy: the SEG-Y are of the whole set; repeat the command without --part at the end"
             )
         require_fits(Survey(study.grid, study.survey))
-    make_set(study, salt_jobs(study), workers, dry_run, part, scheduler)
+    make_set(study, jobs, workers, dry_run, part, scheduler, device)
     if segy:
         write_segy(study, dry_run)
 
@@ -56,23 +66,25 @@ def make_set(
     dry_run: bool,
     part: str | None = None,
     scheduler: str | None = None,
+    device: Device = "auto",
 ) -> None:
     """Make the shards that are missing and say what there is; a dry run says what there would be."""
     left = unfinished(study, jobs if part is None else part_of(jobs, part))
     if dry_run:
-        estimate = plan(study, left)
-        busy = max(1, min(workers, len(left)))
+        place = devices.place(device, workers, scheduler)
+        estimate = plan(study, left, place)
+        busy, unit = (place.gpus, "GPU") if place.gpus else (max(1, min(workers, len(left))), "worker")
         seconds = estimate.seconds_per_sample
         print(
-            f"{estimate.samples} samples to make in {len(left)} shards, {estimate.bytes / 1e9:.3f} GB, "
+            f"{estimate.samples} samples to make in {len(left)} shards, {amount(estimate.bytes)}, "
             f"in {study.storage.folder}\n"
             f"{estimate.steps:,} time steps of {estimate.cells:,} cells\n"
-            f"{seconds:.2f} s a sample and core, so about {estimate.samples * seconds / busy / 3600:.2f} h "
-            f"with {busy} workers"
+            f"{seconds:.3g} s a sample and {unit}, so about {duration(estimate.samples * seconds / busy)} "
+            f"with {busy} {unit}{'s' * (busy > 1)}"
         )
         return
     with progress("simulate", samples(left), "samples") as report:
-        data = make(study, jobs, workers, report, part=part, scheduler=scheduler)
+        data = make(study, jobs, workers, report, part=part, scheduler=scheduler, device=device)
     print(f"{study.storage.folder}: {sizes(data)}")
 
 
@@ -81,7 +93,7 @@ def write_segy(study: StudyConfig, dry_run: bool) -> None:
     if dry_run:
         count = samples(salt_jobs(study))
         size = export.size(Survey(study.grid, study.survey), count)
-        print(f"{2 * count} SEG-Y files, {size / 1e9:.3f} GB")
+        print(f"{2 * count} SEG-Y files, {amount(size)}")
         return
     data = DataSet.read(study.storage.folder)
     with progress("SEG-Y", sum(entry.samples for entry in data.entries), "samples") as report:

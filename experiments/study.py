@@ -35,12 +35,22 @@ def config(
     if action == "show":
         print(_network(study, survey) if model else configuration.dump(study), end="")
         return
+    _rehearse(study, survey)
     shots, samples, receivers = survey.gather_shape
     print(
         f"valid: {study.grid.nz} x {study.grid.nx} cells of {study.grid.spacing:g} m; "
         f"{shots} shots x {samples} samples of {survey.recorded_dt:g} s x {receivers} receivers; "
         f"{study.model.name}"
     )
+
+
+def _rehearse(study: StudyConfig, survey: Survey) -> None:
+    """Refuse what would be refused in training, or after it."""
+    from fwi.check import require_resolved
+    from fwi.networks.rehearsal import require_trainable
+
+    require_resolved(survey, study.physics, study.check)
+    require_trainable(study.model, survey, study.train.batch_size)
 
 
 def _network(study: StudyConfig, survey: Survey) -> str:

@@ -13,9 +13,11 @@ from lightning.pytorch.callbacks import Callback, EMAWeightAveraging  # noqa: TI
 from experiments.callbacks import Checkpoints, EarlyStop, EpochTable, ProgressLines, WandbRun, WholeFiles
 from experiments.cli import Study
 from fwi import runs
+from fwi.check import require_resolved
 from fwi.config import StudyConfig
 from fwi.data import GatherTransform, ShotDataset, evaluation_loader, require_survey, training_loader
 from fwi.files import locked
+from fwi.networks.rehearsal import require_trainable
 from fwi.shards import DataSet
 from fwi.survey import Survey
 from fwi.task import InversionTask, precision
@@ -35,6 +37,9 @@ def train(study: Study, run: Path, resume: Annotated[bool, tyro.conf.FlagCreateP
     else:
         runs.require_new(run)
     training, validation = datasets(study)
+    survey = Survey(study.grid, study.survey)
+    require_resolved(survey, study.physics, study.check)
+    require_trainable(study.model, survey, min(study.train.batch_size, len(training)))
 
     task = seeded_task(study, training)
     loader = training_loader(training, study.data, study.train.batch_size, study.train.seed)

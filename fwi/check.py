@@ -5,6 +5,7 @@ of a discretisation with itself, and compared with the records shot by shot. The
 put to the same test: a section that explains the records little better has learnt nothing from them.
 """
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
@@ -16,9 +17,11 @@ from torch.nn.functional import interpolate
 
 from fwi.config import CheckConfig, PhysicsConfig
 from fwi.physics import Propagator
-from fwi.survey import Survey
+from fwi.survey import MIN_POINTS_PER_WAVELENGTH, Survey, SurveyError
+from fwi.survey_limits import points_per_wavelength
 
 Array = NDArray[np.float32]
+Floats = NDArray[np.float64]
 
 
 class Misfit(NamedTuple):
@@ -52,7 +55,8 @@ class Verdict:
         return "believed" if self.believed else "doubtful"
 
     def summary(self) -> dict[str, object]:
-        """The medians over shots, for tables and files."""
+        """The medians over shots, and the shots themselves, for tables and files."""
+        shots = {"nrms": self.misfit.nrms, "correlation": self.misfit.correlation, "shift": self.misfit.shift}
         return {
             "nrms": float(np.median(self.misfit.nrms)),
             "correlation": float(np.median(self.misfit.correlation)),
@@ -60,6 +64,7 @@ class Verdict:
             "mean_model_nrms": float(np.median(self.mean_model.nrms)),
             "verdict": self.word,
             "reasons": list(self.reasons),
+            "per_shot": {name: values.tolist() for name, values in shots.items()},
         }
 
 
@@ -71,11 +76,15 @@ class PhysicsCheck:
         physics: how the records were simulated, or would be; the check takes its absorbing layer and memory.
         config: the check's grid and order, and the limits of what is believed.
         mean_model: the training set's mean model [m/s], shape ``(depth, x)``.
+
+    Raises:
+        SurveyError: the check's grid is too coarse for its order.
     """
 
     def __init__(
         self, survey: Survey, physics: PhysicsConfig, config: CheckConfig, mean_model: Array
     ) -> None:
+        require_resolved(survey, physics, config)
         self.config, self.mean_model = config, mean_model
         self.fine = survey.refined(config.refine)
         finer = {"order": config.order, "pml_width": physics.pml_width * config.refine}
@@ -153,6 +162,28 @@ class PhysicsCheck:
         return not failed, failed or tuple(said for _, said, _ in tests)
 
 
+def require_resolved(survey: Survey, physics: PhysicsConfig, config: CheckConfig) -> None:
+    """Refuse a check that would get wrong what the data have right.
+
+    Raises:
+        SurveyError: the check's grid is too coarse for its order; the time step is as stable as the data's.
+    """
+    points = points_per_wavelength(survey.grid, survey.config)
+    needed = MIN_POINTS_PER_WAVELENGTH[config.order]
+    if points * config.refine >= needed:
+        return
+    orders = [
+        str(order)
+        for order, least in MIN_POINTS_PER_WAVELENGTH.items()
+        if points * config.refine >= least and order != physics.order
+    ]
+    raise SurveyError(
+        f"check.order: {config.order} needs {needed:g} cells in the shortest wavelength, which has "
+        f"{points * config.refine:.2f} where check.refine is {config.refine}: take check.refine "
+        f"{math.ceil(needed / points)}" + (f", or check.order {' or '.join(orders)}" if orders else "")
+    )
+
+
 def misfit(recorded: Array, simulated: Array, dt: float) -> Misfit:
     """Compare gathers of the same survey.
 
@@ -189,11 +220,18 @@ def misfit(recorded: Array, simulated: Array, dt: float) -> Misfit:
 def _correlate(recorded: Array, simulated: Array, dt: float) -> tuple[Array, Array]:
     """Correlation at no shift, and the best shift [s], finer than a sample, each ``(shot, receiver)``."""
     nt = recorded.shape[1]
-    spectra = np.fft.rfft(simulated, 2 * nt, axis=1) * np.fft.rfft(recorded, 2 * nt, axis=1).conj()
+    length = 2 * nt  # silence after the record: a Fourier transform is periodic, and would correlate its ends
+    spectra = np.fft.rfft(simulated, length, axis=1) * np.fft.rfft(recorded, length, axis=1).conj()
     lags = np.fft.irfft(spectra, axis=1)
     norm = np.sqrt((recorded**2).sum(1) * (simulated**2).sum(1)) + np.finfo(np.float32).tiny
     best = lags.argmax(1)[:, None]
-    before, peak, after = (np.take_along_axis(lags, (best + step) % (2 * nt), 1)[:, 0] for step in (-1, 0, 1))
+    around = (np.take_along_axis(lags, (best + step) % length, 1)[:, 0] for step in (-1, 0, 1))
+    whole = np.where(best[:, 0] > nt, best[:, 0] - length, best[:, 0])  # the later half are negative lags
+    return lags[:, 0] / norm, (whole + _vertex(*around)) * dt
+
+
+def _vertex(before: Floats, peak: Floats, after: Floats) -> Floats:
+    """Where the parabola through three neighbouring samples is highest, in samples from the middle one."""
     curvature = np.minimum(before - 2 * peak + after, -np.finfo(np.float32).tiny)
-    whole = np.where(best[:, 0] > nt, best[:, 0] - 2 * nt, best[:, 0])
-    return lags[:, 0] / norm, (whole + 0.5 * (before - after) / curvature) * dt
+    highest: Floats = 0.5 * (before - after) / curvature
+    return highest

@@ -60,7 +60,11 @@ class ShotDataset(Dataset[Sample]):
         return int(self.ends[-1])
 
     def __getitem__(self, key: int | tuple[int, bool]) -> Sample:
-        """Read a sample, given as its number or as ``(number, flip)``.
+        """Read a sample.
+
+        Args:
+            key: its number, or ``(number, flip)``. The sampler decides which samples are mirrored, so that no
+                worker process draws random numbers, and a resumed training sees what it would have seen.
 
         Raises:
             ShardError: the shard is damaged.

@@ -18,6 +18,9 @@ FORWARD_ARRAYS = 11
 GRADIENT_ARRAYS = 30
 """The same for a gradient (measured: 18 to 25), beside the wavefield's history: an array per time step."""
 
+MOST_SHOTS = 65_535
+"""Shots that a GPU takes at once, however small: CUDA's limit on a grid of blocks."""
+
 HALF_WIDTH = 8
 """Cells on either side over which a position between cells is spread."""
 
@@ -101,7 +104,7 @@ class Propagator(nn.Module):
         arrays = GRADIENT_ARRAYS + nt if gradient else FORWARD_ARRAYS
         traces = nt * (2 * len(self.columns) + self.shot_columns.shape[1])
         traces += samples * (len(self.columns) + 4 * receivers)
-        return max(1, self.physics.memory // (4 * (arrays * cells + traces)))
+        return min(MOST_SHOTS, max(1, self.physics.memory // (4 * (arrays * cells + traces))))
 
     def forward(self, velocity: Tensor) -> Tensor:
         """Record every shot of the survey over a batch of models.
@@ -162,7 +165,7 @@ class Propagator(nn.Module):
             max_vel=survey.grid.velocity[1],
             courant_number=COURANT_LIMIT * (1 + 1e-6),
         ).receiver_amplitudes
-        samples = traces @ self.to_samples.to(dtype)  # (pair, column, time)
+        samples = _sampled(traces, self.to_samples.to(dtype))  # (pair, column, time)
         pair = torch.arange(len(pairs), device=pairs.device)[:, None]
         weights, columns = self.receiver_weights[shot].to(dtype), self.receiver_columns[shot]
         taps = (weights[..., k, None] * samples[pair, columns[..., k]] for k in range(columns.shape[-1]))
@@ -249,6 +252,15 @@ def _recording(survey: Survey, correct_dispersion: bool) -> Tensor:
         spectrum = torch.polar(taper[:passed].expand(len(block), -1), -block[:, None] * angle[:passed])
         blocks.append(torch.fft.irfft(spectrum, n=padded)[:, :nt:keep_every].float())
     return torch.cat(blocks)
+
+
+def _sampled(traces: Tensor, to_samples: Tensor) -> Tensor:
+    """Apply the linear map to simulated traces ``(pair, column, nt)``: samples ``(pair, column, time)``."""
+    if not traces.is_cuda:
+        return traces @ to_samples
+    # A GPU rounds a product as its shape and alignment ask for. Pair by pair, each in memory of its own, a
+    # record does not depend on what is simulated beside it.
+    return torch.stack([one.clone(memory_format=torch.contiguous_format) @ to_samples for one in traces])
 
 
 def _spread(cells: NDArray[np.float64]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:

@@ -6,42 +6,62 @@ has a report, too.
 
 import base64
 import json
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 import jinja2
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, BeforeValidator, ValidationError
 
 from fwi import config, plots
 from fwi.files import write_whole
 
 
-class Score(BaseModel):
-    """One metric over the samples of a split; None where it is undefined, as the salt's top without salt."""
+def _none_if_undefined(value: object) -> object:
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
-    mean: float | None = None
-    median: float | None = None
-    p5: float | None = None
-    p95: float | None = None
-    low: float | None = None
+
+Number = Annotated[float | None, BeforeValidator(_none_if_undefined)]
+"""None where it is undefined, as the salt's top without salt: NaN is no JSON."""
+
+
+class Score(BaseModel):
+    """One metric over the samples of a split."""
+
+    mean: Number = None
+    median: Number = None
+    p5: Number = None
+    p95: Number = None
+    low: Number = None
     """Lower end of the bootstrap 95 % interval of the mean."""
-    high: float | None = None
+    high: Number = None
     """Upper end of the bootstrap 95 % interval of the mean."""
     samples: int | None = None
 
 
+class PerShot(BaseModel):
+    """How well each shot is explained; none are kept of a check from before they were."""
+
+    nrms: list[Number] = []
+    correlation: list[Number] = []
+    """Median over the traces."""
+    shift: list[Number] = []
+    """Median time shift over the traces [s]; positive: simulated late."""
+
+
 class CheckedSample(BaseModel):
-    """The physics check of one inverted section."""
+    """The physics check of one inverted section: medians over shots, and the shots."""
 
     sample: str
-    nrms: float | None = None
-    correlation: float | None = None
-    shift: float | None = None
-    """Median time shift [s]."""
-    mean_model_nrms: float | None = None
+    nrms: Number = None
+    correlation: Number = None
+    shift: Number = None
+    """Median of the size of the time shift [s]."""
+    mean_model_nrms: Number = None
     verdict: Literal["believed", "doubtful"]
     reasons: list[str] = []
+    per_shot: PerShot = PerShot()
 
 
 class Evaluation(BaseModel):
@@ -56,6 +76,8 @@ class Evaluation(BaseModel):
     check: list[CheckedSample] = []
     captions: dict[str, str] = {}
     """Captions of ``figures/*.png`` by file stem."""
+    per_sample: dict[str, list[Number]] = {}
+    """The network's score of each sample, by metric."""
 
 
 class Metric(NamedTuple):
@@ -169,9 +191,7 @@ def _captions(evaluations: Sequence[Evaluation]) -> dict[str, str]:
 def _evaluation(path: Path, folder: Path) -> tuple[Evaluation | None, str]:
     command = f"run fwi evaluate --run {folder}"
     try:
-        # Python writes an undefined score as NaN, which is no JSON, unless told otherwise.
-        content = json.loads(path.read_bytes(), parse_constant=lambda name: None)
-        return Evaluation.model_validate(content), ""
+        return Evaluation.model_validate(json.loads(path.read_bytes())), ""
     except FileNotFoundError:
         return None, f"Not evaluated yet: {command}"
     except ValidationError as error:

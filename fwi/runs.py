@@ -43,30 +43,24 @@ def begin(folder: Path, study: StudyConfig) -> None:
     write_whole(folder / CONFIG, config.dump(study))
 
 
-def resumed(folder: Path, given: StudyConfig) -> StudyConfig:
-    """The study of a run that is to be continued.
-
-    Args:
-        folder: the run.
-        given: the study that the user gave beside it. What it leaves at the defaults counts as not given.
+def require_own(folder: Path, given: StudyConfig) -> None:
+    """Refuse to continue a run with another study than it was begun with.
 
     Raises:
-        RunError: there is no run, or it was begun with another study than the one given.
+        RunError: there is no run, or its study is another; every setting that differs is named.
     """
-    study = read_study(folder)
-    own, wanted, default = (s.model_dump(mode="json") for s in (study, given, StudyConfig()))
+    own, wanted = (study.model_dump(mode="json") for study in (read_study(folder), given))
     different = [
         f"  - {section}.{key}: {value} given, {own[section][key]} in the run"
         for section, values in wanted.items()
         for key, value in values.items()
-        if value not in (own[section][key], default[section][key])
+        if value != own[section][key]
     ]
     if different:
         raise RunError(
             f"{folder} goes on with the study it was begun with; leave these out, or begin another --run:\n"
             + "\n".join(different)
         )
-    return study
 
 
 def note(folder: Path, stage: str, provenance: dict[str, Any]) -> None:

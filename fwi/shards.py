@@ -15,7 +15,7 @@ import hashlib
 import io
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -23,9 +23,12 @@ from typing import Any, NamedTuple
 import h5py
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import ValidationError
 
+from fwi import manifest
 from fwi.config import SPLITS, Split
 from fwi.files import sha256, write_whole
+from fwi.manifest import Entry as Entry
 from fwi.survey import Survey
 
 SCHEMA = 1
@@ -72,21 +75,6 @@ class Samples(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Entry:
-    """One finished shard in the manifest."""
-
-    file: str
-    split: Split
-    samples: int
-    bytes: int
-    sha256: str
-    origin: dict[str, Any]
-    """Where its models come from: a salt preset with its stream, or a file with its hash."""
-    seconds: float | None = field(default=None, compare=False)
-    """How long one thread took to make it; None where nobody measured it."""
-
-
-@dataclass(frozen=True)
 class DataSet:
     """The manifest of a folder of shards.
 
@@ -111,20 +99,19 @@ class DataSet:
         """
         path = folder / MANIFEST
         try:
-            content = json.loads(path.read_text())
-            schema = content["schema"]
-            entries = tuple(Entry(**entry) for entry in content["shards"])
-            Survey.from_dict(content["recipe"])
-            data = cls(folder, content["recipe"], content["provenance"], entries)
+            content = manifest.parse(path.read_bytes())
+            recipe = dict(content.recipe)
+            Survey.from_dict(recipe)
         except (FileNotFoundError, NotADirectoryError):
             raise ShardError(
                 f"{folder}: no data set here ({MANIFEST} is missing); make one with 'fwi simulate'"
             ) from None
-        except (LookupError, TypeError, ValueError) as error:
-            raise ShardError(f"{path}: not a manifest of this project ({error!r})") from None
-        if schema != SCHEMA:
-            raise ShardError(f"{path}: schema {schema}, this version reads {SCHEMA}")
-        return data
+        except ValueError as error:
+            why = manifest.first_mistake(error) if isinstance(error, ValidationError) else error
+            raise ShardError(f"{path}: not a manifest of this project ({why})") from None
+        if content.schema != SCHEMA:
+            raise ShardError(f"{path}: schema {content.schema}, this version reads {SCHEMA}")
+        return cls(folder, recipe, content.provenance, content.shards)
 
     def write(self) -> None:
         """Write the manifest, whole or not at all, with a line for each shard: there may be 50,000."""

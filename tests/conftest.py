@@ -12,6 +12,7 @@ import pytest
 import torch
 from studies import SimulateHere, with_storage
 
+from data_prep import devices
 from data_prep.simulate import make_shard, recipe, salt_jobs
 from fwi.config import GridConfig, StorageConfig, StudyConfig, SurveyConfig
 from fwi.shards import DataSet
@@ -41,7 +42,7 @@ def simulate_here() -> SimulateHere:
         torch.set_num_threads(1)
         data = DataSet(study.storage.folder, recipe(study), provenance={})
         for job in salt_jobs(study):
-            data = data.with_entry(make_shard(study, job))
+            data = data.with_entry(make_shard(study, job, devices.place("auto", workers=1)))
         data.write()
         torch.set_num_threads(threads)
         return data

@@ -3,6 +3,10 @@
 A model is drawn in two steps. First its geology, in metres; then its picture: the geology sampled at the
 cells of a grid. So the same (seed, stream, index) is the same geology on any grid, and a preset is a short
 recipe of building blocks.
+
+A recipe draws its random numbers one after the other, and a model has no other name than (seed, stream,
+index): so their order must never change. A draw that is added, left out or moved makes other models under the
+old names, and sets that exist could not be verified, repaired or completed any more. What is new draws last.
 """
 
 from collections.abc import Callable, Mapping

@@ -16,6 +16,10 @@ Mask = NDArray[np.bool_]
 """Which cells, shape ``(nz, nx)``."""
 
 
+CURVE_WAVES, FIELD_WAVES = 48, 32
+"""Cosines in a random curve and in a random field: so many that their sum is close to Gaussian."""
+
+
 class SaltModel(NamedTuple):
     """One velocity model."""
 
@@ -81,10 +85,9 @@ def relief(rng: Generator, x: Curve, height: float, correlation_length: float) -
         height: standard deviation [m].
         correlation_length: distance over which the curve changes [m].
     """
-    waves = 48
-    wavenumber = rng.normal(0.0, 1.0 / correlation_length, (waves, 1))
-    phase = rng.uniform(0.0, 2.0 * np.pi, (waves, 1))
-    curve: Curve = height * np.sqrt(2.0 / waves) * np.cos(wavenumber * x + phase).sum(axis=0)
+    wavenumber = rng.normal(0.0, 1.0 / correlation_length, (CURVE_WAVES, 1))
+    phase = rng.uniform(0.0, 2.0 * np.pi, (CURVE_WAVES, 1))
+    curve: Curve = height * np.sqrt(2.0 / CURVE_WAVES) * np.cos(wavenumber * x + phase).sum(axis=0)
     return curve
 
 
@@ -98,10 +101,11 @@ def random_field(rng: Generator, cells: Cells, height: float, length: float, thi
         length: distance along the line over which it changes [m].
         thickness: distance in depth over which it changes [m].
     """
-    waves = 32
-    along = rng.normal(0.0, 1.0 / length, (waves, 1)) * cells.x + rng.uniform(0.0, 2.0 * np.pi, (waves, 1))
-    down = rng.normal(0.0, 1.0 / thickness, waves) * cells.z
+    each = (FIELD_WAVES, 1)
+    along = rng.normal(0.0, 1.0 / length, each) * cells.x
+    along += rng.uniform(0.0, 2.0 * np.pi, each)
+    down = rng.normal(0.0, 1.0 / thickness, FIELD_WAVES) * cells.z
     # cos(along + down) as products of matrices: a cosine per cell and wave would take most of the time.
     field = np.cos(down) @ np.cos(along) - np.sin(down) @ np.sin(along)
-    scaled: Field = height * np.sqrt(2.0 / waves) * field
+    scaled: Field = height * np.sqrt(2.0 / FIELD_WAVES) * field
     return scaled

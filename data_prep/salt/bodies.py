@@ -10,6 +10,13 @@ import numpy as np
 from numpy.random import Generator
 
 from data_prep.salt.blocks import Cells, Field, random_field, relief
+from fwi.config import StratifiedPreset
+
+ROOT = 1.2
+"""Depth from which feeders rise, as a share of the section's: below it however their outline is bent."""
+
+OCTAVES = (1.0, 0.5, 0.25)
+"""Heights and lengths of the parts of a rough curve over those of its coarsest: rough at all scales."""
 
 
 class Point(NamedTuple):
@@ -26,23 +33,19 @@ class Place(NamedTuple):
     z: Field
 
 
-def warped(rng: Generator, cells: Cells, height: float, roughness: float) -> Place:
-    """Displace the cells by smooth random fields and the salt's top by its roughness.
+def warped(rng: Generator, cells: Cells, preset: StratifiedPreset) -> Place:
+    """Displace the cells by smooth random fields, and the salt's top by its roughness.
 
-    Args:
-        rng: where the randomness comes from.
-        cells: the cells.
-        height: standard deviation of the smooth displacement [m].
-        roughness: standard deviation of the coarsest roughness [m], which two finer ones add to; it fades
-            with depth, as the base is smoother.
+    Roughness fades with depth, as the base is smoother.
     """
-    length, thickness = 0.1 * cells.length, 0.12 * cells.depth
-    x = cells.x + random_field(rng, cells, height, length, thickness)
-    z = cells.z + random_field(rng, cells, height, length, thickness)
+    roughness, warp = (rng.uniform(*limits) * cells.depth for limits in (preset.rugosity, preset.warp))
+    length, thickness = preset.warp_length * cells.length, preset.warp_height * cells.depth
+    x = cells.x + random_field(rng, cells, warp, length, thickness)
+    z = cells.z + random_field(rng, cells, warp, length, thickness)
     rough = np.zeros_like(cells.x)
-    for octave in (1.0, 0.5, 0.25):
-        rough += relief(rng, cells.x, octave * roughness, 0.03 * octave * cells.length)
-    return Place(x, z + rough * np.clip(1.3 - cells.z / cells.depth, 0.0, 1.0))
+    for octave in OCTAVES:
+        rough += relief(rng, cells.x, octave * roughness, preset.rugosity_length * octave * cells.length)
+    return Place(x, z + rough * np.clip(1.0 + preset.rugosity_depth - cells.z / cells.depth, 0.0, 1.0))
 
 
 def lens(place: Place, centre: Point, length: float, thickness: float, tilt: float = 0.0) -> Field:

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.random import Generator
 
 from data_prep.salt.blocks import Cells, Field, Geology, relief
-from data_prep.salt.bodies import Place, Point, ellipse, lens, smooth_union, stalk, warped
+from data_prep.salt.bodies import ROOT, Place, Point, ellipse, lens, smooth_union, stalk, warped
 from data_prep.salt.stratified import stratified
 from fwi.config import GridConfig, GulfPreset
 
@@ -14,16 +14,15 @@ def gulf(grid: GridConfig, preset: GulfPreset, rng: Generator) -> Geology:
     cells = Cells.of(grid)
     feeders = draw_feeders(rng, cells, preset)
     sinking = minibasins(rng, cells, preset, feeders)
-    roughness, warp = (rng.uniform(*limits) * cells.depth for limits in (preset.rugosity, preset.warp))
-    place = warped(rng, cells, warp, roughness)
+    place = warped(rng, cells, preset)
     place = place._replace(z=place.z - sinking)  # the canopy sags with the strata
 
     if rng.random() < preset.mother_salt_share:
         base = rng.uniform(*preset.mother_salt_depth) * cells.depth
         salt = canopy(rng, cells, place, preset, feeders, base)
-        salt = smooth_union(salt, mother_salt(rng, cells, preset, base), 0.03 * cells.depth)
+        salt = smooth_union(salt, mother_salt(rng, cells, preset, base), preset.canopy_fillet * cells.depth)
     else:
-        salt = canopy(rng, cells, place, preset, feeders, 1.2 * cells.depth)
+        salt = canopy(rng, cells, place, preset, feeders, ROOT * cells.depth)
     depth = float(np.mean([feeder.z for feeder in feeders]))
     return stratified(rng, cells, preset, salt, depth, sinking, slowing=pockets(rng, cells, preset))
 
@@ -31,16 +30,17 @@ def gulf(grid: GridConfig, preset: GulfPreset, rng: Generator) -> Geology:
 def draw_feeders(rng: Generator, cells: Cells, preset: GulfPreset) -> list[Point]:
     """Draw where salt rose and at which depth it spread, from one end of the line to the other."""
     count = int(rng.integers(*preset.feeders, endpoint=True))
-    x = (np.arange(count) + rng.uniform(0.1, 0.9, count)) * cells.length / count
+    x = (np.arange(count) + rng.uniform(*preset.feeder_position, count)) * cells.length / count
     return [Point(position, rng.uniform(*preset.canopy_depth) * cells.depth) for position in x]
 
 
 def minibasins(rng: Generator, cells: Cells, preset: GulfPreset, feeders: list[Point]) -> Field:
     """Draw how far strata have sunk between the feeders [m]: most at the canopy, less above and below."""
-    width = rng.uniform(0.08, 0.2) * cells.length
+    width = rng.uniform(*preset.minibasin_flank) * cells.length
     high = np.max([np.exp(-(((cells.x - feeder.x) / width) ** 2)) for feeder in feeders], axis=0)
     level = np.mean([feeder.z for feeder in feeders])
-    share = np.clip(cells.z / level, 0.0, 1.0) * np.clip(1.5 - 0.5 * cells.z / level, 0.3, 1.0)
+    below = 1.0 + preset.minibasin_loss - preset.minibasin_loss * cells.z / level
+    share = np.clip(cells.z / level, 0.0, 1.0) * np.clip(below, preset.minibasin_least, 1.0)
     sinking: Field = rng.uniform(*preset.minibasin) * cells.depth * share * (1.0 - high)
     return sinking
 
@@ -62,14 +62,14 @@ def canopy(
     for feeder in feeders[1:]:
         other = tongues(rng, cells, place, preset, feeder, root)
         thickness = rng.uniform(*preset.suture_thickness)
-        end = (rng.uniform(*preset.canopy_depth) + 0.1) * cells.depth
+        end = (rng.uniform(*preset.canopy_depth) + preset.suture_reach) * cells.depth
         if rng.random() < preset.suture_share:
             # The two meet where neither is nearer; the sediment between them pinches out downwards.
-            pinch = np.clip((end - cells.z) / (0.1 * cells.depth), 0.0, 1.0)
+            pinch = np.clip((end - cells.z) / (preset.suture_pinch * cells.depth), 0.0, 1.0)
             gap = thickness * pinch - np.abs(salt - other)
             salt = np.maximum(np.minimum(salt, other), gap)
         else:
-            salt = smooth_union(salt, other, 0.03 * cells.depth)
+            salt = smooth_union(salt, other, preset.canopy_fillet * cells.depth)
     return salt
 
 
@@ -82,24 +82,26 @@ def tongues(
     for side in (-1.0, 1.0):
         reach = rng.uniform(*preset.tongue_length) * cells.length
         slope = -side * rng.uniform(*preset.tongue_climb) * cells.depth / reach
-        middle = 0.4 * side * reach
+        middle = (1.0 - preset.tongue_overlap) / 2 * side * reach
         centre = Point(feeder.x + middle, feeder.z + slope * middle)
-        shape = lens if rng.random() < 0.5 else ellipse
-        bodies.append(shape(place, centre, 1.2 * reach, thickness * rng.uniform(0.6, 1.0), slope))
-    salt = smooth_union(bodies[0], bodies[1], 0.3 * thickness)
+        shape = lens if rng.random() < preset.sharp_share else ellipse
+        length, share = (1.0 + preset.tongue_overlap) * reach, rng.uniform(*preset.tongue_share)
+        bodies.append(shape(place, centre, length, thickness * share, slope))
+    salt = smooth_union(bodies[0], bodies[1], preset.fillet * thickness)
     width = rng.uniform(*preset.feeder_width) * cells.length
-    foot = Point(feeder.x + rng.normal(0.0, 0.09) * cells.length, root)
-    bend = rng.normal(0.0, 0.05) * cells.length
+    foot = Point(feeder.x + rng.normal(0.0, preset.feeder_lean) * cells.length, root)
+    bend = rng.normal(0.0, preset.feeder_bend) * cells.length
     if rng.random() < preset.rooted_share:
-        stem = stalk(place, feeder, foot, width, width * rng.uniform(0.7, 2.5), bend)
-        salt = smooth_union(salt, stem, 0.5 * thickness)
+        stem = stalk(place, feeder, foot, width, width * rng.uniform(*preset.feeder_flare), bend)
+        salt = smooth_union(salt, stem, preset.feeder_fillet * thickness)
     return salt
 
 
 def mother_salt(rng: Generator, cells: Cells, preset: GulfPreset, base: float) -> Field:
     """Draw autochthonous salt: a layer with pillows and welds on a flat base at the given depth [m]."""
     mean = rng.uniform(*preset.mother_salt_thickness) * cells.depth
-    thickness = mean + relief(rng, cells.x, 0.8 * mean, rng.uniform(0.08, 0.2) * cells.length)
+    height, length = preset.mother_salt_relief * mean, rng.uniform(*preset.mother_salt_length) * cells.length
+    thickness = mean + relief(rng, cells.x, height, length)
     return np.maximum(base - thickness - cells.z, cells.z - base)
 
 
@@ -108,8 +110,11 @@ def pockets(rng: Generator, cells: Cells, preset: GulfPreset) -> Field:
     slowing = np.zeros((cells.z.size, cells.x.size))
     place = Place(cells.x, cells.z)
     for _ in range(rng.integers(*preset.pockets, endpoint=True)):
-        centre = Point(rng.uniform(0.0, 1.0) * cells.length, rng.uniform(0.2, 0.9) * cells.depth)
-        length, thickness = rng.uniform(0.05, 0.25) * cells.length, rng.uniform(0.01, 0.05) * cells.depth
-        depth = -ellipse(place, centre, length, thickness, rng.normal(0.0, 0.1)) / (thickness / 2)
-        slowing = np.maximum(slowing, rng.uniform(*preset.pocket_slowing) * np.clip(2.0 * depth, 0.0, 1.0))
+        x = rng.uniform(0.0, 1.0) * cells.length
+        centre = Point(x, rng.uniform(*preset.pocket_depth) * cells.depth)
+        length = rng.uniform(*preset.pocket_length) * cells.length
+        thickness = rng.uniform(*preset.pocket_thickness) * cells.depth
+        tilt = rng.normal(0.0, preset.pocket_tilt)
+        within = -ellipse(place, centre, length, thickness, tilt) / (thickness / 2) / preset.pocket_rim
+        slowing = np.maximum(slowing, rng.uniform(*preset.pocket_slowing) * np.clip(within, 0.0, 1.0))
     return slowing

@@ -17,18 +17,15 @@ COLUMN = (-0.5, 1.5)
 """Shallowest and deepest stratum of a column, as shares of the depth: structure brings up some from below."""
 ENTRIES = 8000
 """Entries of a column: half a metre each in a section 2 km deep."""
-CURVATURE = 0.35
-"""How much faster than on average sediments gain speed at the sea floor, and how much slower at depth."""
-OVERPRESSURE_RAMP = 0.05
-"""Over which share of the depth overpressure sets in."""
 
 
 def sea_floor(rng: Generator, cells: Cells, preset: StratifiedPreset) -> Curve:
     """Draw the depth of the sea floor [m], never above the surface."""
     mean = rng.uniform(*preset.water) * cells.depth
     height = rng.uniform(*preset.sea_floor_relief) * cells.depth
-    slope = rng.normal(0.0, 2.0 * height / cells.length) * (cells.x - cells.length / 2)
-    return np.maximum(mean + slope + relief(rng, cells.x, height, rng.uniform(0.1, 0.4) * cells.length), 0.0)
+    slope = rng.normal(0.0, preset.sea_floor_fall * height / cells.length) * (cells.x - cells.length / 2)
+    bumps = relief(rng, cells.x, height, rng.uniform(*preset.sea_floor_length) * cells.length)
+    return np.maximum(mean + slope + bumps, 0.0)
 
 
 def strata(
@@ -47,15 +44,21 @@ def strata(
         rng.uniform(*limits) for limits in (preset.mud_speed, preset.compaction, preset.draping)
     )
     burial = np.clip((cells.z - floor - draping * displacement) / cells.depth, 0.0, None)
-    trend = mud + gain * burial * (1.0 + CURVATURE - CURVATURE * burial)
+    curvature = preset.compaction_curvature
+    trend = mud + gain * burial * (1.0 + curvature - curvature * burial)
     sideways = random_field(
-        rng, cells, rng.uniform(*preset.lateral_change), 0.25 * cells.length, 0.5 * cells.depth
+        rng,
+        cells,
+        rng.uniform(*preset.lateral_change),
+        preset.lateral_change_length * cells.length,
+        preset.lateral_change_height * cells.depth,
     )
     layers, stringers = column(rng, cells.depth, preset, mud, gain)
 
     entry = _entry((cells.z - displacement) / cells.depth)
     absent = NormalDist().inv_cdf(max(rng.uniform(*preset.stringer_gaps), 1e-6))
-    there = random_field(rng, cells, 1.0, 0.15 * cells.length, 0.03 * cells.depth) > absent
+    gap = preset.stringer_gap_length * cells.length, preset.stringer_gap_height * cells.depth
+    there = random_field(rng, cells, 1.0, *gap) > absent
     speed: Field = trend * (1.0 + sideways) * layers[entry] * np.where(there, stringers[entry], 1.0)
     return speed
 
@@ -83,7 +86,7 @@ def column(
         rng.uniform(first, last, round((last - first) * rng.integers(*preset.layers, endpoint=True)))
     )
     contrast = rng.uniform(*preset.layer_contrast) * rng.normal(size=bounds.size + 1)
-    onset = (stratum - rng.uniform(*preset.overpressure_depth)) / OVERPRESSURE_RAMP
+    onset = (stratum - rng.uniform(*preset.overpressure_depth)) / preset.overpressure_onset
     lost = rng.uniform(*preset.overpressure) * np.clip(onset, 0.0, 1.0)
     layers = (1.0 + contrast[np.searchsorted(bounds, stratum)]) * (1.0 - lost)
 

@@ -8,11 +8,6 @@ from data_prep.salt.sediments import sea_floor, strata
 from data_prep.salt.structure import drag, draw_fault, folds
 from fwi.config import StratifiedPreset
 
-COVER = 0.01
-"""Least cover of sediment over salt, as a share of the section's depth."""
-SHADOW = 0.35
-"""How far below the salt sediments are slowed, as a share of the section's depth."""
-
 
 def stratified(
     rng: Generator,
@@ -36,7 +31,8 @@ def stratified(
     """
     floor = sea_floor(rng, cells, preset)
     displacement = displacement + folds(rng, cells, preset)
-    displacement += drag(cells, salt_distance, rng.uniform(*preset.drag) * cells.depth)
+    uplift = rng.uniform(*preset.drag) * cells.depth
+    displacement += drag(salt_distance, uplift, preset.drag_reach * cells.depth)
     healed = []
     for _ in range(rng.integers(*preset.faults, endpoint=True)):
         fault = draw_fault(rng, cells, preset)
@@ -48,12 +44,12 @@ def stratified(
     speed = strata(rng, cells, preset, floor, displacement)
     for plane, factor in healed:
         speed[plane] *= factor
-    below = np.clip(0.5 + (cells.z - salt_depth) / (0.2 * cells.depth), 0.0, 1.0)
-    near = np.clip(1.0 - np.maximum(salt_distance, 0.0) / (SHADOW * cells.depth), 0.0, 1.0)
+    below = np.clip(0.5 + (cells.z - salt_depth) / (preset.subsalt_onset * cells.depth), 0.0, 1.0)
+    near = np.clip(1.0 - np.maximum(salt_distance, 0.0) / (preset.subsalt_reach * cells.depth), 0.0, 1.0)
     speed *= (1.0 - slowing) * (1.0 - rng.uniform(*preset.subsalt_slowing) * below * near)
 
     bottom = rng.uniform(*preset.basement) * cells.depth
-    marker = bottom - rng.uniform(0.02, 0.1) * cells.depth
+    marker = bottom - rng.uniform(*preset.marker_height) * cells.depth
     marker_rows = np.abs(cells.z[:, 0] - marker) < rng.uniform(*preset.stringer_thickness) / 2
     marker_factor = rng.uniform(*preset.fast_stringer)
     if rng.random() < preset.marker_share:
@@ -64,5 +60,5 @@ def stratified(
     slowest, fastest = preset.sediment_speeds
     np.clip(speed, slowest, fastest, out=speed)
     speed[cells.z < floor] = slowest
-    salt = (salt_distance < 0.0) & ~basement & (cells.z >= floor + COVER * cells.depth)
+    salt = (salt_distance < 0.0) & ~basement & (cells.z >= floor + preset.salt_cover * cells.depth)
     return Geology(speed, salt, rng.uniform(*preset.salt_speed))

@@ -13,13 +13,6 @@ from numpy.random import Generator
 from data_prep.salt.blocks import Cells, Field, Mask, relief
 from fwi.config import StratifiedPreset
 
-SHALLOW_SHARE = 0.2
-"""Share of a fold's height that is there at the surface: it grew while the strata were laid down."""
-TAPER = 0.2
-"""Over which share of the depth a fault gains its throw below its tip, and loses it above its root."""
-DRAG_REACH = 0.55
-"""How far from the salt strata are dragged up, as a share of the section's depth."""
-
 
 class Fault(NamedTuple):
     """A normal fault: the strata above its inclined plane have slid down."""
@@ -34,6 +27,8 @@ class Fault(NamedTuple):
     """Vertical offset of the strata across the plane, midway between the ends [m]."""
     reach: float
     """Distance from the plane over which the hanging wall's displacement halves [m]."""
+    taper: float
+    """Height over which it gains its throw below the tip, and loses it above the root [m]."""
 
     def distance(self, cells: Cells) -> Field:
         """Distance along the line from the plane into the hanging wall [m]."""
@@ -43,7 +38,7 @@ class Fault(NamedTuple):
 
     def displacement(self, cells: Cells) -> Field:
         """Downward displacement of the strata [m]: all of it in the hanging wall."""
-        ends = np.minimum(cells.z - self.tip[1], self.root - cells.z) / (TAPER * cells.depth)
+        ends = np.minimum(cells.z - self.tip[1], self.root - cells.z) / self.taper
         distance = self.distance(cells)
         moved: Field = self.throw * np.clip(ends, 0.0, 1.0) / (1.0 + (distance / self.reach) ** 2)
         return np.where(distance > 0.0, moved, 0.0)
@@ -60,31 +55,32 @@ def folds(rng: Generator, cells: Cells, preset: StratifiedPreset) -> Field:
     dip = rng.uniform(*preset.dip) * (cells.x - rng.uniform(0.0, cells.length))
     height = rng.uniform(*preset.folds) * cells.depth
     shape = dip + relief(rng, cells.x, height, rng.uniform(*preset.fold_length) * cells.length)
-    growth = SHALLOW_SHARE + (1.0 - SHALLOW_SHARE) * cells.z / cells.depth
+    growth = preset.early_folding + (1.0 - preset.early_folding) * cells.z / cells.depth
     return growth * shape
 
 
 def draw_fault(rng: Generator, cells: Cells, preset: StratifiedPreset) -> Fault:
     """Draw a fault anywhere in the section, dipping either way."""
     slope = 1.0 / np.tan(np.radians(rng.uniform(*preset.fault_dip)))
-    tip = rng.uniform(0.05, 0.6) * cells.depth
+    tip = rng.uniform(*preset.fault_tip) * cells.depth
     return Fault(
         tip=(rng.uniform(0.0, 1.0) * cells.length, tip),
-        root=tip + rng.uniform(0.4, 1.2) * cells.depth,
+        root=tip + rng.uniform(*preset.fault_height) * cells.depth,
         slope=max(slope, 1e-3) * rng.choice((-1.0, 1.0)),
         throw=rng.uniform(*preset.throw) * cells.depth,
-        reach=rng.uniform(0.1, 0.5) * cells.length,
+        reach=rng.uniform(*preset.fault_reach) * cells.length,
+        taper=preset.fault_taper * cells.depth,
     )
 
 
-def drag(cells: Cells, salt_distance: Field, height: float) -> Field:
+def drag(salt_distance: Field, height: float, reach: float) -> Field:
     """The displacement of strata that rising salt has dragged up [m], negative.
 
     Args:
-        cells: where to know it.
         salt_distance: distance from the salt [m], negative inside.
         height: uplift at the salt [m].
+        reach: distance from the salt up to which there is any [m].
     """
-    near = np.clip(1.0 - salt_distance / (DRAG_REACH * cells.depth), 0.0, 1.0)
+    near = np.clip(1.0 - salt_distance / reach, 0.0, 1.0)
     lifted: Field = -height * near**2
     return lifted

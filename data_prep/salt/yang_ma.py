@@ -11,36 +11,33 @@ from numpy.random import Generator
 
 from data_prep.salt.blocks import Curve, Geology, relief
 from fwi.config import GridConfig, YangMaPreset
-
-SECTION_DEPTH = 2000.0
-SECTION_LENGTH = 3000.0
-SALT_SPEED = 4500.0
-SEDIMENT_SPEEDS = (2000.0, 4000.0)
+from fwi.config.salt.yang_ma import SECTION_DEPTH, SECTION_LENGTH
 
 
 def yang_ma(grid: GridConfig, preset: YangMaPreset, rng: Generator) -> Geology:
     """Draw a model of flat-lying sediments pierced by a dome or holding a lens of salt.
 
-    5 to 10 layers, 2000 to 4000 m/s, and one body of salt at 4500 m/s: a dome with a high and a low crest and
-    its base below the section, or a lens near 1200 m depth.
+    One body of salt: a dome with a high and a low crest and its base below the section, or a lens. What the
+    config has no parameter for, the numbers of gamma, beta and lognormal distributions and of the shapes of
+    flanks, was fitted to the published set: it has no meaning by itself.
     """
     x = np.linspace(0.0, SECTION_LENGTH, grid.nx)
     z = np.linspace(0.0, SECTION_DEPTH, grid.nz)
 
     if rng.random() < preset.lens_share:
-        top, base = lens(rng, x)
-        roughness = 8.6
+        top, base = lens(rng, x, preset)
+        roughness = preset.relief
     else:
-        top, base = dome(rng, x)
-        # In the published set one dome in seven lies in markedly rougher sediments, and no lens does.
-        roughness = rng.uniform(13.0, 25.0) if rng.random() < 1 / 7 else 8.6
-    speeds, interfaces = sediments(rng, x, roughness)
+        top, base = dome(rng, x, preset)
+        rough = rng.random() < preset.rough_share
+        roughness = rng.uniform(*preset.rough_relief) if rough else preset.relief
+    speeds, interfaces = sediments(rng, x, preset, roughness)
 
     above = np.zeros((grid.nz, grid.nx), np.intp)
     for interface in interfaces:
         above += z[:, None] >= interface
     mask = (z[:, None] >= top) & (z[:, None] <= base)
-    return Geology(speeds[above], mask, SALT_SPEED)
+    return Geology(speeds[above], mask, preset.salt_speed)
 
 
 class Flank(NamedTuple):
@@ -62,37 +59,39 @@ class Flank(NamedTuple):
         return self.ramp * t + (1.0 - self.ramp) * step
 
 
-def sediments(rng: Generator, x: Curve, roughness: float) -> tuple[Curve, Curve]:
-    """Draw a column of 5 to 10 layers that get faster with depth, and lay it out along the line.
+def sediments(rng: Generator, x: Curve, preset: YangMaPreset, roughness: float) -> tuple[Curve, Curve]:
+    """Draw a column of layers that get faster with depth, and lay it out along the line.
 
     All interfaces follow one relief, as beds laid down one on the other do.
 
     Args:
         rng: where the randomness comes from.
         x: positions of the columns [m].
+        preset: the ranges to draw from.
         roughness: standard deviation of the relief [m].
 
     Returns:
         Speed of each layer [m/s], shape ``(layers,)``, and depth of each interface [m], ``(layers - 1, nx)``.
     """
-    layers = int(rng.integers(5, 11))
-    speeds = np.sort(rng.uniform(*SEDIMENT_SPEEDS, layers))
-    thinnest = np.full(layers, 160.0)
-    thinnest[[0, -1]] += 40.0
+    layers = int(rng.integers(*preset.layers, endpoint=True))
+    speeds = np.sort(rng.uniform(*preset.sediment_speeds, layers))
+    thinnest = np.full(layers, preset.least_thickness)
+    thinnest[[0, -1]] = preset.least_at_ends
     to_share_out = SECTION_DEPTH - thinnest.sum()
     thickness = thinnest + to_share_out * rng.dirichlet(np.ones(layers))
     flat = np.cumsum(thickness)[:-1, None]
 
-    common = relief(rng, x, roughness, correlation_length=50.0)
-    return speeds, flat + common + bent_ends(rng, x, layers - 1)
+    common = relief(rng, x, roughness, preset.relief_length)
+    return speeds, flat + common + bent_ends(rng, x, preset, layers - 1)
 
 
-def bent_ends(rng: Generator, x: Curve, interfaces: int) -> Curve:
-    """Bend interfaces up or down within some 100 m of both ends of the line, as the published models do.
+def bent_ends(rng: Generator, x: Curve, preset: YangMaPreset, interfaces: int) -> Curve:
+    """Bend interfaces up or down near both ends of the line, as the published models do.
 
     Args:
         rng: where the randomness comes from.
         x: positions of the columns [m].
+        preset: the ranges to draw from.
         interfaces: how many; at one end most of them bend the same way.
 
     Returns:
@@ -100,54 +99,62 @@ def bent_ends(rng: Generator, x: Curve, interfaces: int) -> Curve:
     """
     bend = np.zeros((interfaces, x.size))
     for distance in (x, SECTION_LENGTH - x):
-        own = rng.exponential(20.0) * rng.normal(size=(interfaces, 1))
-        bend += (rng.normal(0.0, 45.0) + own) * np.exp(-distance / 41.0)
+        own = rng.exponential(preset.own_bend) * rng.normal(size=(interfaces, 1))
+        bend += (rng.normal(0.0, preset.bend) + own) * np.exp(-distance / preset.bend_length)
     return bend
 
 
-def dome(rng: Generator, x: Curve) -> tuple[Curve, Curve]:
+def dome(rng: Generator, x: Curve, preset: YangMaPreset) -> tuple[Curve, Curve]:
     """Draw a salt dome: the depths of its top and of its base [m], the base below the section."""
-    left = 274.0 + rng.gamma(4.0, 14.0)
-    right = 2703.0 - rng.gamma(4.0, 14.0)
-    crest = 150.0 + 1250.0 * rng.beta(2.8, 2.4)
-    if rng.random() < 1 / 30:
+    left = preset.dome_feet[0] + rng.gamma(4.0, 14.0)
+    right = preset.dome_feet[1] - rng.gamma(4.0, 14.0)
+    lowest, highest = preset.dome_height
+    crest = lowest + (highest - lowest) * rng.beta(2.8, 2.4)
+    if rng.random() < preset.dome_single_share:
         height = one_hump(rng, x, left, right, crest, (outer_flank(rng), outer_flank(rng)))
     else:
-        height = two_humps(rng, x, left, right, crest)
+        height = two_humps(rng, x, preset, left, right, crest)
     return _where_inside(x, left, right, SECTION_DEPTH - height), np.full_like(x, np.inf)
 
 
-def lens(rng: Generator, x: Curve) -> tuple[Curve, Curve]:
+def lens(rng: Generator, x: Curve, preset: YangMaPreset) -> tuple[Curve, Curve]:
     """Draw a salt lens: the depths of its top and of its base [m], meeting in thin edges."""
-    left = 280.0 + rng.gamma(2.5, 24.0)
-    right = 2680.0 - rng.gamma(4.0, 19.0)
-    edge = rng.uniform(1000.0, 1350.0) + rng.normal(0.0, 15.0) * (x - left) / (right - left)
-    if rng.random() < 1 / 4:
-        crest = rng.uniform(0.0, 220.0)
+    left = preset.lens_feet[0] + rng.gamma(2.5, 24.0)
+    right = preset.lens_feet[1] - rng.gamma(4.0, 19.0)
+    edge = rng.uniform(*preset.lens_depth) + rng.normal(0.0, preset.lens_fall) * (x - left) / (right - left)
+    if rng.random() < preset.lens_single_share:
+        crest = rng.uniform(*preset.lens_single_height)
         upper = one_hump(rng, x, left, right, crest, (outer_flank(rng), outer_flank(rng)))
     else:
-        upper = two_humps(rng, x, left, right, rng.triangular(20.0, 200.0, 290.0))
+        lowest, highest = preset.lens_height
+        crest = rng.triangular(lowest, preset.lens_height_mode, highest)
+        upper = two_humps(rng, x, preset, left, right, crest)
     below = (inner_flank(rng, 1.3, 1.3), inner_flank(rng, 0.15, 0.9))
-    lower = one_hump(rng, x, left, right, rng.normal(225.0, 47.0), below)
+    keel = rng.normal(preset.lens_keel, preset.lens_keel_spread)
+    lower = one_hump(rng, x, left, right, keel, below)
     return _where_inside(x, left, right, edge - upper), edge + lower
 
 
-def two_humps(rng: Generator, x: Curve, left: float, right: float, crest: float) -> Curve:
+def two_humps(
+    rng: Generator, x: Curve, preset: YangMaPreset, left: float, right: float, crest: float
+) -> Curve:
     """Draw the upper surface of a body: a high crest, a saddle and a low crest.
 
     Args:
         rng: where the randomness comes from.
         x: positions of the columns [m].
+        preset: the ranges to draw from.
         left: position of the left foot [m].
         right: position of the right foot [m].
-        crest: height of the first crest [m]; the second reaches about half of it.
+        crest: height of the first crest [m]; the second is a share of it.
 
     Returns:
         Height above the feet [m], shape ``(nx,)``; 0 outside them.
     """
     gaps = rng.dirichlet((1.75, 2.6, 2.6, 1.75))
     position = left + (right - left) * np.r_[0.0, np.cumsum(gaps[:3]), 1.0]
-    second = crest * np.clip(rng.normal(0.54, 0.17), 0.1, 1.3)
+    share = rng.normal(preset.second_crest, preset.second_crest_spread)
+    second = crest * np.clip(share, 0.1, 1.3)
     # The wider the trough between the crests, the deeper it is.
     saddle = min(crest, second) * rng.beta(1.1, 2.4) ** (0.5 + 0.9 * (gaps[1] + gaps[2]))
     flanks = (outer_flank(rng), inner_flank(rng, 1.8, 1.5), inner_flank(rng, 0.95, 1.45), outer_flank(rng))

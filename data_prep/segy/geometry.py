@@ -30,14 +30,14 @@ SCALARS = (0, *(sign * 10**power for power in range(5) for sign in (1, -1)))
 
 
 def places(
-    layout: Layout, columns: Columns, bytes: HeaderBytes, findings: list[str]
+    layout: Layout, columns: Columns, header_bytes: HeaderBytes, findings: list[str]
 ) -> tuple[Places, Places]:
     """Sources and receivers on the map [m], shape ``(trace,)`` each.
 
     Raises:
         SegyError: no trace header has coordinates, or they are angles.
     """
-    _report_scalars(columns, "coordinate_scalar", bytes, findings)
+    _report_scalars(columns, "coordinate_scalar", header_bytes, findings)
     x, y, receiver_x, receiver_y = (
         scaled(columns[name], columns["coordinate_scalar"])
         for name in ("source_x", "source_y", "receiver_x", "receiver_y")
@@ -46,16 +46,16 @@ def places(
     receiver: Places = receiver_x + 1j * receiver_y
     missing = []
     if not source.any() and len(present(columns["shot"])) > 1:  # a single shot may well be at 0
-        missing.append(f"sources (bytes {bytes.source_x} and {bytes.source_y})")
+        missing.append(f"sources (bytes {header_bytes.source_x} and {header_bytes.source_y})")
     if not receiver.any():
-        missing.append(f"receivers (bytes {bytes.receiver_x} and {bytes.receiver_y})")
+        missing.append(f"receivers (bytes {header_bytes.receiver_x} and {header_bytes.receiver_y})")
     if missing:
         raise SegyError(
             f"{layout.path}: no coordinates: those of {' and '.join(missing)} are zero in all trace headers; "
             "name the bytes that hold them, or write the geometry into the headers"
         )
     largest = max(float(np.abs([both.real, both.imag]).max()) for both in (source, receiver))
-    _refuse_angles(layout, columns, largest, bytes, findings)
+    _refuse_angles(layout, columns, largest, header_bytes, findings)
     if layout.units == FEET:
         findings.append("lengths are in feet, says the binary header (byte 3255): converted to metres")
     elif layout.units not in (0, 1):
@@ -98,17 +98,17 @@ def on_line(
 
 
 def depths(
-    layout: Layout, columns: Columns, bytes: HeaderBytes, findings: list[str]
+    layout: Layout, columns: Columns, header_bytes: HeaderBytes, findings: list[str]
 ) -> tuple[Floats, Floats]:
     """Depths of sources and receivers below the datum [m], shape ``(trace,)`` each."""
-    _report_scalars(columns, "elevation_scalar", bytes, findings)
+    _report_scalars(columns, "elevation_scalar", header_bytes, findings)
     found = {}
     for who in ("source", "receiver"):
         # As floats: the difference of two numbers of 32 bits may need 33.
         down = columns[f"{who}_depth"].astype(np.float64) - columns[f"{who}_elevation"]
         found[who] = scaled(down, columns["elevation_scalar"]) * _metres(layout)
         if (found[who] < 0).any():
-            byte = getattr(bytes, f"{who}_elevation")
+            byte = getattr(header_bytes, f"{who}_elevation")
             findings.append(
                 f"{who}s are up to {-found[who].min():g} m above the datum; if the file writes depths as "
                 f"positive elevations, set {who}_depth to {byte} and {who}_elevation to 0"
@@ -117,26 +117,26 @@ def depths(
 
 
 def group(
-    record: NDArray[np.int32], source: Places, bytes: HeaderBytes, findings: list[str]
+    record: NDArray[np.int32], source: Places, header_bytes: HeaderBytes, findings: list[str]
 ) -> tuple[NDArray[np.int64], bool]:
     """Which shot each trace is of, shape ``(trace,)``, and whether these numbers are the file's own."""
     sources, place = np.unique(source, return_inverse=True)
     if (record != record[0]).any() or (len(sources) == 1 and record[0]):
         return record.astype(np.int64), True
-    if bytes.shot and len(sources) > 1:
+    if header_bytes.shot and len(sources) > 1:
         findings.append(
-            f"byte {bytes.shot}, which should tell the shots apart, is {record[0]} in all trace headers: the "
-            f"traces are grouped by the source's coordinates, and the {len(sources)} shots are "
+            f"byte {header_bytes.shot}, which should tell the shots apart, is {record[0]} in all trace "
+            f"headers: the traces are grouped by the source's coordinates, and the {len(sources)} shots are "
             "numbered along the line"
         )
     return place.astype(np.int64), False
 
 
 def _refuse_angles(
-    layout: Layout, columns: Columns, largest: float, bytes: HeaderBytes, findings: list[str]
+    layout: Layout, columns: Columns, largest: float, header_bytes: HeaderBytes, findings: list[str]
 ) -> None:
     for code in present(columns["coordinate_units"]):
-        where = f"code {code} in byte {bytes.coordinate_units}"
+        where = f"code {code} in byte {header_bytes.coordinate_units}"
         if code == 1:
             continue
         if code not in ANGLES:
@@ -154,10 +154,10 @@ def _refuse_angles(
         )
 
 
-def _report_scalars(columns: Columns, name: str, bytes: HeaderBytes, findings: list[str]) -> None:
+def _report_scalars(columns: Columns, name: str, header_bytes: HeaderBytes, findings: list[str]) -> None:
     odd = [scalar for scalar in present(columns[name]) if scalar not in SCALARS]
     if odd:
-        what = f"the {name.replace('_', ' ')} (byte {getattr(bytes, name)})"
+        what = f"the {name.replace('_', ' ')} (byte {getattr(header_bytes, name)})"
         findings.append(f"{what} is {odd[0]}, which is none of the standard: applied as it is")
 
 

@@ -55,12 +55,12 @@ class Layout:
         return f"{self.kind}, {order} endian, {FORMATS[self.format].name}"
 
 
-def detect(path: Path, bytes: HeaderBytes = STANDARD) -> Layout:
+def detect(path: Path, header_bytes: HeaderBytes = STANDARD) -> Layout:
     """Tell SEG-Y from SU and from other files, and find number format, byte order and number of traces.
 
     Args:
         path: the file; SU is recognised by its suffix .su, and where the content is not SEG-Y's.
-        bytes: where trace headers keep what.
+        header_bytes: where trace headers keep what.
 
     Raises:
         SegyError: no such file, neither SEG-Y nor SU, or not a whole number of traces.
@@ -71,15 +71,17 @@ def detect(path: Path, bytes: HeaderBytes = STANDARD) -> Layout:
             raise SegyError(f"{path}: the file is empty; copy or export it again")
         readers = (_su, _segy) if path.suffix.lower() == ".su" else (_segy, _su)
         for reader in readers:
-            layout = reader(path, file, size, bytes)
+            layout = reader(path, file, size, header_bytes)
             if layout is not None:
                 return layout
-        counts = [_number(read_at(file, 0, TRACE_HEADER), bytes.samples, order, "u2") for order in "<>"]
+        counts = [
+            _number(read_at(file, 0, TRACE_HEADER), header_bytes.samples, order, "u2") for order in "<>"
+        ]
     raise SegyError(
         f"{path}: neither SEG-Y nor SU. SEG-Y has one of the format codes {', '.join(map(str, FORMATS))} in "
-        f"bytes 3225-3226. SU is whole traces of as many samples as byte {bytes.samples} says, and {size} "
-        f"bytes are not, with {counts[0]} samples (little endian) or {counts[1]} (big endian). Copy the file "
-        "again if it may be cut short, or export it as SEG-Y"
+        f"bytes 3225-3226. SU is whole traces of as many samples as byte {header_bytes.samples} says, and "
+        f"{size} bytes are not, with {counts[0]} samples (little endian) or {counts[1]} (big endian). Copy "
+        "the file again if it may be cut short, or export it as SEG-Y"
     )
 
 
@@ -116,7 +118,7 @@ def read_at(file: BinaryIO, place: int, size: int) -> bytes:
 # -- the two file formats
 
 
-def _segy(path: Path, file: BinaryIO, size: int, bytes: HeaderBytes) -> Layout | None:
+def _segy(path: Path, file: BinaryIO, size: int, header_bytes: HeaderBytes) -> Layout | None:
     """The layout of a SEG-Y file, or None if it has no format code."""
     head = read_at(file, 0, FILE_HEADERS)
     orders: tuple[Order, ...] = (">", "<")
@@ -133,13 +135,19 @@ def _segy(path: Path, file: BinaryIO, size: int, bytes: HeaderBytes) -> Layout |
         )
     first = FILE_HEADERS + TEXT * _extended_headers(path, file, _number(head, 3505, order))
     said = _number(head, 3221, order, "u2")
-    header = _number(read_at(file, first, TRACE_HEADER), bytes.samples, order, "u2")
-    nt = _fitting(path, size - first, first, said, header, FORMATS[code].size, bytes)
+    header = _number(read_at(file, first, TRACE_HEADER), header_bytes.samples, order, "u2")
+    nt = _fitting(path, size - first, first, said, header, FORMATS[code].size, header_bytes)
     findings = []
     if nt != said:
         findings.append(
             f"the binary header says {said} samples per trace (byte 3221), the trace headers {header} (byte "
-            f"{bytes.samples}), and only {nt} fit the file's size"
+            f"{header_bytes.samples}), and only {nt} fit the file's size"
+        )
+    extended = int(np.frombuffer(head[3268:3272], order + "u4")[0])
+    if max(head[3500:3502]) >= 2 and extended not in (0, nt):
+        findings.append(
+            f"the binary header says revision 2, with {extended} samples per trace (byte 3269), and only "
+            f"{nt} fit the file's size"
         )
     return Layout(
         path,
@@ -155,20 +163,20 @@ def _segy(path: Path, file: BinaryIO, size: int, bytes: HeaderBytes) -> Layout |
     )
 
 
-def _su(path: Path, file: BinaryIO, size: int, bytes: HeaderBytes) -> Layout | None:
+def _su(path: Path, file: BinaryIO, size: int, header_bytes: HeaderBytes) -> Layout | None:
     """The layout of an SU file, or None if traces like the first do not fill it in either byte order."""
     orders: tuple[Order, ...] = ("<", ">")
     for order in orders:
-        nt = _number(read_at(file, 0, TRACE_HEADER), bytes.samples, order, "u2")
+        nt = _number(read_at(file, 0, TRACE_HEADER), header_bytes.samples, order, "u2")
         trace_size = TRACE_HEADER + nt * FORMATS[IEEE].size
-        last = _number(read_at(file, size - trace_size, TRACE_HEADER), bytes.samples, order, "u2")
+        last = _number(read_at(file, size - trace_size, TRACE_HEADER), header_bytes.samples, order, "u2")
         if nt > 0 and size % trace_size == 0 and last == nt:
             return Layout(path, "SU", order, IEEE, nt, 0, size // trace_size)
     return None
 
 
 def _fitting(
-    path: Path, room: int, first: int, said: int, header: int, sample_size: int, bytes: HeaderBytes
+    path: Path, room: int, first: int, said: int, header: int, sample_size: int, header_bytes: HeaderBytes
 ) -> int:
     """The number of samples, of the binary header or else of the first trace's, that fits the file's size."""
     if room <= 0:
@@ -179,7 +187,7 @@ def _fitting(
     if not said and not header:
         raise SegyError(
             f"{path}: no number of samples per trace, neither in the binary header (bytes 3221-3222) nor in "
-            f"the first trace header (byte {bytes.samples}); write it into the binary header"
+            f"the first trace header (byte {header_bytes.samples}); write it into the binary header"
         )
     for nt in (said, header):
         if nt and room % (TRACE_HEADER + nt * sample_size) == 0:
@@ -187,7 +195,7 @@ def _fitting(
     nt = said or header
     trace_size = TRACE_HEADER + nt * sample_size
     whole, rest = divmod(room, trace_size)
-    byte = 3221 if said else bytes.samples
+    byte = 3221 if said else header_bytes.samples
     also = f" (its first trace header says {header})" if said and header not in (0, said) else ""
     raise SegyError(
         f"{path}: not a whole number of traces: after {first} bytes of headers, {nt} samples per trace (byte "

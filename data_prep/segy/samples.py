@@ -1,7 +1,6 @@
 """The number formats of SEG-Y samples, made float32."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,26 +44,6 @@ ENOUGH = 1000
 NO_CHANCE = 0.02
 """Share of leading zeros that IBM numbers do not have, but for a few that were written carelessly."""
 
-_DIGITS = {IBM: 0x00FFFFFF, IEEE: 0x7FFFFFFF}
-"""Of the formats that have several zeros, the bits that are zero in all of them."""
-
-
-def silent(raw: NDArray[np.uint8], code: int, order: str) -> NDArray[np.bool_]:
-    """Which traces are zero throughout, be it with a minus sign.
-
-    Args:
-        raw: bytes, shape ``(trace, byte)``.
-        code: a key of ``FORMATS``.
-        order: ``>`` for big endian, ``<`` for little endian.
-
-    Returns:
-        Shape ``(trace,)``.
-    """
-    bits: NDArray[Any] = raw
-    if code in _DIGITS:
-        bits = raw.view("u4") & np.array(_DIGITS[code], order + "u4").view("u4")
-    return np.logical_not(bits.any(axis=1))
-
 
 def looks_like(raw: NDArray[np.uint8], code: int, order: str) -> int:
     """The format that floating-point samples look like, which may not be the one that their file states.
@@ -80,7 +59,7 @@ def looks_like(raw: NDArray[np.uint8], code: int, order: str) -> int:
     Returns:
         A key of ``FORMATS``; ``code`` where there is no doubt.
     """
-    if code not in _DIGITS:
+    if code not in (IBM, IEEE):
         return code
     numbers = np.unique(np.ascontiguousarray(raw).view(order + "u4"))
     numbers = numbers[numbers & 0x7FFFFFFF != 0]

@@ -6,12 +6,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from data_prep.segy import geometry, timing
+from data_prep.segy import geometry, loudness, timing
 from data_prep.segy.headers import STANDARD, Columns, HeaderBytes, SegyError
 from data_prep.segy.layout import Layout, detect
 from data_prep.segy.line import Line, Places
 from data_prep.segy.samples import FORMATS, decode, looks_like
-from data_prep.segy.traces import read_columns, read_traces
+from data_prep.segy.traces import LISTED, listed, read_columns, read_traces
 
 SAME_PLACE = 0.01
 """Closer than this [m], two receivers of a shot are one receiver twice."""
@@ -21,9 +21,6 @@ REGULAR = 0.02
 
 LOOKED_AT = 16
 """Traces that the number format is told from."""
-
-LISTED = 8
-"""Numbers of traces to name where there may be many."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,45 +111,47 @@ class SegyShots:
         return np.ascontiguousarray(samples.T)
 
 
-def open_shots(path: Path, bytes: HeaderBytes = STANDARD) -> SegyShots:
+def open_shots(path: Path, header_bytes: HeaderBytes = STANDARD) -> SegyShots:
     """Scan a file of shot gathers, a bounded piece of it at a time.
 
     Args:
         path: SEG-Y, or SU (Seismic Unix).
-        bytes: where trace headers keep what.
+        header_bytes: where trace headers keep what.
 
     Raises:
         SegyError: the file is no SEG-Y or SU, is damaged, or has headers that contradict each other or do not
             give the geometry; the message says where and how to mend it.
     """
-    layout = detect(path, bytes)
-    columns, silent = read_columns(layout, bytes)
+    layout = detect(path, header_bytes)
+    columns, loud = read_columns(layout, header_bytes)
     findings = list(layout.findings)
     _doubt_format(layout, findings)
 
-    timing.check_samples(layout, columns, bytes, findings)
-    dt = timing.interval(layout, columns, bytes, findings)
-    live, dead = _live(layout, columns, silent, findings)
+    timing.check_samples(layout, columns, header_bytes, findings)
+    dt = timing.interval(layout, columns, header_bytes, findings)
+    live, dead = _live(layout, columns, loud.peak == 0, findings)
     columns = {name: column[live] for name, column in columns.items()}
-    start = timing.start(layout, columns, bytes, findings)
+    start = timing.start(layout, columns, header_bytes, findings)
 
-    source, receiver = geometry.places(layout, columns, bytes, findings)
+    source, receiver = geometry.places(layout, columns, header_bytes, findings)
     line, source_x, receiver_x = geometry.on_line(layout, source, receiver, findings)
-    source_depth, receiver_depth = geometry.depths(layout, columns, bytes, findings)
-    numbers, named = geometry.group(columns["shot"], source, bytes, findings)
+    source_depth, receiver_depth = geometry.depths(layout, columns, header_bytes, findings)
+    numbers, named = geometry.group(columns["shot"], source, header_bytes, findings)
 
     shots = []
     order = np.lexsort((receiver_x, numbers))
     for members in np.split(order, np.flatnonzero(np.diff(numbers[order])) + 1):
         number = int(numbers[members[0]])
-        _refuse_two_sources(layout, number, source[members], source_depth[members], bytes)
-        _refuse_duplicates(layout, number, receiver_x[members], live[members], bytes)
+        _refuse_two_sources(layout, number, source[members], source_depth[members], header_bytes)
+        _refuse_duplicates(layout, number, receiver_x[members], live[members], header_bytes)
         x, depth = float(source_x[members[0]]), float(source_depth[members[0]])
         shots.append(Shot(number, x, depth, receiver_x[members], receiver_depth[members], live[members]))
     shots.sort(key=lambda shot: (shot.x, shot.number))
     if not named:
         shots = [replace(shot, number=number) for number, shot in enumerate(shots, start=1)]
-    return SegyShots(layout, dt, start, line, tuple(shots), dead, (*findings, *_irregular(shots)))
+    findings += _irregular(shots)
+    findings += loudness.odd({shot.number: shot.traces for shot in shots}, loud)
+    return SegyShots(layout, dt, start, line, tuple(shots), dead, tuple(findings))
 
 
 def report(shots: SegyShots) -> str:
@@ -216,15 +215,15 @@ def _live(
     if auxiliary.any():
         findings.append(
             f"{auxiliary.sum()} auxiliary traces (trace identification code 3 to 8) are left out: "
-            f"{_listed(np.flatnonzero(auxiliary))}"
+            f"{listed(np.flatnonzero(auxiliary))}"
         )
     if dead.size:
-        findings.append(f"{dead.size} dead traces (all zero, or marked so) are left out: {_listed(dead)}")
+        findings.append(f"{dead.size} dead traces (all zero, or marked so) are left out: {listed(dead)}")
     return live, dead
 
 
 def _refuse_two_sources(
-    layout: Layout, number: int, source: Places, depth: NDArray[np.float64], bytes: HeaderBytes
+    layout: Layout, number: int, source: Places, depth: NDArray[np.float64], header_bytes: HeaderBytes
 ) -> None:
     places = np.unique(source)
     if len(places) > 1:
@@ -235,13 +234,13 @@ def _refuse_two_sources(
         return
     raise SegyError(
         f"{layout.path}: shot {number} has more than one source, such as {what} m; correct the headers, "
-        f"or group the traces by another byte than {bytes.shot}: 17 may hold the source point, and 0 goes by "
-        "the source's coordinates"
+        f"or group the traces by another byte than {header_bytes.shot}: 17 may hold the source point, and 0 "
+        "goes by the source's coordinates"
     )
 
 
 def _refuse_duplicates(
-    layout: Layout, number: int, x: NDArray[np.float64], traces: NDArray[np.int64], bytes: HeaderBytes
+    layout: Layout, number: int, x: NDArray[np.float64], traces: NDArray[np.int64], header_bytes: HeaderBytes
 ) -> None:
     same = np.flatnonzero(np.diff(x) < SAME_PLACE)
     if same.size:
@@ -249,7 +248,7 @@ def _refuse_duplicates(
         raise SegyError(
             f"{layout.path}: shot {number} has {same.size} receivers twice: traces {one} and {two} are both "
             f"at {x[same[0]]:g} m; remove one of each (of several components keep one), or group the traces "
-            f"by another byte than {bytes.shot}"
+            f"by another byte than {header_bytes.shot}"
         )
 
 
@@ -279,8 +278,3 @@ def _span(values: NDArray[np.generic]) -> str:
 
 def _apart(steps: NDArray[np.float64]) -> str:
     return f", {np.median(steps):g} m apart" if steps.size else ""
-
-
-def _listed(traces: NDArray[np.int64]) -> str:
-    """Numbers of traces, counted from 1 as people do."""
-    return ", ".join(map(str, traces[:LISTED] + 1)) + (" ..." if len(traces) > LISTED else "")

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from data_prep.calibrate import refuse_unstorable
 from data_prep.jobs import Job
-from data_prep.segy import regularise
-from data_prep.segy.calibration import Calibration, calibrate
-from data_prep.segy.placing import GeometryError, Placement, depths, place, reach, slide, to_nearest
+from data_prep.segy import changes
+from data_prep.segy.direct_arrival import measure_direct_arrival
+from data_prep.segy.placing import GeometryError, Placement, place, slide
 from data_prep.segy.regularise import Spreading, bring, missing_times
 from data_prep.segy.shots import SegyShots
 from fwi.config import Split, StudyConfig
@@ -99,7 +99,7 @@ def prepare(
     records, measured = None, None
     if gain is None or shift is None:
         records = bring(file, first, survey, spreading=spreading)
-        measured = calibrate(records, survey, study.physics)
+        measured = measure_direct_arrival(records, survey, study.physics)
     if shift is None and measured is not None:
         on_time = abs(measured.shift) <= ON_TIME / survey.config.wavelet.frequency
         shift = 0.0 if on_time else round(measured.shift, 4)
@@ -109,16 +109,16 @@ def prepare(
     chosen_gain = 1.0 if gain is None else gain
     if records is not None:
         _refuse_unstorable(file, 0, records, chosen_gain, study.storage.dtype)
-    changes = [
-        *_placed(survey, places),
-        *_filtered(file, survey, spreading),
-        *_in_time(file, survey, chosen_shift, measured),
-        *_scaled(chosen_gain, measured),
+    said = [
+        *changes.placed(survey, places),
+        *changes.filtered(file, survey, spreading),
+        *changes.in_time(file, survey, chosen_shift, measured),
+        *changes.scaled(chosen_gain, measured),
     ]
     used = {shot.number for placement in places for shot in placement.shots}
     file = replace(file, shots=tuple(shot for shot in file.shots if shot.number in used))
     dtype = study.storage.dtype
-    return SegyLine(file, survey, tuple(places), spreading, chosen_gain, chosen_shift, dtype, tuple(changes))
+    return SegyLine(file, survey, tuple(places), spreading, chosen_gain, chosen_shift, dtype, tuple(said))
 
 
 def jobs(study: StudyConfig, line: SegyLine, split: Split) -> list[Job]:
@@ -156,86 +156,3 @@ def _refuse_unstorable(
 ) -> None:
     where = f"{file.path}: on the survey the records of sample {number}"
     refuse_unstorable(where, float(np.abs(records).max()), gain, dtype)
-
-
-# -- what was changed, in words
-
-
-def _placed(survey: Survey, places: Sequence[Placement]) -> list[str]:
-    first, cell = places[0], survey.grid.spacing
-    way = "against the file's line" if first.direction < 0 else "along the file's line"
-    lines = [f"line: the survey's x = 0 lies at {first.start:.6g} m and runs {way}"]
-    if len(places) > 1:
-        lines[0] += f"; {len(places)} samples, the last with its x = 0 at {places[-1].start:.6g} m"
-    off = np.abs(np.concatenate([each.misplaced(survey) for each in places]))
-    numbers = [shot.number for shot in first.shots]
-    lines.append(
-        f"shots: the nearest recorded ones, {numbers[0]} .. {numbers[-1]}, at most {off.max():.3g} m off; "
-        "receivers keep their offsets"
-    )
-    distance = np.concatenate([to_nearest(each, survey).ravel() for each in places])
-    moved, usual = distance >= regularise.ON_RECEIVER * cell, reach(survey)[0]
-    lines.append(
-        f"receivers: {100 * moved.mean():.0f} % interpolated, up to {distance.max():.3g} m from the nearest"
-        if moved.any()
-        else "receivers: where they were recorded, none interpolated"
-    )
-    if (distance > usual).any():
-        lines[-1] += f"; {100 * (distance > usual).mean():.1f} % in gaps of over {2 * usual:.3g} m"
-    return lines
-
-
-def _filtered(file: SegyShots, survey: Survey, spreading: Spreading) -> list[str]:
-    peak = survey.config.wavelet.frequency
-    low, high = (multiple * peak for multiple in regularise.PASSED)
-    lines = []
-    for who, depth, wanted in zip(
-        ("sources", "receivers"), depths(file), (survey.shot_depth, survey.receiver_depth), strict=True
-    ):
-        if abs(depth - wanted) > 1e-3:
-            lines.append(f"depth: {who} of {depth:g} m stand for {wanted:g} m")
-    lines.append(
-        f"band: {low:g} .. {high:g} Hz passed, that of a {peak:g} Hz {survey.config.wavelet.kind} wavelet, "
-        "without change of phase; the source's signature is kept"
-    )
-    lines.append(
-        "spreading: a point source's made a line source's (multiplied by the root of time, half integrated)"
-        if spreading == "point"
-        else "spreading: taken as that of 2-D simulation; records of the field need --spreading point"
-    )
-    return lines
-
-
-def _in_time(file: SegyShots, survey: Survey, shift: float, measured: Calibration | None) -> list[str]:
-    lines = [
-        f"time: resampled from {file.nt} samples every {file.dt:g} s, the first at {file.start:g} s, to "
-        f"{len(survey.time)} every {survey.recorded_dt:g} s"
-    ]
-    missing = missing_times(file, survey, shift)
-    if missing:
-        lines.append(f"padding: {missing}")
-    if measured is not None:
-        found = f"the direct arrival, at {measured.speed:.0f} m/s, is {abs(measured.shift):.3g} s "
-        found += f"{'later' if measured.shift < 0 else 'earlier'} than the simulated one"
-        lines.append(f"shift: {shift:g} s added; {found}" if shift else f"shift: none; {found}")
-    elif shift:
-        lines.append(f"shift: {shift:g} s added, as stated")
-    return lines
-
-
-def _scaled(gain: float, measured: Calibration | None) -> list[str]:
-    if measured is None:
-        return [f"gain: multiplied by {gain:g}, as stated"]
-    near, far = measured.offsets
-    low, high = measured.spread
-    lines = [
-        f"gain: multiplied by {gain:.4g}; the direct arrival of {measured.traces} traces at offsets of "
-        f"{near:.4g} .. {far:.4g} m tells {measured.gain:.4g}, two thirds of them {low:.3g} .. {high:.3g}, "
-        f"their correlation with the simulated one {measured.correlation:.2f}"
-    ]
-    if measured.correlation * gain < 0:
-        lines.append(
-            "polarity: kept, but the direct arrival is reversed against the simulated one; "
-            f"--gain {-gain:.6g} reverses the records"
-        )
-    return lines

@@ -6,24 +6,24 @@ from data_prep.segy.headers import Columns, HeaderBytes, SegyError, present, sca
 from data_prep.segy.layout import Layout
 
 
-def check_samples(layout: Layout, columns: Columns, bytes: HeaderBytes, findings: list[str]) -> None:
+def check_samples(layout: Layout, columns: Columns, header_bytes: HeaderBytes, findings: list[str]) -> None:
     """Refuse traces of different length; a wrong number that all trace headers share is only reported."""
     counts = present(columns["samples"])
     if len(counts) > 1:
         odd = int(np.flatnonzero(~np.isin(columns["samples"], (0, layout.nt)))[0])
         raise SegyError(
             f"{layout.path}: traces of different length: {_range(counts)} samples by their headers (byte "
-            f"{bytes.samples}), first trace {odd + 1} with {columns['samples'][odd]}, where the file's size "
-            f"makes all {layout.nt}; pad the traces to one length, or correct the headers"
+            f"{header_bytes.samples}), first trace {odd + 1} with {columns['samples'][odd]}, where the "
+            f"file's size makes all {layout.nt}; pad the traces to one length, or correct the headers"
         )
     if counts and counts != [layout.nt]:
         findings.append(
-            f"the trace headers say {counts[0]} samples per trace (byte {bytes.samples}), the binary header "
-            f"says {layout.nt}, which fit the file's size"
+            f"the trace headers say {counts[0]} samples per trace (byte {header_bytes.samples}), the binary "
+            f"header says {layout.nt}, which fit the file's size"
         )
 
 
-def interval(layout: Layout, columns: Columns, bytes: HeaderBytes, findings: list[str]) -> float:
+def interval(layout: Layout, columns: Columns, header_bytes: HeaderBytes, findings: list[str]) -> float:
     """The sample interval [s].
 
     Raises:
@@ -34,30 +34,30 @@ def interval(layout: Layout, columns: Columns, bytes: HeaderBytes, findings: lis
         odd = int(np.flatnonzero(~np.isin(columns["interval"], (0, layout.interval or said[0])))[0])
         raise SegyError(
             f"{layout.path}: the trace headers say sample intervals of {_range(said)} microseconds (byte "
-            f"{bytes.interval}), {columns['interval'][odd]} in trace {odd + 1}; resample the traces to one "
-            "interval, or correct the headers"
+            f"{header_bytes.interval}), {columns['interval'][odd]} in trace {odd + 1}; resample the traces "
+            "to one interval, or correct the headers"
         )
     if not said and not layout.interval:
         binary = "in the binary header (bytes 3217-3218) and " if layout.kind == "SEG-Y" else ""
         raise SegyError(
             f"{layout.path}: the sample interval is zero {binary}in all trace headers (byte "
-            f"{bytes.interval}); write it there, in microseconds"
+            f"{header_bytes.interval}); write it there, in microseconds"
         )
     if said and layout.interval and said[0] != layout.interval:
         raise SegyError(
             f"{layout.path}: the sample interval is {layout.interval} microseconds in the binary header "
-            f"(bytes 3217-3218), and {said[0]} in the trace headers (byte {bytes.interval}); correct "
+            f"(bytes 3217-3218), and {said[0]} in the trace headers (byte {header_bytes.interval}); correct "
             "the wrong one"
         )
     if not layout.interval and layout.kind == "SEG-Y":
         findings.append(
             f"the sample interval, {said[0]} microseconds, is in the trace headers alone (byte "
-            f"{bytes.interval})"
+            f"{header_bytes.interval})"
         )
     return (layout.interval or said[0]) / 1e6
 
 
-def start(layout: Layout, columns: Columns, bytes: HeaderBytes, findings: list[str]) -> float:
+def start(layout: Layout, columns: Columns, header_bytes: HeaderBytes, findings: list[str]) -> float:
     """The time of the first sample after the shot [s].
 
     Raises:
@@ -67,10 +67,10 @@ def start(layout: Layout, columns: Columns, bytes: HeaderBytes, findings: list[s
     if len(starts) > 1:
         raise SegyError(
             f"{layout.path}: traces begin at different times, {starts[0]:g} to {starts[-1]:g} s after the "
-            f"shot (byte {bytes.delay}); shift them to one, or correct the headers"
+            f"shot (byte {header_bytes.delay}); shift them to one, or correct the headers"
         )
     if starts[0]:
-        findings.append(f"the traces begin {starts[0]:g} s after the shot (byte {bytes.delay})")
+        findings.append(f"the traces begin {starts[0]:g} s after the shot (byte {header_bytes.delay})")
     return float(starts[0])
 
 

@@ -25,9 +25,6 @@ BYTES = HeaderBytes(receiver_x=181, receiver_y=185)
 OFF_EVEN = 0.25
 """Distance of a trace from its evenly spaced place, in traces, that is put down to rounded coordinates."""
 
-LOOKED_AT, MOSTLY = 16, 0.95
-"""Traces by which a section is told from records, and the share of positive samples; a few may be spoiled."""
-
 SAME_SPACING = 0.01
 """Share by which two cell sizes may differ and still count as one."""
 
@@ -54,12 +51,20 @@ class SegyVelocity:
         kilometres: the speeds are in km/s.
         spacing: size of square cells [m], where the headers do not tell it or are wrong.
         grid: the grid wanted.
+
+    Raises:
+        ModelError: a file is named twice.
     """
 
     paths: tuple[Path, ...]
     kilometres: bool
     spacing: float | None
     grid: GridConfig
+
+    def __post_init__(self) -> None:
+        for number, path in enumerate(self.paths):
+            if path.resolve() in [other.resolve() for other in self.paths[:number]]:
+                raise ModelError(f"{path}: named twice; its section is taken once")
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -101,18 +106,6 @@ class SegyVelocity:
         """What the names of its shards have in common: the names of its first and last file."""
         names = dict.fromkeys(path.stem for path in (self.paths[0], self.paths[-1]))
         return re.sub(r"[^\w-]", "_", "-".join(names))
-
-
-def holds_speeds(path: Path) -> bool:
-    """Whether a file holds a velocity section: its samples are positive, where records swing about zero.
-
-    Raises:
-        SegyError: the file is no SEG-Y or SU, or damaged.
-    """
-    layout = detect(path)
-    looked_at = np.unique(np.linspace(0, layout.traces - 1, LOOKED_AT).astype(np.int64))
-    samples = decode(read_traces(layout, looked_at), layout.format, layout.order)
-    return bool((samples > 0).mean() > MOSTLY)
 
 
 def read_section(

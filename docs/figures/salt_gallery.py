@@ -6,12 +6,14 @@ Writes gallery_<preset>.png and, for seg_eage, seg_eage_slices.png, for which it
 folder ``shared/data`` beside the repository; without them that figure is left as it is.
 """
 
+import io
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 import tyro
 from numpy.typing import NDArray
+from PIL import Image
 
 from data_prep.salt import PRESETS, generate
 from fwi.config import GridConfig, SaltConfig
@@ -19,6 +21,8 @@ from fwi.config import GridConfig, SaltConfig
 FIGURES = Path(__file__).resolve().parent
 SLICES = FIGURES.parents[1] / "../shared/data/seg_salt_slices.npz"
 GRID = GridConfig(nz=201, nx=301, spacing=10.0)
+DPI = 200
+"""So that a cell is more than a pixel: a stringer is one or two cells thick."""
 EXTENT = (0.0, (GRID.nx - 1) * GRID.spacing / 1e3, (GRID.nz - 1) * GRID.spacing / 1e3, 0.0)
 
 
@@ -60,8 +64,16 @@ def _draw(models: list[NDArray[np.float32]], columns: int, titles: list[str], ou
     for axis in grid[-1]:
         axis.set_xlabel("Distance (km)")
     figure.colorbar(image, ax=grid, label="Velocity (km/s)", shrink=0.5, aspect=40)
-    figure.savefig(out, dpi=64)
+    buffer = io.BytesIO()
+    figure.savefig(buffer, dpi=DPI)
     plt.close(figure)
+    # The colours of the map and some greys for the text: a third of the bytes of millions of colours.
+    greys = np.repeat(np.linspace(0, 1, 16)[:, None], 3, axis=1)
+    colours = np.r_[cm.batlow(np.linspace(0, 1, 240))[:, :3], greys]
+    palette = Image.new("P", (1, 1))
+    palette.putpalette((255 * colours).round().astype(np.uint8).tobytes())
+    picture = Image.open(buffer).convert("RGB").quantize(palette=palette, dither=Image.Dither.NONE)
+    picture.save(out, optimize=True)
 
 
 if __name__ == "__main__":

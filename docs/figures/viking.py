@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from data_prep.segy.calibration import calibrate
+from data_prep.segy.direct_arrival import measure_direct_arrival
 from data_prep.segy.regularise import PASSED, bring
 from data_prep.segy.shots import open_shots
 from data_prep.segy.source import prepare
@@ -35,7 +35,9 @@ def main() -> None:
         study = config.load([Path(folder) / "suggested.yaml"])
     as_kept = prepare(file, study, spreading="point")
     survey = as_kept.survey
-    measured = calibrate(bring(file, as_kept.placements[0], survey, spreading="point"), survey, study.physics)
+    measured = measure_direct_arrival(
+        bring(file, as_kept.placements[0], survey, spreading="point"), survey, study.physics
+    )
     # As the import itself advises where the direct arrival is reversed against the simulated one.
     sign = np.sign(measured.correlation)
     line = prepare(file, study, spreading="point", gain=sign * as_kept.gain, shift=as_kept.shift)

@@ -22,31 +22,41 @@ from fwi.tracking import provenance
 
 def benchmark(
     study: Study,
-    what: tyro.conf.Positional[Literal["simulate", "load", "train", "physics"]],
+    what: tyro.conf.Positional[Literal["simulate", "load", "train", "physics", "attention"]],
     samples: int | None = None,
     repeats: int = 3,
     workers: int = os.cpu_count() or 1,
+    variants: tuple[Path, ...] = (),
+    only: tuple[str, ...] = (),
     out: Path | None = None,
 ) -> None:
     """Measure a part of the work at a study's size, on data made for it in a temporary folder.
 
     Args:
         study: the study.
-        what: simulate: fwi simulate against the bare wave equation. load: the loader against what a training
-            step eats. train: the step against plain PyTorch. Simulate and train also tell their memory.
+        what: simulate: fwi simulate against the bare wave equation, and a GPU against what its memory can
+            move. load: the loader against what a training step eats. train: the step against plain PyTorch.
+            Simulate and train also tell their memory.
             physics: error and cost of other orders, absorbing layers and time steps than the study's.
+            attention: size, time and memory of each mechanism in each place of the network, against none.
         samples: size of the data set; by default a minute's work (simulate), 64 (load), 256 (train) or 4
-            (physics).
+            (physics). For attention that of a step; 4, or the study's batch on a GPU.
         repeats: turns of each side.
-        workers: processes that simulate; physics is measured on one thread.
+        workers: processes that simulate; physics and attention are measured on one thread.
+        variants: attention: YAML files that are merged over the study, each by itself, whose networks are
+            measured too, such as configs/ablation/*.yaml configs/peers/*.yaml.
+        only: attention: measure these cases alone, by mechanism, slot, or a variant's name or folder, such as
+            --only se skip peers.
         out: write the figures, turn by turn, to this JSON file too.
     """
     if repeats < 1 or workers < 1 or (samples is not None and samples < 4):
         raise ValueError("benchmark needs 4 samples or more, and at least one of repeats and workers")
+    if what != "attention" and (variants or only):
+        raise ValueError("--variants and --only choose cases of 'benchmark attention' alone")
     load = os.getloadavg()[0]
     measure = import_module(f"experiments.benchmark.{what}").measure
     with tempfile.TemporaryDirectory(prefix="fwi-benchmark-") as folder:
-        result = measure(Bench(study, samples, workers, Path(folder), repeats))
+        result = measure(Bench(study, samples, workers, Path(folder), repeats, variants, only))
     turns = f"--workers {workers}; medians of {repeats} turns"
     print(f"{what}: {result.samples} samples of {_size(study)}, {turns}")
     print(f"load average {load:.1f} before the start, {os.cpu_count()} CPUs: trust the ratios (x) alone\n")

@@ -18,6 +18,10 @@ class Bench(NamedTuple):
     folder: Path
     """Temporary: where data sets and runs are made."""
     repeats: int
+    variants: tuple[Path, ...] = ()
+    """Studies that are merged over this one, each by itself."""
+    only: tuple[str, ...] = ()
+    """Which cases to measure; none is all."""
 
 
 class Result(NamedTuple):

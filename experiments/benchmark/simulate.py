@@ -1,4 +1,4 @@
-"""``fwi benchmark simulate``: the whole command against the bare wave equation, and its memory."""
+"""``fwi benchmark simulate``: the whole command against the bare wave equation, its memory, and the GPU."""
 
 import math
 import time
@@ -6,7 +6,9 @@ from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from typing import NamedTuple
 
-from experiments.benchmark.commands import command, stored
+from data_prep import devices
+from experiments.benchmark import gpu
+from experiments.benchmark.commands import Usage, command, stored
 from experiments.benchmark.figures import Bench, Figure, Result, cell_updates, growth, result
 from fwi.config import StudyConfig
 from fwi.survey import COURANT_LIMIT, Survey
@@ -19,7 +21,10 @@ AMORTISED_SECONDS = 60.0
 
 
 def measure(bench: Bench) -> Result:
-    """Cell updates per second of ``fwi simulate`` and of deepwave alone; peak memory of the command."""
+    """On the CPU: cell updates per second of ``fwi simulate`` and of deepwave alone; the command's memory.
+
+    Where there is a GPU, also its cell updates against what its memory can move.
+    """
     study, workers, folder = bench.study, bench.workers, bench.folder
     cells = cell_updates(study) / 1e6
     samples = bench.samples or workers * math.ceil(AMORTISED_SECONDS * _bare(study).per_second)
@@ -29,9 +34,10 @@ def measure(bench: Bench) -> Result:
     for number in range(bench.repeats):
         bare.append(_bare(study))
         whole = stored(study, folder / f"{number}", train=samples, samples_per_shard=shard)
-        usages.append(command(whole, "simulate", "--workers", str(workers)))
+        usages.append(_simulated(whole, workers))
     quarter = stored(study, folder / "quarter", train=samples // 4, samples_per_shard=shard)
-    small = command(quarter, "simulate", "--workers", str(workers))
+    small = _simulated(quarter, workers)
+    on_gpu = gpu.figures([gpu.turn(study) for _ in range(bench.repeats)]) if devices.count() else []
 
     rates = [samples * cells / usage.seconds for usage in usages]
     ours = Figure("fwi simulate", "Mcell/s", rates, "the whole command: start of the pool and files included")
@@ -57,8 +63,13 @@ def measure(bench: Bench) -> Result:
             ),
             large,
             *growth(large, small.peak, samples // 4),
+            *on_gpu,
         ],
     )
+
+
+def _simulated(study: StudyConfig, workers: int) -> Usage:
+    return command(study, "simulate", "--workers", str(workers), "--device", "cpu")
 
 
 class Rate(NamedTuple):

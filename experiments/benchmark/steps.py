@@ -1,4 +1,4 @@
-"""Steps of the trainer as ``fwi train`` takes them, timed in turns with something else."""
+"""Steps of training: the trainer's, timed in turns with something else, and plain PyTorch's."""
 
 import itertools
 import time
@@ -54,6 +54,33 @@ def turns(
         fit = trainer(epochs, callbacks, enable_checkpointing=False).fit
         fit(task, DataLoader(batches, batch_size=None))  # type: ignore[arg-type]
     return theirs[1:], ours[1:]
+
+
+def bare_step(study: StudyConfig, task: Any, bf16: bool = False) -> Callable[[Any], Any]:
+    """A training step as a first script would write it: forward, loss, backward, the study's optimiser.
+
+    Args:
+        study: the study.
+        task: where its network is.
+        bf16: compute the forward pass in bf16 where autocast does.
+
+    Returns:
+        What takes a step on a batch, and gives its loss.
+    """
+    import torch
+
+    kind = torch.optim.Adam if study.train.optimizer == "adam" else torch.optim.AdamW
+    optimizer = kind(task.parameters())
+
+    def step(batch: Any) -> Any:
+        optimizer.zero_grad()
+        with torch.autocast(task.device.type, torch.bfloat16, enabled=bf16):
+            loss = task.loss(task(batch.gathers.to(task.device)), batch.velocity.to(task.device))
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    return step
 
 
 def first_batches(study: StudyConfig, training: Any) -> list[Any]:

@@ -7,7 +7,7 @@ from data_prep.jobs import salt_jobs
 from data_prep.simulate import make
 from experiments.benchmark.commands import command, stored
 from experiments.benchmark.figures import Bench, Figure, Result, growth, result
-from experiments.benchmark.steps import first_batches, turns
+from experiments.benchmark.steps import bare_step, first_batches, turns
 from fwi.config import StudyConfig
 
 
@@ -65,17 +65,12 @@ def _plain_training(study: StudyConfig, training: Any) -> Callable[[], int]:
     transform = GatherTransform.measured(study.data.amplitude, training)
     task = InversionTask(contiguous.model_dump(mode="json"), transform)
     task.to("cuda" if torch.cuda.is_available() else "cpu")
-    optimizer = (torch.optim.Adam if study.train.optimizer == "adam" else torch.optim.AdamW)(
-        task.parameters()
-    )
+    step = bare_step(study, task)
     batches = first_batches(study, training)
 
     def epoch() -> int:
         for batch in batches:
-            optimizer.zero_grad()
-            loss = task.loss(task(batch.gathers.to(task.device)), batch.velocity.to(task.device))
-            loss.backward()
-            optimizer.step()
+            loss = step(batch)
         loss.item()  # waits for the device
         return sum(len(batch.velocity) for batch in batches)
 

@@ -22,16 +22,17 @@ WHOLE = ("loss", "preset", "bottleneck", "resample")
 SectionT = TypeVar("SectionT", bound=Section)
 
 
-def load(paths: Iterable[Path | str]) -> StudyConfig:
+def load(paths: Iterable[Path | str], over: StudyConfig | None = None) -> StudyConfig:
     """Read and merge study files, left to right.
 
     Args:
         paths: YAML files; later ones override earlier ones key by key. None gives the defaults.
+        over: a study that they override; the defaults if not given.
 
     Raises:
         ConfigError: a file is missing, is no YAML mapping, or the merged study has mistakes (all are listed).
     """
-    merged: dict[str, Any] = {}
+    merged: dict[str, Any] = {} if over is None else over.model_dump(mode="json")
     files = [Path(path) for path in paths]
     for file in files:
         merged = merge(merged, _read_mapping(file))

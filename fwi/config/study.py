@@ -1,7 +1,8 @@
 """The sections of a study: everything that decides a result, from the grid to the physics check."""
 
+from itertools import combinations
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
@@ -91,6 +92,20 @@ class SurveyConfig(Section):
     top: Literal["absorbing", "free"] = "absorbing"
     """What the upper edge of the grid does: absorb, or reflect as a free surface."""
     wavelet: WaveletConfig = WaveletConfig()
+
+    @property
+    def last_offset(self) -> float:
+        """Streamer only: distance from the shot to its farthest receiver [m]."""
+        return self.near_offset + (self.receivers - 1) * self.receiver_interval
+
+    @model_validator(mode="after")
+    def _record_has_more_than_its_first_sample(self) -> "SurveyConfig":
+        if self.keep_every >= self.nt:
+            raise ValueError(
+                f"keep_every {self.keep_every} keeps one sample of nt {self.nt} time steps: take a "
+                "survey.keep_every below survey.nt"
+            )
+        return self
 
 
 class PhysicsConfig(Section):
@@ -288,6 +303,15 @@ class TrainConfig(Section):
     """Seed of the weights, of the order of the samples and of the augmentation."""
     early_stop: EarlyStopConfig = EarlyStopConfig()
 
+    @field_validator("loss")
+    @classmethod
+    def _loss_has_a_term(cls, loss: dict[LossName, float]) -> dict[LossName, float]:
+        if not loss:
+            raise ValueError(
+                f"has no terms: write one or more of {', '.join(get_args(LossName))}, as {{l1: 1}}"
+            )
+        return loss
+
 
 class TrackingConfig(Section):
     """Weights & Biases. A CSV file of the same figures is written in any case."""
@@ -326,6 +350,17 @@ class StudyConfig(Section):
     train: TrainConfig = TrainConfig()
     tracking: TrackingConfig = TrackingConfig()
     check: CheckConfig = CheckConfig()
+
+    @model_validator(mode="after")
+    def _no_sample_is_trained_on_twice(self) -> "StudyConfig":
+        folders = [self.storage.folder, *self.data.extra_folders]
+        for one, other in combinations(folders, 2):
+            if one.resolve() == other.resolve():
+                raise ValueError(
+                    f"data.extra_folders: {one} and {other} are one folder, whose samples would be trained "
+                    "on twice: leave one out"
+                )
+        return self
 
     @model_validator(mode="after")
     def _check_is_not_the_simulation_again(self) -> "StudyConfig":

@@ -24,6 +24,8 @@ class Dots(NamedTuple):
 def dots_and_bars(panels: Mapping[str, Mapping[str, Dots]], reference: str) -> "Figure":
     """Draw scores with their intervals, a panel per metric and a row per variant.
 
+    A panel is as wide as its dots: of three seeds that differ widely, the bar runs off it on either side.
+
     Args:
         panels: what is drawn, by metric and variant.
         reference: the variant whose mean is a vertical line; a bar that misses the line differs from it.
@@ -47,6 +49,9 @@ def dots_and_bars(panels: Mapping[str, Mapping[str, Dots]], reference: str) -> "
         if reference in panel:
             axes.axvline(panel[reference].mean, color=FAINT, linewidth=1, zorder=0)
         axes.set(title=label, yticks=range(len(names)), yticklabels=names, ylim=(len(names) - 0.5, -0.5))
+        dots_at = [value for dots in panel.values() for value in (dots.mean, *dots.by_seed)]
+        margin = 0.25 * (max(dots_at) - min(dots_at)) or 1.0
+        axes.set_xlim(min(dots_at) - margin, max(dots_at) + margin)
         axes.title.set_size("medium")
         axes.grid(axis="x", alpha=0.3)
     note = f"Large: mean; small: seeds; bar: 95 % interval of the difference to {reference}, the grey line"

@@ -13,7 +13,7 @@ from deadly import Deadly
 from processes import Running, alive, wait_until
 from studies import SimulateHere, config_file, content, shards_in, with_storage
 
-from data_prep import simulate
+from data_prep import devices, simulate
 from data_prep.simulate import Job
 from experiments import cli
 from fwi.config import StudyConfig
@@ -56,6 +56,12 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
 @pytest.fixture
 def study(tiny_study: StudyConfig, tmp_path: Path) -> StudyConfig:
     return with_storage(tiny_study, folder=tmp_path / "set", train=24, samples_per_shard=4)
+
+
+@pytest.fixture(autouse=True)
+def no_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make sets without a cluster on the CPU, as one of a cluster is."""
+    monkeypatch.setattr(devices, "count", lambda: 0)
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from shard_edits import flip_byte, rewrite
 from data_prep import pool
 from data_prep.jobs import Job, salt_jobs
 from data_prep.repair import jobs_of, repair
+from data_prep.verify import inspect
 from fwi.config import SPLITS, StudyConfig
 from fwi.shards import DataSet, Entry, Samples, ShardError
 
@@ -72,6 +73,27 @@ def test_a_shard_that_the_manifest_has_wrong_is_noted_anew_with_what_differs(
     assert "deepwave: 0.0.1 against 0.1.0" in said
     assert (folder / "train-00000.h5").read_bytes() == (tiny_data / "train-00000.h5").read_bytes()
     DataSet.read(folder).verify()
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda s: s._replace(velocity=np.where(s.salt == 1, s.velocity, s.velocity + 1.0).astype(np.float32)),
+        lambda s: s._replace(gathers=s.gathers[[1, 0, 3, 2]]),
+    ],
+    ids=["models", "records"],
+)
+def test_a_shard_whose_checksum_is_right_but_not_its_content_is_made_again(
+    tiny_copy: StudyConfig, tiny_data: Path, spoil: Callable[[Samples], Samples]
+) -> None:
+    folder = tiny_copy.storage.folder
+    rewrite(folder, "test-00000.h5", spoil)
+    found = inspect(DataSet.read(folder), resimulate=16)
+
+    repair(found.data, [problem.file for problem in found.problems if problem.remake], workers=1)
+
+    assert (folder / "test-00000.h5").read_bytes() == (tiny_data / "test-00000.h5").read_bytes()
+    assert inspect(DataSet.read(folder), resimulate=16).problems == []
 
 
 def test_imported_shards_are_left_alone(tiny_copy: StudyConfig) -> None:

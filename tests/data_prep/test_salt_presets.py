@@ -103,19 +103,30 @@ def test_salt_speed_varies_from_model_to_model_over_its_range(name):
     assert speeds.max() > 4490.0
 
 
-def changed(field, value):
-    """Another value of a preset's parameter: a share of none, or the upper end of a range."""
-    if field == "salt_speed":
-        return (4450.0, 4500.0)
-    if field == "sediment_speeds":
-        return (1480.0, 4300.0)
-    if isinstance(value, tuple):
-        return (value[1], value[1])
-    return 0.0
+OTHERWISE = {
+    "salt_speed": (4450.0, 4500.0),
+    "sediment_speeds": (1480.0, 4300.0),
+    "dome_feet": (400.0, 2600.0),
+    "lens_feet": (400.0, 2600.0),
+    "lens_height": (20.0, 400.0),
+    "dome_single_share": 0.5,
+    "marker_share": 0.5,
+    "salt_cover": 0.05,
+}
+"""Parameters whose upper end alone is not allowed, or whose half is seldom seen."""
+
+
+def changed(kind, field):
+    """Another value of a preset's parameter: half of one, or the upper end of a range."""
+    value = getattr(kind(), field)
+    if kind is YangMaPreset and field == "salt_speed":
+        return 4400.0
+    half_or_upper = (value[1], value[1]) if isinstance(value, tuple) else 0.5 * value
+    return OTHERWISE.get(field, half_or_upper)
 
 
 def of_presets():
-    for kind in STRATIFIED:
+    for kind in (YangMaPreset, *STRATIFIED):
         for field in kind.model_fields:
             if field != "name":
                 yield pytest.param(kind, field, id=f"{kind.__name__}-{field}")
@@ -124,17 +135,24 @@ def of_presets():
 @pytest.mark.parametrize(("kind", "field"), of_presets())
 def test_every_parameter_changes_models(kind, field):
     grid = GridConfig(nz=41, nx=61, spacing=50.0, velocity=(1480.0, 4500.0))
-    preset = kind(**{field: changed(field, getattr(kind(), field))})
+    preset = kind(**{field: changed(kind, field)})
 
     differ = any(
         not same(
             generate(grid, SaltConfig(preset=kind()), TRAIN, index),
             generate(grid, SaltConfig(preset=preset), TRAIN, index),
         )
-        for index in range(40)
+        for index in range(100)
     )
 
     assert differ
+
+
+@pytest.mark.parametrize("kind", [YangMaPreset, *STRATIFIED])
+def test_every_parameter_says_what_it_is(kind):
+    undocumented = [name for name, field in kind.model_fields.items() if not field.description]
+
+    assert undocumented == []
 
 
 @pytest.mark.parametrize(
@@ -311,6 +329,23 @@ def test_a_velocity_range_too_narrow_for_the_preset_is_refused_with_the_one_need
             ["salt.preset.mixed.parts.0.preset: unknown name 'mixed'; known: 'yang_ma', 'seg_eage', 'gulf'"],
         ),
         ({"name": "gulf", "sediment_speeds": [1500, 4450]}, ["salt.preset.gulf: sediments reach 4450 m/s"]),
+        (
+            {"name": "gulf", "fold_length": [0, 0.1], "fillet": 0},
+            [
+                "salt.preset.gulf.fold_length.0: input should be greater than 0",
+                "salt.preset.gulf.fillet: input should be greater than 0",
+            ],
+        ),
+        ({"name": "yang_ma", "salt_speed": 3900}, ["salt.preset.yang_ma: sediments reach 4000 m/s"]),
+        ({"name": "yang_ma", "layers": [5, 13]}, ["salt.preset.yang_ma: 13 layers of least thickness take"]),
+        (
+            {"name": "yang_ma", "lens_height": [20, 90]},
+            ["salt.preset.yang_ma: lens_height_mode is 200 m, outside lens_height 20 .. 90 m"],
+        ),
+        (
+            {"name": "yang_ma", "dome_feet": [270, 3100]},
+            ["salt.preset.yang_ma: dome_feet 270 .. 3100 m: take them within the section, 0 .. 3000 m"],
+        ),
         ("salt", ["salt.preset: unknown name 'salt'; known: 'yang_ma', 'seg_eage', 'gulf', 'mixed'"]),
         (3, ["salt.preset: 3 is neither a name nor a mapping with one; write gulf,"]),
     ],

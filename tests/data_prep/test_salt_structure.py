@@ -21,7 +21,7 @@ def depth_of_stratum(displacement):
 @pytest.mark.parametrize("throw", [20.0, 100.0])
 @pytest.mark.parametrize("side", [-1.0, 1.0])
 def test_a_fault_offsets_a_stratum_by_its_throw_and_drops_the_side_above_the_plane(throw, side):
-    fault = Fault(tip=(1500.0, 200.0), root=1800.0, slope=side * 0.5, throw=throw, reach=1e9)
+    fault = Fault(tip=(1500.0, 200.0), root=1800.0, slope=side * 0.5, throw=throw, reach=1e9, taper=400.0)
 
     depth = depth_of_stratum(fault.displacement(FINE))
 
@@ -32,7 +32,7 @@ def test_a_fault_offsets_a_stratum_by_its_throw_and_drops_the_side_above_the_pla
 
 
 def test_a_fault_has_no_throw_beyond_its_ends_and_less_away_from_its_plane():
-    fault = Fault(tip=(1000.0, 400.0), root=1600.0, slope=0.4, throw=80.0, reach=300.0)
+    fault = Fault(tip=(1000.0, 400.0), root=1600.0, slope=0.4, throw=80.0, reach=300.0, taper=400.0)
 
     moved = fault.displacement(FINE)
 
@@ -46,7 +46,7 @@ def test_a_fault_has_no_throw_beyond_its_ends_and_less_away_from_its_plane():
 
 
 def test_a_healed_fault_is_a_sheet_of_its_thickness_along_the_plane():
-    fault = Fault(tip=(1000.0, 400.0), root=1600.0, slope=0.75, throw=80.0, reach=300.0)
+    fault = Fault(tip=(1000.0, 400.0), root=1600.0, slope=0.75, throw=80.0, reach=300.0, taper=400.0)
 
     plane = fault.plane(FINE, thickness=40.0)
 
@@ -74,7 +74,7 @@ def test_folds_grow_with_depth():
 def test_salt_drags_strata_up_by_the_height_given_and_less_away_from_it():
     salt = ellipse(PLACE, Point(1500.0, 1000.0), 600.0, 600.0)
 
-    displacement = drag(FINE, salt, height=50.0)
+    displacement = drag(salt, height=50.0, reach=1100.0)
 
     row = displacement[500, 750:]
     assert row[:150] == pytest.approx(-50.0)

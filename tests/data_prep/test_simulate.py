@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from processes import PATIENCE, Running, alive, children, wait_until
 from studies import SimulateHere, config_file, content, shards_in, with_storage
 
-from data_prep import pool, resume, simulate
+from data_prep import devices, pool, resume, simulate
 from data_prep.simulate import Job
 from experiments import cli
 from fwi import files
@@ -246,7 +246,7 @@ def test_the_plan_times_one_thread_and_gives_the_others_back(
         used.append(torch.get_num_threads())
         yield
 
-    monkeypatch.setattr(simulate, "_simulated", records)
+    monkeypatch.setattr(devices, "simulated", records)
     before = torch.get_num_threads()
     torch.set_num_threads(2)
     simulate.plan(tiny_study, [])
@@ -264,7 +264,9 @@ def test_a_dry_run_writes_nothing(
 
     cli.main(["simulate", "--config", str(config), "--dry-run"])
 
-    assert "16 samples to make in 4 shards" in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert re.search(r"16 samples to make in 4 shards, 0\.\d\d MB, in", shown)
+    assert re.search(r"so about \d+ s with", shown)
     assert not (tmp_path / "new").exists()
 
 

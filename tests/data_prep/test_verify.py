@@ -1,5 +1,6 @@
 """Verifying a data set: every kind of damage is found and named, and a sound set is called sound."""
 
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +15,7 @@ from studies import with_storage
 
 from data_prep import soundness
 from data_prep.inspection import Inspection
+from data_prep.simulate import simulate
 from data_prep.verify import inspect, read_manifest
 from fwi import shards
 from fwi.config import SaltConfig, StudyConfig
@@ -326,7 +328,7 @@ def test_models_that_the_preset_does_not_draw_are_named(tiny_copy: StudyConfig) 
 
     (problem,) = found.problems
     assert "models or salt masks that the preset does not draw in samples 1, 2" in problem.what
-    assert not problem.remake
+    assert problem.remake, "others of the set are what the preset draws"
     assert found.redrawn == 14
 
 
@@ -341,16 +343,108 @@ def test_records_of_another_model_are_named_with_their_misfit(tiny_copy: StudyCo
     wrong = [problem for problem in found.problems if "not those of the model (NRMS" in problem.what]
     assert [problem.what.partition(" in ")[2][:8] for problem in wrong] == ["sample 2", "sample 3"]
     assert {problem.file for problem in found.problems} == {"test-00000.h5"}
+    assert all(problem.remake for problem in found.problems)
 
 
-def test_what_other_versions_made_otherwise_says_so(tiny_copy: StudyConfig) -> None:
-    folder = edited(tiny_copy, "test-00000.h5", lambda s: s._replace(gathers=s.gathers[::-1].copy()))
+def test_what_other_versions_made_otherwise_throughout_says_so_and_is_not_made_again(
+    tiny_copy: StudyConfig,
+) -> None:
+    folder = tiny_copy.storage.folder
+    for entry in DataSet.read(folder).entries:
+        rewrite(folder, entry.file, lambda s: s._replace(gathers=s.gathers[::-1].copy()))
     data = replace(DataSet.read(folder), provenance={"versions": {"deepwave": "0.0.1"}})
 
-    problem, *_ = inspect(data, resimulate=16).problems
+    problems = inspect(data, resimulate=16).problems
 
-    assert "made with other versions" in problem.what
-    assert "deepwave: 0.0.1 against 0.1.0" in problem.what
+    assert not any(problem.remake for problem in problems)
+    assert "made with other versions" in problems[0].what
+    assert "deepwave: 0.0.1 against 0.1.0" in problems[0].what
+
+
+def test_the_samples_to_simulate_again_are_those_of_the_seed(tiny_data: Path) -> None:
+    first, again, others = (
+        [one.where for one in inspect(DataSet.read(tiny_data), resimulate=3, seed=seed).resimulated]
+        for seed in (1, 1, 2)
+    )
+
+    assert first == again
+    assert first != others
+
+
+def test_a_model_in_another_split_of_another_set_is_named_with_its_folder(
+    tiny_copy: StudyConfig, tiny_data: Path, tmp_path: Path
+) -> None:
+    other = DataSet.read(shutil.copytree(tiny_copy.storage.folder, tmp_path / "other"))
+    theirs = shards.read(other.folder / "train-00001.h5").velocity
+    assert theirs is not None
+    for file in ("train-00000.h5", "validation-00000.h5", "test-00000.h5"):
+        (other.folder / file).unlink()
+    (alone,) = (entry for entry in other.entries if entry.file == "train-00001.h5")
+    other = replace(other, entries=(alone,))
+
+    def leak(samples: Samples) -> Samples:
+        samples.velocity[3] = theirs[2][:, ::-1]
+        samples.salt[3] = samples.velocity[3] >= 4250.0
+        return samples
+
+    edited(tiny_copy, "train-00001.h5", lambda samples: samples._replace(velocity=samples.velocity - 1.0))
+    folder = edited(tiny_copy, "test-00000.h5", leak)
+    done: list[int] = []
+
+    found = inspect(DataSet.read(folder), resimulate=0, against=[other], on_progress=done.append)
+
+    leaked = named(found, "test-00000.h5", "perhaps mirrored")
+    assert f"sample 2 of {other.folder / 'train-00001.h5'} (train split)" in leaked.what
+    assert "do not train on one of the sets and test with the other" in leaked.what
+    assert done[-1] == 20
+    assert done == sorted(done)
+
+
+def test_a_model_in_the_same_split_of_another_set_is_noted_alone(
+    tiny_copy: StudyConfig, tiny_data: Path
+) -> None:
+    found = inspect(DataSet.read(tiny_copy.storage.folder), resimulate=0, against=[DataSet.read(tiny_data)])
+
+    assert found.problems == []
+    (note,) = found.notes
+    assert "a model of their own split again: 16, the first train-00000.h5 sample 0" in note
+    assert f"that of train-00000.h5 sample 0 of {tiny_data}" in note
+
+
+def test_a_set_that_cannot_hold_the_same_models_is_not_compared(
+    tiny_copy: StudyConfig, tiny_data: Path
+) -> None:
+    data = DataSet.read(tiny_data)
+    deeper = replace(
+        DataSet.read(tiny_copy.storage.folder),
+        recipe=data.recipe | {"grid": data.recipe["grid"] | {"nz": 25}},
+    )
+
+    with pytest.raises(ShardError, match=r"different grids.*\n.*grid\.nz: 24 against 25"):
+        inspect(data, against=[deeper])
+    with pytest.raises(ShardError, match="is the set itself"):
+        inspect(data, against=[data])
+
+
+def test_a_damaged_set_to_compare_with_is_named(tiny_copy: StudyConfig, tiny_data: Path) -> None:
+    (tiny_copy.storage.folder / "train-00001.h5").write_bytes(b"no shard")
+
+    with pytest.raises(ShardError, match=r"train-00001\.h5: missing, truncated, or no shard"):
+        inspect(DataSet.read(tiny_data), against=[DataSet.read(tiny_copy.storage.folder)])
+
+
+def test_a_set_made_before_its_preset_had_all_its_parameters_is_what_the_config_asks_for(
+    tiny_copy: StudyConfig,
+) -> None:
+    folder = tiny_copy.storage.folder
+    for entry in DataSet.read(folder).entries:
+        salt = entry.origin["salt"] | {"preset": {"name": "yang_ma", "lens_share": 0.5}}
+        rewrite(folder, entry.file, lambda samples: samples, entry.origin | {"salt": salt})
+
+    found = inspect(DataSet.read(folder), tiny_copy, resimulate=0)
+    simulate(tiny_copy, workers=1)
+
+    assert (found.problems, found.notes, found.redrawn) == ([], [], 16)
 
 
 def test_imported_records_with_a_gain_are_compared_and_noted_alone(tiny_copy: StudyConfig) -> None:

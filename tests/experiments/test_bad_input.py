@@ -4,6 +4,7 @@ Bad velocity models, full disks and Ctrl-C while simulating are tried with the t
 """
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -16,6 +17,7 @@ import pytest
 import torch
 import yaml
 
+from experiments.cli import main
 from fwi import config, runs
 from fwi.config import StudyConfig
 from fwi.files import locked
@@ -157,6 +159,23 @@ def test_training_on_records_of_another_survey_is_refused_naming_what_differs(st
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (["--check.order", "2"], "check.order: 2 needs 8 cells in the shortest wavelength, which has 6.00"),
+        (
+            ["--model.channels", *"4444444", "--model.attention", *["none"] * 7, "--train.batch-size", "1"],
+            "a training batch of one sample",
+        ),
+    ],
+)
+def test_study_that_would_fail_in_training_or_its_check_is_refused_before(
+    flags, said, study_file, tmp_path, refused
+):
+    assert said in refused("train", "--config", study_file, *flags, "--run", tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
 # -- the run
 
 
@@ -219,13 +238,31 @@ def test_existing_run_is_not_trained_over(run, study_file, refused):
     assert tree(run) == before
 
 
-def test_resuming_with_other_settings_is_refused_rather_than_ignored(run, refused):
+@pytest.mark.parametrize("flag", [["--train.epochs", "40"], ["--train.epochs=41"], ["--config", "{file}"]])
+def test_resuming_with_other_settings_is_refused_rather_than_ignored(flag, run, tmp_path, refused):
+    """Also with one that is the default."""
+    (tmp_path / "more.yaml").write_text("train: {epochs: 50}")
     before = tree(run)
 
-    said = refused("train", "--run", run, "--resume", "--train.learning-rate", "0.1")
+    said = refused(
+        "train", "--run", run, "--resume", *(part.format(file=tmp_path / "more.yaml") for part in flag)
+    )
 
-    assert "train.learning_rate: 0.1 given, 0.001 in the run" in said
+    assert re.search(r"train.epochs: (40|41|50) given, 4 in the run", said)
+    assert said.count("given") == 1
     assert tree(run) == before
+
+
+def test_resuming_takes_settings_that_are_the_runs_own(run, tmp_path):
+    (tmp_path / "same.yaml").write_text("train: {epochs: 4}")
+    before = (run / "metrics.csv").read_text()
+
+    flags = ["--resume", "--config", str(tmp_path / "same.yaml"), "--train.ema", "0.5"]
+    main(["train", "--run", str(run), *flags])
+
+    assert [line.split(",")[:2] for line in (run / "metrics.csv").read_text().splitlines()] == [
+        line.split(",")[:2] for line in before.splitlines()
+    ]
 
 
 def test_run_that_another_process_trains_is_left_alone(run, refused):
@@ -332,6 +369,47 @@ def test_records_that_are_none_are_refused(spoil, said, trained_run, tmp_path, m
 
     assert said in refused("invert", "line.npy", "--run", trained_run)
     assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize(
+    ("silent", "flags", "said"),
+    [
+        (np.s_[1], ["--no-check"], "line.npy, sample 1: the record is zero throughout"),
+        (np.s_[1, 2], [], "line.npy, sample 1: shot 2 is zero throughout"),
+        (np.s_[1, 2], ["--no-check"], None),
+    ],
+)
+def test_silent_record_is_refused_before_another_is_inverted(
+    silent, flags, said, trained_run, tiny_data, tmp_path, refused
+):
+    gathers = read(tiny_data / "test-00000.h5").gathers[:2]
+    gathers[silent] = 0
+    np.save(tmp_path / "line.npy", gathers)
+    command = ["invert", tmp_path / "line.npy", "--run", trained_run, "--out", tmp_path / "out", *flags]
+
+    if said is None:
+        main([str(word) for word in command])
+        assert (tmp_path / "out/line-1.npy").exists()
+    else:
+        assert said in refused(*command)
+        assert not (tmp_path / "out").exists()
+
+
+def test_file_of_no_records_is_not_inverted(trained_run, tmp_path, refused):
+    zeros(tmp_path / "line.npy", 0, 4, 50, 36)
+
+    said = refused("invert", tmp_path / "line.npy", "--run", trained_run, "--out", tmp_path / "out")
+
+    assert "line.npy holds no samples" in said
+
+
+def test_nothing_to_simulate_is_refused(study_file, tmp_path, refused):
+    flags = [f"--storage.{split}=0" for split in ("train", "validation", "test")]
+
+    said = refused("simulate", "--config", study_file, *flags, "--storage.folder", tmp_path / "none")
+
+    assert "storage.train, storage.validation, storage.test are all 0" in said
+    assert not (tmp_path / "none").exists()
 
 
 def test_sample_that_a_file_lacks_is_refused(trained_run, tiny_data, tmp_path, refused):

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from experiments import cli
-from experiments.benchmark import simulate
+from experiments.benchmark import gpu, simulate
 from experiments.benchmark.figures import Figure, cell_updates
 from experiments.benchmark.physics import Measured, Setting, blocks, frontier
 from fwi import config
@@ -82,6 +83,29 @@ def test_training_is_compared_with_plain_pytorch_and_with_a_quarter_of_its_set(s
     assert figures["memory"]["value"] == pytest.approx(
         figures["peak, 8 samples"]["value"] / figures["peak, 2 samples"]["value"]
     )
+
+
+def test_a_gpus_cell_updates_are_weighed_by_the_bytes_that_they_must_move() -> None:
+    # 3 TB/s move the 16 bytes of 187.5 billion cells.
+    turns = [gpu.Turn(cells=75e9, copied=3e12), gpu.Turn(cells=37.5e9, copied=3e12)]
+
+    updates, copy, share = gpu.figures(turns)
+
+    assert (updates.turns, updates.unit) == ([75_000, 37_500], "Mcell/s")
+    assert (copy.turns, copy.unit) == ([3000, 3000], "GB/s")
+    np.testing.assert_allclose(share.turns, [0.4, 0.2])
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_a_gpu_moves_no_more_than_its_bandwidth(study_file: Path) -> None:
+    grid = {"nz": 201, "nx": 301}  # a batch of it does not fit into the caches
+    study = config.load([study_file])
+    study = study.model_copy(update={"grid": study.grid.model_copy(update=grid)})
+
+    *_, share = gpu.figures([gpu.turn(study)])
+
+    assert 0.05 < share.value < 1
 
 
 def test_turns_of_a_ratio_are_compared_pair_by_pair_so_that_a_slow_spell_cancels() -> None:

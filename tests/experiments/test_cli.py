@@ -1,13 +1,16 @@
 import json
+import os
 import re
+import signal
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
 import yaml
 
-from experiments.cli import COMMANDS, main
+from experiments.cli import COMMANDS, Study, main
 from fwi import config
 from fwi.config import StudyConfig
 
@@ -56,6 +59,28 @@ def test_every_command_explains_itself(command, capsys):
     if command in ("demo", "simulate", "train", "config"):
         assert "--config FILE" in shown
         assert "Passes over the training split." in shown
+
+
+@pytest.mark.parametrize("start", ["module", "script"])
+def test_ctrl_c_while_the_command_line_is_imported_ends_without_a_traceback(start, tmp_path):
+    (tmp_path / "tyro.py").write_text("raise KeyboardInterrupt")
+    project = tomllib.loads((CONFIGS.parent / "pyproject.toml").read_text())["project"]
+    module, _, function = project["scripts"]["fwi"].partition(":")
+    starts = {
+        "module": ["-m", "experiments"],
+        "script": ["-c", f"from {module} import {function}; {function}()"],
+    }
+
+    done = subprocess.run(
+        [sys.executable, *starts[start], "--help"],
+        cwd=CONFIGS.parent,
+        env=os.environ | {"PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert (done.returncode, done.stderr) == (2, "fwi: error: interrupted\n")
 
 
 def test_version_is_told_where_the_project_is_installed(capsys, monkeypatch):
@@ -115,6 +140,31 @@ def test_unstable_time_step_is_refused_before_any_work(refused):
     assert "take dt <= " in said
 
 
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (
+            ["--survey.keep-every", "1000", "--survey.nt", "1000"],
+            "keep_every 1000 keeps one sample of nt 1000",
+        ),
+        (["--train.loss", "{}"], "train.loss: has no terms: write one or more of l1, mse, ssim"),
+        (["--data.extra-folders", "data/../data/salt"], "data/salt and data/../data/salt are one folder"),
+        (["--data.extra-folders", "data/b", "data/b"], "data/b and data/b are one folder"),
+        (["--check.order", "2"], "take check.refine 3, or check.order 4 or 6"),
+        (
+            ["--model.name", "fcnvmb_unet", "--survey.receivers", "21"],
+            "fcnvmb_unet cuts the model out of an output of the record's size",
+        ),
+        (
+            ["--model.channels", *"444444444", "--survey.receivers", "20", "--train.batch-size", "1"],
+            "take train.batch_size 2 or more",
+        ),
+    ],
+)
+def test_study_that_would_be_refused_later_is_not_valid(flags, said, refused):
+    assert said in refused("config", "validate", *flags)
+
+
 # -- flags
 
 
@@ -140,6 +190,37 @@ def test_attention_is_a_list_of_names_or_of_mappings(capsys):
 
 def test_loss_is_a_mapping(capsys):
     assert shown_study(capsys, "--train.loss", "{l1: 1, ssim: 0.5}").train.loss == {"l1": 1, "ssim": 0.5}
+
+
+def test_demo_is_of_the_study_that_is_made_for_it_unless_another_is_given(monkeypatch, tmp_path):
+    shown = []
+
+    def demo(study: Study) -> None:
+        """Instead of the demo."""
+        shown.append(study)
+
+    monkeypatch.setattr("experiments.demo.demo", demo)
+    (tmp_path / "other.yaml").write_text("train: {epochs: 7}")
+
+    main(["demo", "--train.epochs", "2"])
+    main(["demo", "--config", str(tmp_path / "other.yaml")])
+
+    made_for_it = config.load([CONFIGS / "demo.yaml"])
+    epochs = made_for_it.train.model_copy(update={"epochs": 2})
+    assert shown == [
+        made_for_it.model_copy(update={"train": epochs}),
+        config.load([tmp_path / "other.yaml"]),
+    ]
+
+
+@pytest.mark.parametrize(("command", "resumes"), [("simulate", True), ("import", True), ("verify", False)])
+def test_ctrl_c_says_that_a_command_goes_on_where_it_does(command, resumes, monkeypatch, refused):
+    monkeypatch.setattr("experiments.cli._run", lambda *_: signal.raise_signal(signal.SIGINT))
+
+    said = refused(command)
+
+    assert "interrupted" in said
+    assert ("the same command goes on" in said) == resumes
 
 
 def test_optional_metric_and_switches_are_flags(capsys):
@@ -178,7 +259,7 @@ def test_flags_and_file_must_fit_each_other(refused):
         (["--train.epoch", "3"], "--train.epochs"),
         (["--model.attention", "{name: se, reduction: "], "not valid YAML"),
         (["--train.loss", "{l3: 1}"], "'l3' is not offered; known: 'l1', 'mse' or 'ssim'"),
-        (["--config"], "--config needs a file"),
+        (["--config"], "--config needs a value"),
     ],
 )
 def test_flag_that_cannot_be_read_is_refused_saying_what_would_do(flags, said, refused):

@@ -87,6 +87,9 @@ def test_verdicts_are_those_of_checking_the_saved_sections(result, run, sections
 
     assert result["check"][1]["nrms"] == pytest.approx(verdict.summary()["nrms"], rel=1e-3)
     assert result["check"][1]["verdict"] == verdict.summary()["verdict"]
+    for name in ("nrms", "correlation", "shift"):
+        shots = result["check"][1]["per_shot"][name]
+        np.testing.assert_allclose(shots, getattr(verdict.misfit, name), rtol=1e-3, atol=1e-6)
 
 
 def test_report_and_figures_are_written_and_the_stage_noted(run, result):

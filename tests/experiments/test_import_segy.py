@@ -7,7 +7,7 @@ import pytest
 
 from data_prep.segy.shots import open_shots
 from data_prep.segy.source import prepare
-from data_prep.segy.write import write_gathers
+from data_prep.segy.write import write_gathers, write_section
 from experiments.cli import main
 from fwi import config, load_run, shards
 from fwi.shards import DataSet
@@ -95,7 +95,9 @@ def test_headers_elsewhere_are_found_by_their_bytes(line, study_file, refused):
 def test_one_file_at_a_time(line, study_file, refused):
     file, _ = line
 
-    assert "SEG-Y files are imported one at a time" in refused("import", "--config", study_file, file, file)
+    assert "the shots of SEG-Y files are imported one file at a time" in refused(
+        "import", "--config", study_file, file, file
+    )
 
 
 def test_segy_is_inverted_as_the_run_sees_it(line, trained_run, tmp_path, capsys):
@@ -107,3 +109,132 @@ def test_segy_is_inverted_as_the_run_sees_it(line, trained_run, tmp_path, capsys
     gathers = prepare(open_shots(file), run.study).gathers([0])
     np.testing.assert_allclose(np.load(tmp_path / "line-0.npy"), run.invert(gathers)[0], rtol=1e-6)
     assert "gain: multiplied by" in capsys.readouterr().out
+
+
+# -- what is taken for what
+
+
+@pytest.fixture
+def section(tiny_study, tiny_data, tmp_path):
+    """One model of the tiny study as SEG-Y, in km/s."""
+    velocity = shards.read(tiny_data / "test-00000.h5").velocity[0]
+    write_section(tmp_path / "section.segy", velocity / 1000, tiny_study.grid.spacing, "a test")
+    return tmp_path / "section.segy"
+
+
+@pytest.mark.parametrize("name", ["line.seg", "line"])
+def test_shots_are_known_by_their_content(line, study_file, tmp_path, capsys, name):
+    file = line[0].rename(tmp_path / name)
+
+    fwi("import", "--config", study_file, "--storage.folder", tmp_path / "none", "--dry-run", file)
+
+    said = capsys.readouterr().out
+    assert f"{file}: taken for shots, since receivers are away from their sources (bytes 73 and 81)" in said
+    assert "1 samples to store" in said
+
+
+def test_what_a_file_is_taken_for_can_be_stated(line, section, study_file, refused):
+    shots_as_section = refused("import", "--config", study_file, "--holds", "velocity", line[0])
+    section_as_shots = refused("import", "--config", study_file, "--holds", "shots", section)
+
+    assert "taken for a velocity section, as stated" in shots_as_section
+    assert "traces are not evenly spaced" in shots_as_section
+    assert "taken for shots, as stated" in section_as_shots
+
+
+def test_sections_and_shots_are_not_mixed(line, section, study_file, refused, tmp_path):
+    np.save(tmp_path / "models.npy", np.ones((2, 3, 4)))
+
+    together = refused("import", "--config", study_file, section, line[0])
+    with_arrays = refused("import", "--config", study_file, section, tmp_path / "models.npy")
+
+    assert "velocity sections and shots are imported by commands of their own" in together
+    assert "section.segy: SEG-Y; import it without files of other formats" in with_arrays
+
+
+def test_a_section_named_twice_is_refused(section, study_file, refused):
+    assert "named twice" in refused("import", "--config", study_file, "--kilometres", section, section)
+
+
+@pytest.mark.parametrize(
+    ("flags", "named"),
+    [
+        (("--key", "a"), "--key"),
+        (("--kilometres", "--spacing", 20), "--spacing, --kilometres"),
+        (("--validation", 3), "--validation"),
+        (("--records", "r.npy", "--records-key", "a"), "--records, --records-key"),
+        (("--part", "1/2"), "--part"),
+    ],
+)
+def test_flags_that_shots_have_no_use_for_are_refused(line, study_file, refused, flags, named):
+    said = refused("import", "--config", study_file, *flags, line[0])
+
+    assert f"{named}: without use for the shots of a SEG-Y file; leave out" in said
+
+
+@pytest.mark.parametrize(
+    ("flags", "named"),
+    [
+        (("--gain", 2), "--gain"),
+        (("--every", 100, "--shift", 0), "--every, --shift"),
+        (("--bytes.shot", 17), "--bytes"),
+    ],
+)
+def test_flags_that_sections_or_arrays_have_no_use_for_are_refused(
+    section, study_file, refused, tmp_path, flags, named
+):
+    np.save(tmp_path / "models.npy", np.ones((2, 3, 4)))
+
+    of_section = refused("import", "--config", study_file, "--kilometres", *flags, section)
+    of_arrays = refused("import", "--config", study_file, *flags, tmp_path / "models.npy")
+
+    assert f"{named}: without use for a velocity section; leave out" in of_section
+    assert named == "--gain" or f"{named}: without use for what is not SEG-Y; leave out" in of_arrays
+
+
+# -- km/s
+
+
+def test_in_batch_kilometres_a_second_are_refused_until_they_are_stated(
+    section, study_file, refused, tmp_path
+):
+    assert "look like km/s; if so, add --kilometres" in refused("import", "--config", study_file, section)
+    fwi(
+        "import",
+        "--config",
+        study_file,
+        "--storage.folder",
+        tmp_path / "none",
+        "--dry-run",
+        "--kilometres",
+        section,
+    )
+
+
+@pytest.mark.parametrize("answer", ["y", " Yes "])
+def test_on_a_terminal_kilometres_a_second_are_asked_about(
+    section, study_file, tmp_path, monkeypatch, capsys, answer
+):
+    asked = []
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True)
+    monkeypatch.setattr("builtins.input", lambda question: asked.append(question) or answer)
+
+    fwi("import", "--config", study_file, "--storage.folder", tmp_path / "none", "--dry-run", section)
+
+    assert asked == [f"{section}: the speeds look like km/s: are they? [y/N] "]
+    assert "1 samples to make" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("answer", ["", "n", None])
+def test_no_answer_or_no_leaves_kilometres_a_second_refused(
+    section, study_file, refused, monkeypatch, answer
+):
+    def say(question):
+        if answer is None:
+            raise EOFError  # as Ctrl-D does
+        return answer
+
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True)
+    monkeypatch.setattr("builtins.input", say)
+
+    assert "look like km/s; if so, add --kilometres" in refused("import", "--config", study_file, section)

@@ -26,7 +26,7 @@ def test_a_preset_of_a_file_stands_when_the_flag_is_not_given(capsys, tmp_path):
     main(["config", "show", "--config", str(study), "--salt.seed", "4"])
 
     salt = yaml.safe_load(capsys.readouterr().out)["salt"]
-    assert salt["preset"] == {"name": "yang_ma", "lens_share": 0.2}
+    assert (salt["preset"]["name"], salt["preset"]["lens_share"]) == ("yang_ma", 0.2)
     assert salt["seed"] == 4
 
 

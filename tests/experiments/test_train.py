@@ -7,6 +7,7 @@ import struct
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import h5py
@@ -169,7 +170,7 @@ def test_run_interrupted_in_its_first_epoch_starts_over_on_resume(trained_study,
     with pytest.raises(RuntimeError, match="power cut"):
         train_until(1, untracked(trained_study), tmp_path / "run")
 
-    train(StudyConfig(), tmp_path / "run", resume=True)
+    train(untracked(trained_study), tmp_path / "run", resume=True)
 
     assert_same_training(tmp_path / "run", trained_run)
 
@@ -193,15 +194,15 @@ def test_disk_that_fills_keeps_the_last_epoch_from_which_training_goes_on(
     assert f"{run / runs.BEST}: No space left on device: make room" in said
     assert {path.name for path in (run / "checkpoints").iterdir()} == {runs.BEST.name, runs.LAST.name}
     assert checkpoint(run, runs.BEST)["epoch"] == checkpoint(run, runs.LAST)["epoch"] == 0
-    train(StudyConfig(), run, resume=True)
+    main(["train", "--run", str(run), "--resume"])
     assert_same_training(run, trained_run)
 
 
-def test_resuming_a_finished_run_changes_nothing(trained_run, tmp_path):
+def test_resuming_a_finished_run_changes_nothing(trained_study, trained_run, tmp_path):
     run = tmp_path / "finished"
     shutil.copytree(trained_run, run, symlinks=True)
 
-    train(StudyConfig(), run, resume=True)
+    train(trained_study, run, resume=True)
 
     assert_same_training(run, trained_run)
 
@@ -374,6 +375,35 @@ def test_four_fixed_sections_of_the_validation_split_are_drawn(trained_study, tm
 
     assert tracked.names == ["validation 0", "validation 1", "validation 2", "validation 3"]
     assert of_more.names == ["validation 0", "validation 2", "validation 4", "validation 7"]
+
+
+@pytest.fixture
+def tiny_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 20 kB: room for a run's first files, and for nothing that W&B writes."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=20k", "tmpfs", str(folder)]
+    if shutil.which("mount") is None or subprocess.run(command, capture_output=True, check=False).returncode:
+        pytest.skip("mounting a small file system is not permitted here")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+@pytest.mark.slow
+def test_full_disk_is_told_once_and_not_by_the_threads_of_wandb(study_file, tiny_disk):
+    flags = ["--config", str(study_file), "--run", str(tiny_disk / "run")]
+
+    done = subprocess.run(
+        [sys.executable, "-m", "experiments", "train", *flags],
+        capture_output=True,
+        text=True,
+        env=own_environment(),
+        check=False,
+    )
+
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"fwi: error: {tiny_disk / 'run/wandb'}: No space left on device")
+    assert len(done.stderr.splitlines()) == 1
 
 
 def test_run_of_any_name_is_a_legal_wandb_run(trained_study, tmp_path):

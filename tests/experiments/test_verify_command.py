@@ -1,6 +1,7 @@
 """``fwi verify``: what it says, what it writes, and with which exit code it ends."""
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -20,6 +21,7 @@ def test_a_sound_set_is_described_and_gets_its_card(
 
     said = capsys.readouterr().out
     assert f"{folder}: 8 train, 4 validation, 4 test" in said
+    assert "2 samples to simulate again were drawn with --seed " in said
     assert "2 models, drawn at random and simulated again, give the stored records" in said
     assert f"wrote {folder / 'README.md'} and card.png" in said
     assert "note:" not in said
@@ -42,6 +44,52 @@ def test_all_problems_are_listed_with_exit_code_2_and_without_a_card(
     assert "test-00000.h5: its content changed" in said
     assert "survey.receivers: 36 against 18" in said
     assert not (folder / "README.md").exists()
+
+
+def test_each_run_draws_other_samples_and_says_how_to_draw_them_again(
+    tiny_copy: StudyConfig, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = str(tiny_copy.storage.folder)
+
+    def seeds(*flags: str) -> list[str]:
+        main(["verify", folder, "--samples", "1", *flags])
+        return re.findall(r"--seed (\d+)", capsys.readouterr().out)
+
+    first, second, third = seeds(), seeds(), seeds("--seed", "5")
+
+    assert len(first) == len(second) == 1
+    assert first != second
+    assert third == ["5"]
+
+
+def test_a_card_of_better_days_is_removed_and_somebody_s_readme_is_not(
+    tiny_copy: StudyConfig, capsys: pytest.CaptureFixture[str], refused: Callable[..., str]
+) -> None:
+    folder = tiny_copy.storage.folder
+    main(["verify", str(folder), "--samples", "0"])
+    flip_byte(folder / "test-00000.h5", 0.7)
+
+    refused("verify", folder, "--samples", 0)
+    removed = not (folder / "README.md").exists() and not (folder / "card.png").exists()
+    (folder / "README.md").write_text("My notes")
+    refused("verify", folder, "--samples", 0)
+
+    assert removed
+    assert (folder / "README.md").read_text() == "My notes"
+
+
+def test_other_sets_that_were_compared_are_named(
+    tiny_copy: StudyConfig, tiny_data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tiny_copy.storage.folder
+
+    main(["verify", str(folder), "--samples", "0", "--against", str(tiny_data)])
+
+    said = capsys.readouterr().out
+    compared = f"every sample was compared by content, mirrored too, with the 16 of {tiny_data}"
+    assert "is in two splits, of this set or of those it was compared with" in said
+    assert compared in said
+    assert compared in (folder / "README.md").read_text()
 
 
 @pytest.mark.slow  # starts a process
@@ -85,7 +133,7 @@ def test_the_licence_is_kept_for_later_cards(tiny_copy: StudyConfig) -> None:
     assert "`salt.npz`; licence: CC BY 4.0" in (folder / "README.md").read_text()
 
 
-@pytest.mark.parametrize("arguments", [("--samples", "-1"), ("--config", "nowhere.yaml")])
+@pytest.mark.parametrize("arguments", [("--samples", "-1"), ("--seed", "-1"), ("--config", "nowhere.yaml")])
 def test_impossible_requests_are_refused(
     tiny_data: Path, arguments: tuple[str, str], refused: Callable[..., str]
 ) -> None:

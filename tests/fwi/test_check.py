@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 from typing import NamedTuple
 
@@ -9,7 +10,7 @@ from data_prep.salt import generate
 from fwi import config
 from fwi.check import PhysicsCheck, Verdict, misfit
 from fwi.physics import Propagator
-from fwi.survey import Survey
+from fwi.survey import Survey, SurveyError
 
 DEMO = Path(__file__).resolve().parents[2] / "configs/demo.yaml"
 TRAIN, TEST = 0, 2  # streams of the salt models
@@ -183,6 +184,21 @@ def test_one_dead_trace_does_not_spoil_its_shot():
 
     assert np.isfinite(found.nrms).all()
     np.testing.assert_allclose(found.correlation, 1, rtol=1e-5)
+
+
+def test_check_on_too_coarse_a_grid_for_its_order_is_refused_in_its_own_keys(study):
+    survey = Survey(study.grid, study.survey)
+    coarse = study.check.model_copy(update={"order": 2})
+
+    with pytest.raises(
+        SurveyError, match=r"check.order: 2 needs 8 cells.*take check.refine (\d), or"
+    ) as refusal:
+        PhysicsCheck(survey, study.physics, coarse, np.zeros((study.grid.nz, study.grid.nx), np.float32))
+
+    refine = int(re.search(r"check.refine (\d), or", str(refusal.value))[1])
+    survey.refined(refine).check(order=2)
+    with pytest.raises(SurveyError):
+        survey.refined(refine - 1).check(order=2)
 
 
 def test_records_of_another_shape_are_refused(check):

@@ -323,7 +323,7 @@ def studies(draw) -> dict:
         "receiver_depth": st.none() | st.floats(0, 1e4),
         "spread": st.sampled_from(["fixed", "streamer"]),
         "dt": st.floats(1e-6, 0.1),
-        "nt": st.integers(2, 10**5),
+        "nt": st.integers(6, 10**5),  # above the default of keep_every
     }
     return {
         "grid": {"nx": draw(st.integers(8, 2000)), "velocity": [slowest, slowest + draw(st.floats(1, 5000))]},
@@ -332,7 +332,7 @@ def studies(draw) -> dict:
             "folder": draw(st.text("abc/ äß#:", min_size=1)),
             "samples_per_shard": draw(st.integers(1, 99)),
         },
-        "data": {"extra_folders": draw(st.lists(st.sampled_from(["a/b", "c"]), max_size=2))},
+        "data": {"extra_folders": draw(st.lists(st.sampled_from(["d/e", "f"]), max_size=2, unique=True))},
         "model": {
             "channels": draw(st.lists(st.integers(1, 512), min_size=levels, max_size=levels)),
             "attention": draw(st.just([]) | st.lists(mechanisms, min_size=levels, max_size=levels)),

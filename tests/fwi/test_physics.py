@@ -271,6 +271,12 @@ def test_chunks_give_the_records_and_the_gradient_of_one_chunk():
     torch.testing.assert_close(chunked_gradient, gradient, rtol=1e-5, atol=1e-6 * float(gradient.abs().max()))
 
 
+def test_a_chunk_has_no_more_shots_than_a_gpu_can_take_at_once():
+    propagate = Propagator(survey(), PhysicsConfig(memory=2**50))
+
+    assert propagate.shots_per_chunk() == 65_535
+
+
 @pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="peak memory is read from /proc")
 def test_a_chunk_stays_within_its_memory_with_and_without_gradient():
     memory = 40 * 2**20

@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 
 from fwi import plots
@@ -23,6 +24,14 @@ def test_each_metric_has_a_panel_with_a_row_per_variant_and_the_reference_as_a_l
     assert ([60, 60], [0, 1]) in drawn  # from the bottom of the panel to its top
     assert overlap.get_title() == "Salt IoU"
     assert [0.8, 0.8] in [list(line.get_xdata()) for line in overlap.lines]
+
+
+def test_bar_wider_than_the_dots_does_not_squeeze_them():
+    panels = {"MAE (m/s)": PANELS["MAE (m/s)"] | {"cbam": Dots(55.0, (50.0, 60.0), (-500.0, 600.0))}}
+
+    (axes,) = plots.dots_and_bars(panels, "plain").axes
+
+    np.testing.assert_allclose(axes.get_xlim(), (48 - 3.25, 61 + 3.25))
 
 
 def test_no_scores_are_refused():

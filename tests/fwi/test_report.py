@@ -57,6 +57,7 @@ def evaluation() -> dict:
                 "mean_model_nrms": 0.876,
                 "verdict": "believed",
                 "reasons": ["NRMS is 27 % of the mean model's"],
+                "per_shot": {"nrms": [0.21, 0.25], "correlation": [0.98, None], "shift": [-0.001, 0.0032]},
             },
             {
                 "sample": "test 7",
@@ -206,6 +207,24 @@ def test_the_physics_check_gives_numbers_verdict_and_reasons(run):
         "correlation < 0.8; shift is undefined",
     ]
     assert "NRMS is at most 0.5 times that of the mean model" in page.text
+
+
+def test_the_physics_check_is_given_shot_by_shot_where_it_was_kept(run):
+    page = Page(report.write(run).read_text())
+
+    found = [row for row in page.rows if row[0].startswith("test ") and len(row) == 5]
+    assert found == [["test 3", "0", "0.210", "0.980", "-1.00"], ["test 3", "1", "0.250", "—", "3.20"]]
+
+
+def test_checks_from_before_shots_were_kept_are_shown_without(run):
+    content = evaluation()
+    del content["check"][0]["per_shot"]
+    (run / "evaluation.json").write_text(json.dumps(content))
+
+    page = Page(report.write(run).read_text())
+
+    assert page.row("test 3")[1] == "believed"
+    assert "Shot by shot" not in page.text
 
 
 def test_every_figure_is_embedded_with_its_caption_and_those_with_captions_come_first(run):

@@ -60,20 +60,19 @@ def test_missing_or_damaged_mean_model_is_named(folder, content):
         runs.read_mean_model(folder)
 
 
-def test_resumed_run_takes_its_own_study_where_none_is_given(folder, tiny_study):
-    assert runs.resumed(folder, StudyConfig()) == tiny_study
-    assert runs.resumed(folder, tiny_study) == tiny_study
+def test_run_is_continued_with_its_own_study(folder, tiny_study):
+    runs.require_own(folder, tiny_study)
 
 
-def test_resumed_run_refuses_another_study_and_names_what_differs(folder, tiny_study):
-    other = tiny_study.model_copy(update={"train": TrainConfig(epochs=7, clip=0.5)})
+def test_run_is_not_continued_with_another_study_and_what_differs_is_named(folder, tiny_study):
+    runs.begin(folder / "short", tiny_study.model_copy(update={"train": TrainConfig(epochs=7, clip=0.5)}))
 
     with pytest.raises(RunError) as refusal:
-        runs.resumed(folder, other)
+        runs.require_own(folder / "short", tiny_study)  # at the defaults
 
     own = tiny_study.train
-    assert f"train.epochs: 7 given, {own.epochs} in the run" in str(refusal.value)
-    assert f"train.clip: 0.5 given, {own.clip} in the run" in str(refusal.value)
+    assert f"train.epochs: {own.epochs} given, 7 in the run" in str(refusal.value)
+    assert f"train.clip: {own.clip} given, 0.5 in the run" in str(refusal.value)
     assert "grid" not in str(refusal.value)
 
 

@@ -235,6 +235,39 @@ def test_a_manifest_of_another_kind_is_refused(tmp_path: Path, content: str) -> 
         DataSet.read(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("where", "value", "named"),
+    [
+        (("shards", 0, "samples"), "2", r"shards\.0\.samples: input should be a valid integer, got '2'"),
+        (("shards", 0, "samples"), 0, r"shards\.0\.samples: input should be greater than or equal to 1"),
+        (("shards", 1, "origin"), None, r"shards\.1\.origin: input should be .*got None"),
+        (
+            ("shards", 1, "split"),
+            "tests",
+            r"shards\.1\.split: input should be 'train', 'validation'",
+        ),
+        (("provenance",), [], r"provenance: input should be .*got \[\]"),
+        (("recipe",), {}, r"recipe\.grid: field required"),
+        (("recipe", "storage"), {"dtype": "int8"}, r"recipe\.storage\.dtype: input should be 'float16' or"),
+        (("recipe", "grid", "nz"), "deep", "nz: input should be a valid integer, .*got 'deep'"),
+        (("shards",), None, r"shards: input should be .*got None"),
+        (("shards", 0, "colour"), "red", r"shards\.0\.colour: unexpected keyword argument, got 'red'"),
+    ],
+)
+def test_a_value_of_another_type_in_a_manifest_is_refused_with_its_key(
+    tiny_copy: StudyConfig, where: tuple[str | int, ...], value: object, named: str
+) -> None:
+    path = tiny_copy.storage.folder / "manifest.json"
+    content = inner = json.loads(path.read_text())
+    for key in where[:-1]:
+        inner = inner[key]
+    inner[where[-1]] = value
+    path.write_text(json.dumps(content))
+
+    with pytest.raises(ShardError, match=rf"manifest\.json: not a manifest of this project \(.*{named}"):
+        DataSet.read(path.parent)
+
+
 def test_a_manifest_of_another_schema_is_refused_with_both_numbers(tiny_copy: StudyConfig) -> None:
     path = tiny_copy.storage.folder / "manifest.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"schema": 7}))

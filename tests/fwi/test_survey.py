@@ -329,7 +329,7 @@ def test_aliasing_is_expected_where_the_wavelet_has_energy_above_the_recorded_ny
     shots=st.integers(1, 7),
     receivers=st.integers(2, 8),
     keep_every=st.integers(1, 6),
-    nt=st.integers(2, 60),
+    nt=st.integers(7, 60),
     factor=st.integers(1, 4),
 )
 @settings(max_examples=100, deadline=None)

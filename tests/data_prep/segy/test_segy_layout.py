@@ -64,6 +64,20 @@ def test_every_format_that_segyio_writes_is_read(tmp_path: Path, code: int, endi
     np.testing.assert_array_equal(shots.read(1), samples.T)
 
 
+@pytest.mark.parametrize("order", [">", "<"])
+@pytest.mark.parametrize(("samples", "told"), [(0, False), (20, False), (500, True)])
+def test_another_number_of_samples_by_revision_2_is_told(
+    tmp_path: Path, order: str, samples: int, told: bool
+) -> None:
+    low = 3271 if order == ">" else 3269  # of the four bytes 3269 to 3272
+    recording = line_of_shots().spoiled(order=order, binary={3501: 0x0200, low: samples})
+
+    layout = detect(recording.write(tmp_path / "a.sgy"))
+
+    assert layout.nt == 20
+    assert any("revision 2, with 500 samples" in finding for finding in layout.findings) == told
+
+
 @pytest.mark.parametrize(("count", "said"), [(2, 2), (3, -1), (1, -1)])
 @pytest.mark.parametrize("coding", ["ascii", "cp037"])
 def test_extended_textual_headers_are_passed_over(tmp_path: Path, count: int, said: int, coding: str) -> None:

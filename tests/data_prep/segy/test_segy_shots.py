@@ -17,8 +17,8 @@ SHOT, RECEIVER = np.divmod(np.arange(18), 6)
 """Of each trace of ``line_of_shots``."""
 
 
-def opened(recording: Recording, folder: Path, bytes: HeaderBytes | None = None) -> SegyShots:
-    return open_shots(recording.write(folder / "shots.sgy"), bytes or HeaderBytes())
+def opened(recording: Recording, folder: Path, header_bytes: HeaderBytes | None = None) -> SegyShots:
+    return open_shots(recording.write(folder / "shots.sgy"), header_bytes or HeaderBytes())
 
 
 def refusal(recording: Recording, folder: Path) -> str:

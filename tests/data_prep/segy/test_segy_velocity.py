@@ -15,7 +15,7 @@ from studies import with_storage
 from data_prep import legacy
 from data_prep.models import ModelError
 from data_prep.segy.headers import SegyError
-from data_prep.segy.velocity import SegyVelocity, holds_speeds, read_section
+from data_prep.segy.velocity import SegyVelocity, read_section
 from data_prep.segy.write import write_section
 from data_prep.simulate import make_shard
 from fwi import shards
@@ -23,8 +23,6 @@ from fwi.config import GridConfig, StudyConfig
 from fwi.files import sha256
 
 Section = NDArray[np.float32]
-
-PUBLIC = Path(__file__).resolve().parents[4] / "shared/data/segy"
 
 
 def random_section(nz: int = 24, nx: int = 36) -> Section:
@@ -288,6 +286,14 @@ def test_section_of_another_size_is_refused_as_soon_as_it_is_looked_at(
         source.section(0)
 
 
+def test_a_section_that_is_named_twice_is_refused(tmp_path: Path) -> None:
+    path = foreign(tmp_path / "a.segy", random_section())
+    (tmp_path / "b.segy").symlink_to(path)
+
+    with pytest.raises(ModelError, match=r"b\.segy: named twice"):
+        SegyVelocity((path, tmp_path / "b.segy"), False, None, GridConfig(nz=24, nx=36, spacing=20.0))
+
+
 def test_speed_outside_the_studys_range_is_refused(tmp_path: Path) -> None:
     path = foreign(tmp_path / "a.segy", random_section())
 
@@ -312,21 +318,3 @@ def test_sections_become_a_shard_with_their_records(tiny_study: StudyConfig, tmp
     assert samples.velocity is not None
     np.testing.assert_array_equal(samples.velocity, models)
     assert np.abs(samples.gathers.astype(np.float32)).max() > 0
-
-
-# -- told from records
-
-
-def test_section_is_told_from_records(tmp_path: Path) -> None:
-    velocity = random_section()
-    velocity[0, 0] = np.nan  # is still a section, which reading it refuses
-
-    assert holds_speeds(foreign(tmp_path / "a.segy", velocity))
-    assert holds_speeds(foreign(tmp_path / "b.segy", velocity / 1000, code=1))
-    assert not holds_speeds(foreign(tmp_path / "c.segy", velocity - velocity[1:].mean()))
-
-
-@pytest.mark.skipif(not PUBLIC.exists(), reason="the public recordings are not beside the repository")
-@pytest.mark.parametrize("name", ["two_shots_2d.segy", "viking_four_shots.segy"])
-def test_public_recordings_are_records(name: str) -> None:
-    assert not holds_speeds(PUBLIC / name)

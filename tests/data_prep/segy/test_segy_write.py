@@ -11,6 +11,8 @@ import segyio
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from obspy.io.segy.header import BINARY_FILE_HEADER_FORMAT, TRACE_HEADER_FORMAT
+from obspy.io.segy.segy import _read_segy
 
 from data_prep.segy.headers import SegyError
 from data_prep.segy.shots import open_shots
@@ -63,18 +65,14 @@ def by_segyio(path: Path) -> Parsed:
 
 
 def by_obspy(path: Path) -> Parsed:
-    obspy = pytest.importorskip("obspy.io.segy.segy", reason="obspy is not installed")
-    fields = pytest.importorskip("obspy.io.segy.header")
-    file = obspy._read_segy(str(path), unpack_headers=True)
+    file = _read_segy(str(path), unpack_headers=True)
     binary, byte = {}, 3201
-    for length, name, _ in fields.BINARY_FILE_HEADER_FORMAT:
+    for length, name, _ in BINARY_FILE_HEADER_FORMAT:
         value = getattr(file.binary_file_header, name)
         if not name.startswith("unassigned") and value:
             binary[byte] = value
         byte += length
-    numbers = [
-        (name, start + 1) for _, name, _, start in fields.TRACE_HEADER_FORMAT if "unassigned" not in name
-    ]
+    numbers = [(name, start + 1) for _, name, _, start in TRACE_HEADER_FORMAT if "unassigned" not in name]
     return Parsed(
         file.textual_file_header.decode("ascii"),
         binary,
@@ -247,10 +245,11 @@ def surveys(draw: st.DrawFn) -> Survey:
     nx = draw(st.integers(8, 40))
     spacing = draw(st.decimals(0.5, 30_000, places=3).map(float))
     rows = st.integers(0, 7).map(lambda row: row * spacing)
+    nt = draw(st.integers(2, 60))
     time: dict[str, Any] = {
         "dt": draw(st.integers(1, 3000)) * 1e-6,
-        "nt": draw(st.integers(2, 60)),
-        "keep_every": draw(st.integers(1, 10)),
+        "nt": nt,
+        "keep_every": draw(st.integers(1, min(10, nt - 1))),
         "depth": draw(rows),
         "receiver_depth": draw(rows),
     }

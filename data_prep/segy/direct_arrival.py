@@ -41,7 +41,7 @@ MOST_TRACES = 400
 TINY = float(np.finfo(np.float64).tiny)
 
 
-class Calibration(NamedTuple):
+class DirectArrival(NamedTuple):
     """What brings the recorded direct arrival onto the simulated one."""
 
     gain: float
@@ -71,7 +71,9 @@ class _Comparison(NamedTuple):
     """Simulated by recorded amplitude, shape ``(trace, lag)``."""
 
 
-def calibrate(gathers: NDArray[np.float32], survey: Survey, physics: PhysicsConfig) -> Calibration:
+def measure_direct_arrival(
+    gathers: NDArray[np.float32], survey: Survey, physics: PhysicsConfig
+) -> DirectArrival:
     """Compare the direct arrival of records with one simulated in a homogeneous model.
 
     Speed and time are those at which all near traces correlate best on average: a single trace may well
@@ -104,7 +106,7 @@ def calibrate(gathers: NDArray[np.float32], survey: Survey, physics: PhysicsConf
         speed = speed if slowness is None else float(np.clip(1 / slowness[best], slowest, fastest))
     low, middle, high = (float(value) for value in np.percentile(gain, [16, 50, 84]))
     offsets = float(offset.min()), float(offset.max())
-    return Calibration(middle, shift, speed, correlation, (low, high), offsets, len(offset))
+    return DirectArrival(middle, shift, speed, correlation, (low, high), offsets, len(offset))
 
 
 def _near(survey: Survey) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

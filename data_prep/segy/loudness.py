@@ -1,0 +1,61 @@
+"""Samples that are numbers and yet odd: spikes, clipped traces, shots far louder than the others."""
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from data_prep.segy.traces import LISTED, Loudness, listed
+
+SPIKE = 1000.0
+"""A trace this many times louder than usual has a spike: distance alone makes no such difference."""
+
+LOUD_SHOT = 10.0
+"""A shot this many times louder than usual was scaled otherwise: charges and coupling differ by less."""
+
+CLIPPED = 5
+"""Samples at exactly a trace's peak from which it is clipped: of a wave there is one, or a few by chance."""
+
+
+def odd(shots: Mapping[int, NDArray[np.int64]], loudness: Loudness) -> list[str]:
+    """Say what is odd about the loudness of traces, each in a sentence.
+
+    Args:
+        shots: the live traces, counted from 0, by the number of their shot.
+        loudness: of all traces of the file.
+    """
+    findings = []
+    levels = {number: _usual(loudness.peak[traces]) for number, traces in shots.items()}
+    usual = _usual(np.array([*levels.values()]))
+    loud = [number for number, level in levels.items() if level > LOUD_SHOT * usual]
+    if loud:
+        named = ", ".join(map(str, loud[:LISTED])) + (" ..." if len(loud) > LISTED else "")
+        most = max(levels[number] for number in loud) / usual
+        findings.append(
+            f"{len(loud)} shots are far louder than the others, up to {most:.3g} times: {named}; scale them "
+            "alike or leave them out"
+        )
+
+    traces = np.concatenate([traces for number, traces in shots.items() if number not in loud])
+    peak = loudness.peak[traces]
+    spikes = np.sort(traces[np.isfinite(peak) & (peak > SPIKE * _usual(peak))])
+    if spikes.size:
+        findings.append(
+            f"{spikes.size} traces are over {SPIKE:g} times louder than usual, as by a spike: "
+            f"{listed(spikes)}; mute them or leave them out"
+        )
+
+    traces = np.concatenate([*shots.values()])
+    clipped = np.sort(traces[loudness.at_peak[traces] >= CLIPPED])
+    if clipped.size:
+        findings.append(
+            f"{clipped.size} traces look clipped, {CLIPPED} or more of their samples at exactly their peak: "
+            f"{listed(clipped)}"
+        )
+    return findings
+
+
+def _usual(values: NDArray[np.floating]) -> float:
+    """The median, of two values the lower; 0 of none that is finite."""
+    finite = values[np.isfinite(values)]
+    return float(np.percentile(finite, 50, method="lower")) if finite.size else 0.0

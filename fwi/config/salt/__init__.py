@@ -1,0 +1,42 @@
+"""The random velocity models: for each preset its name and parameters."""
+
+from typing import Annotated
+
+from pydantic import BeforeValidator, Field
+
+from fwi.config.base import Positive, Section, by_name
+from fwi.config.salt.gulf import GulfPreset
+from fwi.config.salt.mixed import MixedPart, MixedPreset, SinglePreset
+from fwi.config.salt.seg_eage import SegEagePreset
+from fwi.config.salt.stratified import StratifiedPreset
+from fwi.config.salt.yang_ma import YangMaPreset
+
+__all__ = [
+    "GulfPreset",
+    "MixedPart",
+    "MixedPreset",
+    "Preset",
+    "SaltConfig",
+    "SegEagePreset",
+    "SinglePreset",
+    "StratifiedPreset",
+    "YangMaPreset",
+]
+
+Preset = Annotated[
+    YangMaPreset | SegEagePreset | GulfPreset | MixedPreset,
+    Field(discriminator="name"),
+    BeforeValidator(by_name),
+]
+"""The geology to draw from: a name, or a mapping with parameters."""
+
+
+class SaltConfig(Section):
+    """The random velocity models."""
+
+    preset: Preset = YangMaPreset()
+    """The geology to draw from."""
+    seed: Annotated[int, Field(ge=0)] = 0
+    """A sample depends on this seed, its split and its index, and on nothing else."""
+    threshold: Positive = 4250.0
+    """A cell at least this fast [m/s] is salt, imported or inverted: midway from sediment to salt."""

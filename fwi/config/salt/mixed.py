@@ -1,0 +1,52 @@
+"""Parameters of the preset ``mixed``."""
+
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field
+
+from fwi.config.base import Positive, Section, Share, by_name
+from fwi.config.salt.gulf import GulfPreset
+from fwi.config.salt.seg_eage import SegEagePreset
+from fwi.config.salt.yang_ma import YangMaPreset
+
+
+def _not_empty(parts: tuple[Section, ...]) -> tuple[Section, ...]:
+    if not parts:
+        raise ValueError("a mixture needs a preset to draw from: write [{preset: seg_eage}], or leave it out")
+    return parts
+
+
+SinglePreset = Annotated[
+    YangMaPreset | SegEagePreset | GulfPreset, Field(discriminator="name"), BeforeValidator(by_name)
+]
+"""One geology: a name, or a mapping with parameters."""
+
+
+class MixedPart(Section):
+    """One of the geologies that a mixture draws from."""
+
+    preset: SinglePreset
+    """The geology."""
+    weight: Positive = 1.0
+    """How often it is drawn, over the sum of all weights."""
+
+
+class MixedPreset(Section):
+    """Each model of a geology drawn by weight, a share of them without salt."""
+
+    name: Literal["mixed"] = "mixed"
+    """The preset."""
+    parts: Annotated[tuple[MixedPart, ...], AfterValidator(_not_empty)] = (
+        MixedPart(preset=YangMaPreset(), weight=2.0),
+        MixedPart(preset=SegEagePreset(), weight=2.0),
+        MixedPart(preset=GulfPreset(), weight=1.0),
+    )
+    """The geologies with their weights."""
+    no_salt_share: Share = 0.1
+    """Share of models that keep their sediments and hold no salt."""
+
+    @property
+    def speeds(self) -> tuple[float, float]:
+        """Slowest and fastest speed [m/s] of the models."""
+        slowest, fastest = zip(*(part.preset.speeds for part in self.parts), strict=True)
+        return min(slowest), max(fastest)

@@ -1,0 +1,53 @@
+"""The kinds of parameters that presets have.
+
+A range is drawn from uniformly, once per model or once per thing (layer, fault, body). Depths and heights are
+shares of the section's depth, positions and widths shares of its length, so that a preset is the same geology
+on a section of any size; what is thin everywhere (stringers, sutures) is in metres.
+"""
+
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
+
+from fwi.config.base import Count, Positive, Share
+
+
+def _ascending(limits: tuple[float, float]) -> tuple[float, float]:
+    if limits[0] > limits[1]:
+        raise ValueError(f"must ascend, got {limits[0]:g} .. {limits[1]:g}: swap the two")
+    return limits
+
+
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+Range = Annotated[tuple[Finite, Finite], AfterValidator(_ascending)]
+Shares = Annotated[tuple[Share, Share], AfterValidator(_ascending)]
+Extent = Annotated[float, Field(gt=0, le=1)]
+"""A share that is not nothing, such as a width that something is divided by."""
+Extents = Annotated[tuple[Extent, Extent], AfterValidator(_ascending)]
+Speeds = Annotated[tuple[Positive, Positive], AfterValidator(_ascending)]
+"""Two speeds [m/s]."""
+Metres = Annotated[tuple[Positive, Positive], AfterValidator(_ascending)]
+Factors = Annotated[tuple[Positive, Positive], AfterValidator(_ascending)]
+Number = Annotated[int, Field(ge=0, le=100)]
+Numbers = Annotated[tuple[Number, Number], AfterValidator(_ascending)]
+Counts = Annotated[tuple[Count, Count], AfterValidator(_ascending)]
+Dip = Annotated[float, Field(ge=20, le=90)]
+Dips = Annotated[tuple[Dip, Dip], AfterValidator(_ascending)]
+"""Angles from the horizontal [degrees]."""
+
+
+def refuse_slow_salt(sediment: float, salt: float) -> None:
+    """Refuse sediments as fast as the salt.
+
+    Args:
+        sediment: the fastest of the sediments [m/s].
+        salt: the slowest of the salt [m/s].
+
+    Raises:
+        ValueError: always then, for a cell is salt by its speed.
+    """
+    if sediment >= salt:
+        raise ValueError(
+            f"sediments reach {sediment:g} m/s and salt begins at {salt:g}: "
+            "set sediment_speeds below salt_speed, for a cell is salt by its speed"
+        )

@@ -1,0 +1,72 @@
+"""What is in the manifest of a data set: read as written, refused if a value is not what it should be."""
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
+from typing_extensions import TypedDict
+
+from fwi.config import Split
+from fwi.config.base import Count
+
+
+@with_config(ConfigDict(extra="forbid"))
+@dataclass(frozen=True)
+class Entry:
+    """One finished shard in the manifest."""
+
+    file: str
+    split: Split
+    samples: Count
+    bytes: int
+    sha256: str
+    origin: dict[str, Any]
+    """Where its models come from: a salt preset with its stream, or a file with its hash."""
+    seconds: float | None = field(default=None, compare=False)
+    """How long one thread took to make it; None where nobody measured it."""
+
+
+class Storage(TypedDict):
+    """How samples are stored."""
+
+    dtype: Literal["float16", "float32"]
+
+
+@with_config(ConfigDict(extra="allow"))
+class Recipe(TypedDict):
+    """What all shards share; grid and survey are looked into by ``Survey.from_dict``."""
+
+    grid: dict[str, Any]
+    survey: dict[str, Any]
+    physics: dict[str, Any]
+    storage: Storage
+
+
+@dataclass(frozen=True)
+class Content:
+    """The manifest as it is in its file."""
+
+    schema: int
+    recipe: Recipe
+    provenance: dict[str, Any]
+    shards: tuple[Entry, ...]
+
+
+def parse(content: bytes) -> Content:
+    """Read the JSON of a manifest.
+
+    Raises:
+        ValueError: naming the first key that is missing or of another type than it should be.
+    """
+    try:
+        return TypeAdapter(Content).validate_json(content, strict=True)
+    except ValidationError as error:
+        raise ValueError(first_mistake(error)) from None
+
+
+def first_mistake(error: ValidationError) -> str:
+    """The key of the first value that is not what it should be, and how."""
+    first = error.errors()[0]
+    key = ".".join(str(part) for part in first["loc"])
+    said = f"{first['msg'][0].lower()}{first['msg'][1:]}"
+    return f"{key}: {said}, got {first['input']!r:.60}" if key else said

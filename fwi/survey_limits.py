@@ -1,0 +1,155 @@
+"""What a survey cannot be: positions that the grid does not have, and waves that it cannot carry.
+
+The functions give the mistakes they find, each a line with the key and what would do.
+"""
+
+import math
+from itertools import pairwise
+
+from fwi.config import GridConfig, SurveyConfig
+
+COURANT_LIMIT = 0.65
+"""Largest v dt sqrt(2) / h: every order is stable (up to 1.000, 0.866, 0.813, 0.784 for 2, 4, 6, 8)."""
+
+HIGHEST_FREQUENCY = 2.5
+"""Multiple of a Ricker wavelet's peak frequency above which it has no energy worth resolving."""
+
+MIN_POINTS_PER_WAVELENGTH = {2: 8.0, 4: 4.0, 6: 3.5, 8: 3.0}
+"""By order, the cells that the shortest wavelength needs; with fewer, reflections are off by over a tenth."""
+
+ON_CELL = 1e-6
+"""Distance from a cell, in cells, below which a position is on it: room for rounding alone."""
+
+
+def misplaced(grid: GridConfig, survey: SurveyConfig) -> list[str]:
+    """Sources and receivers that are outside the grid, between rows of cells, or closer than cells."""
+    along_line = _misplaced_streamer if survey.spread == "streamer" else _misplaced_spread
+    return [*_misplaced_depths(grid, survey), *along_line(grid, survey)]
+
+
+def unstable(grid: GridConfig, survey: SurveyConfig) -> list[str]:
+    """A time step that is too long for the cells and the fastest speed."""
+    fastest, spacing = grid.velocity[1], grid.spacing
+    courant = fastest * survey.dt * math.sqrt(2) / spacing
+    if courant <= COURANT_LIMIT * (1 + 1e-9):
+        return []
+    return [
+        f"survey.dt: {survey.dt:g} s is unstable: Courant number {courant:.3f} at {fastest:g} m/s "
+        f"on {spacing:g} m cells, the limit is {COURANT_LIMIT}; take dt <= "
+        f"{_largest_dt(grid, spacing):g} s (and more nt and keep_every in proportion)"
+    ]
+
+
+def undersampled(grid: GridConfig, survey: SurveyConfig, order: int) -> list[str]:
+    """Cells that are too large for the shortest wavelength at this order of the finite differences."""
+    slowest, spacing, peak = grid.velocity[0], grid.spacing, survey.wavelet.frequency
+    highest = HIGHEST_FREQUENCY * peak
+    points = points_per_wavelength(grid, survey)
+    needed = MIN_POINTS_PER_WAVELENGTH[order]
+    if points >= needed:
+        return []
+    finer = _round_down(slowest / highest / needed)
+    slower = _round_down(slowest / (HIGHEST_FREQUENCY * spacing * needed))
+    orders = [o for o, least in MIN_POINTS_PER_WAVELENGTH.items() if points >= least]
+    return [
+        f"survey.wavelet.frequency: {peak:g} Hz reaches {highest:g} Hz, whose wavelength at {slowest:g} "
+        f"m/s has {points:.2f} cells of {spacing:g} m; order {order} needs {needed:g}: take "
+        f"grid.spacing <= {finer:g} m (with survey.dt <= {_largest_dt(grid, finer):g} s) or a frequency "
+        f"<= {slower:g} Hz" + (f", or physics.order {orders[0]}" if orders else "")
+    ]
+
+
+def points_per_wavelength(grid: GridConfig, survey: SurveyConfig) -> float:
+    """Cells in the shortest wavelength; rounding is given the benefit of the doubt."""
+    shortest = grid.velocity[0] / (HIGHEST_FREQUENCY * survey.wavelet.frequency)
+    return shortest / grid.spacing * (1 + 1e-9)
+
+
+def _misplaced_depths(grid: GridConfig, survey: SurveyConfig) -> list[str]:
+    spacing, bottom, mistakes = grid.spacing, (grid.nz - 1) * grid.spacing, []
+    depths = {"survey.depth": survey.depth, "survey.receiver_depth": survey.receiver_depth}
+    given = {key: depth for key, depth in depths.items() if depth is not None}
+    for key, depth in given.items():
+        row = depth / spacing
+        if depth > bottom:
+            mistakes.append(f"{key}: {depth:g} m is below the last row, at {bottom:g} m")
+        elif abs(row - round(row)) > ON_CELL:
+            above = math.floor(row) * spacing
+            mistakes.append(f"{key}: {depth:g} m is between rows; take {above:g} or {above + spacing:g} m")
+    if survey.top == "free" and min(given.values()) <= 0:
+        mistakes.append(
+            "survey.depth: sources and receivers on a free surface neither emit nor record; "
+            f"put them at {spacing:g} m or deeper"
+        )
+    return mistakes
+
+
+def _misplaced_streamer(grid: GridConfig, survey: SurveyConfig) -> list[str]:
+    spacing, length = grid.spacing, (grid.nx - 1) * grid.spacing
+    if survey.receiver_interval < spacing * (1 - ON_CELL):
+        return [
+            f"survey.receiver_interval: {survey.receiver_interval:g} m is closer than the cells; "
+            f"take {spacing:g} m or more"
+        ]
+    fits = _whole((length - survey.near_offset) / survey.receiver_interval) + 1
+    if survey.receivers > fits:
+        return [
+            f"survey.receivers: the streamer's last receiver is {survey.last_offset:g} m behind the "
+            f"shot, but the line is {length:g} m long; "
+            + (f"at most {fits} fit" if fits >= 2 else "take a smaller survey.near_offset")
+        ]
+    return _misplaced_shots(grid, survey, most=_whole((length - survey.last_offset) / spacing) + 1)
+
+
+def _misplaced_spread(grid: GridConfig, survey: SurveyConfig) -> list[str]:
+    spacing, length, margin = grid.spacing, (grid.nx - 1) * grid.spacing, survey.shot_margin
+    if margin is not None and margin > length / 2:
+        return [
+            f"survey.shot_margin: {margin:g} m is past the middle of the {length:g} m line; "
+            f"take {length / 2:g} m or less"
+        ]
+    most = grid.nx - 1 if margin is None else _whole((length - 2 * margin) / spacing) + 1
+    mistakes = _misplaced_shots(grid, survey, most)
+    if survey.receivers > grid.nx:
+        mistakes.append(
+            f"survey.receivers: {survey.receivers} receivers are closer than the {spacing:g} m cells; "
+            f"at most {grid.nx} fit"
+        )
+    return mistakes
+
+
+def _misplaced_shots(grid: GridConfig, survey: SurveyConfig, most: int) -> list[str]:
+    spacing, length, given, mistakes = grid.spacing, (grid.nx - 1) * grid.spacing, survey.shot_x, []
+    if given is None:
+        if survey.shots > most:
+            mistakes.append(
+                f"survey.shots: {survey.shots} shots are closer than the {spacing:g} m cells; "
+                f"at most {most} fit"
+            )
+        return mistakes
+    if survey.spread == "streamer" or survey.shot_margin is not None:
+        other = "a streamer's shots" if survey.spread == "streamer" else "survey.shot_margin"
+        mistakes.append(f"survey.shot_x: excludes {other}; leave out one of the two")
+    if len(given) != survey.shots:
+        mistakes.append(f"survey.shot_x: {len(given)} positions for survey.shots {survey.shots}")
+    if any(b - a < spacing * (1 - ON_CELL) for a, b in pairwise(given)):
+        mistakes.append(f"survey.shot_x: must ascend by a cell, {spacing:g} m, or more")
+    if given and max(given) > length * (1 + ON_CELL):
+        mistakes.append(f"survey.shot_x: {max(given):g} m is beyond the {length:g} m line")
+    return mistakes
+
+
+def _largest_dt(grid: GridConfig, spacing: float) -> float:
+    """Largest stable time step [s] on cells of ``spacing`` [m]."""
+    return _round_down(COURANT_LIMIT * spacing / (grid.velocity[1] * math.sqrt(2)))
+
+
+def _whole(ratio: float) -> int:
+    """How often one length goes into another; at least 0."""
+    return max(0, math.floor(ratio + ON_CELL))
+
+
+def _round_down(value: float) -> float:
+    """Three significant digits, never more than the value."""
+    step = 10.0 ** (math.floor(math.log10(value)) - 2)
+    return math.floor(value / step + 1e-9) * step

@@ -1,0 +1,48 @@
+import pytest
+import torch
+
+from fwi import networks
+from fwi.config import GridConfig, ModelConfig, SurveyConfig
+from fwi.networks.rehearsal import require_trainable
+from fwi.survey import Survey
+
+SURVEY = Survey(GridConfig(nz=16, nx=16), SurveyConfig(shots=3, receivers=16, nt=40, keep_every=1))
+
+
+ONE_CELL = (
+    {"channels": (4, 4, 4, 4, 4)},
+    {"name": "inversion_net", "channels": (4, 4, 4, 4, 4)},
+)
+"""Networks whose deepest map is of one cell on this grid."""
+MORE_CELLS = (
+    {"channels": (4, 4, 4, 4)},
+    {"channels": (4, 4, 4, 4), "bottleneck": [{"name": "pmfs", "levels": 2}]},
+    {"name": "umixformer", "channels": (8, 8)},
+)
+
+
+@pytest.mark.parametrize("model", ONE_CELL)
+def test_a_batch_of_one_sample_that_a_training_step_fails_at_is_refused_before(model):
+    model = ModelConfig.model_validate(model)
+    with pytest.raises(ValueError, match="Expected more than 1 value per channel"):
+        networks.build(model, SURVEY)(torch.randn(1, *SURVEY.gather_shape))
+
+    with pytest.raises(ValueError, match=r"take train.batch_size 2 or more"):
+        require_trainable(model, SURVEY, batch=1)
+
+
+@pytest.mark.parametrize(
+    ("model", "batch"), [*((model, 2) for model in ONE_CELL), *((model, 1) for model in MORE_CELLS)]
+)
+def test_a_batch_that_can_be_trained_on_is_not_refused(model, batch):
+    model = ModelConfig.model_validate(model)
+    networks.build(model, SURVEY)(torch.randn(batch, *SURVEY.gather_shape))
+
+    require_trainable(model, SURVEY, batch)
+
+
+def test_survey_that_the_network_refuses_is_refused_in_its_words():
+    small = Survey(GridConfig(nz=16, nx=16), SurveyConfig(shots=3, receivers=8, nt=40, keep_every=1))
+
+    with pytest.raises(ValueError, match="fcnvmb_unet cuts the model out"):
+        require_trainable(ModelConfig(name="fcnvmb_unet", channels=(4, 4)), small, batch=2)
