@@ -230,13 +230,14 @@ def open_wandb(study: StudyConfig, folder: Path, mode: str) -> Any:
 
     # W&B logs from threads of its own until the process ends: on a full disk, a traceback for every line.
     logging.raiseExceptions = False
-    name = folder.resolve().name
+    path = folder.resolve()
+    # Sweeps have runs of the same names. W&B takes up to 64 characters, and not all of them.
+    identity = re.sub(r"[^\w.-]", "-", f"{path.parent.name}-{path.name}", flags=re.ASCII)[-64:]
     try:
         return wandb.init(
             project=study.tracking.project,
-            name=name,
-            # W&B takes up to 64 characters, and not all of them.
-            id=re.sub(r"[^\w.-]", "-", name, flags=re.ASCII)[:64],
+            name=path.name,
+            id=identity,
             dir=folder,
             config=study.model_dump(mode="json"),
             mode=mode,

@@ -18,6 +18,7 @@ from fwi.config.attention import (
 )
 from fwi.config.base import Positive, Section
 from fwi.config.load import ConfigError, describe, dump, load, merge, validate
+from fwi.config.model import EncoderName, ModelConfig
 from fwi.config.salt import (
     GulfPreset,
     MixedPart,
@@ -43,10 +44,8 @@ from fwi.config.study import (
     CheckConfig,
     DataConfig,
     EarlyStopConfig,
-    EncoderName,
     GridConfig,
     LossName,
-    ModelConfig,
     PhysicsConfig,
     Split,
     StorageConfig,

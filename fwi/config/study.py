@@ -4,16 +4,13 @@ from itertools import combinations
 from pathlib import Path
 from typing import Annotated, Literal, get_args
 
-from pydantic import Field, ValidationInfo, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from fwi.config.attention import Choice, InterpolateChoice, PMFSChoice
 from fwi.config.base import Count, Positive, Section, Share
+from fwi.config.model import ModelConfig
 from fwi.config.salt import SaltConfig
-from fwi.config.slots import Attention, BottleneckStack, Resample, SkipAttention
 
 WaveletKind = Literal["ricker"]
-NetworkName = Literal["attention_unet", "unet", "umixformer", "inversion_net", "velocity_gan", "fcnvmb_unet"]
-EncoderName = Literal["mit_b0", "mit_b1", "mit_b2", "lvt", "mscan_t", "mscan_s", "unet"]
 LossName = Literal["l1", "mse", "ssim"]
 Split = Literal["train", "validation", "test"]
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")
@@ -149,116 +146,6 @@ class DataConfig(Section):
     """Probability of mirroring shots, receivers and model of a training sample (needs a symmetric survey)."""
     workers: Annotated[int, Field(ge=0)] = 1
     """Processes that load samples; 0 loads in the training process."""
-
-
-class ModelConfig(Section):
-    """The network."""
-
-    name: NetworkName = "attention_unet"
-    """Which network; ``unet`` is ``attention_unet`` without attention."""
-    channels: Annotated[tuple[Count, ...], Field(min_length=2)] = (32, 64, 128, 256, 512)
-    """Channels per level, shallow to deep. ``inversion_net`` has five; ``umixformer`` has the first alone,
-    except with its encoder ``unet``."""
-    encoder: EncoderName | None = None
-    """Encoder of ``umixformer``; ``mit_b0`` if not given."""
-    attention: tuple[Attention, ...] = ()
-    """Attention per level, shallow to deep, at the end of encoder and decoder blocks; empty is none."""
-    skip: tuple[SkipAttention, ...] = ()
-    """Attention per skip connection, shallow to deep (one fewer than levels); empty is none anywhere."""
-    bottleneck: BottleneckStack = ()
-    """Attention at the deepest level: an entry, or a list of entries in sequence; empty is none."""
-    resample: Resample = InterpolateChoice()
-    """How features of (time, receiver) become features of (depth, x)."""
-    output: Literal["bounded", "raw"] = "bounded"
-    """``bounded``: squashed into the grid's velocity range. ``raw``: the network's output is m/s as it is;
-    that of ``inversion_net`` the published tanh, stretched over the range."""
-
-    @field_validator("attention", "skip")
-    @classmethod
-    def _one_fitting_entry_per_slot(
-        cls, entries: tuple[Choice, ...], info: ValidationInfo
-    ) -> tuple[Choice, ...]:
-        if not entries or "channels" not in info.data:
-            return entries
-        channels = info.data["channels"]
-        levels = len(channels)
-        wanted, slot = (
-            (levels, "level")
-            if info.field_name == "attention"
-            else (levels - 1, "skip connection (the deepest level has none)")
-        )
-        if len(entries) != wanted:
-            raise ValueError(
-                f"{len(entries)} entries, but {levels} levels of channels need {wanted}: write one per "
-                f"{slot}, 'none' among them, or leave it empty"
-            )
-        for level, (entry, width) in enumerate(zip(entries, channels, strict=False)):
-            _check(entry, width, f"entry {level}, at a level of {width} channels")
-        return entries
-
-    @field_validator("bottleneck")
-    @classmethod
-    def _bottleneck_fits_the_deepest_level(
-        cls, stack: tuple[Choice, ...], info: ValidationInfo
-    ) -> tuple[Choice, ...]:
-        channels = info.data.get("channels", ())
-        for position, entry in enumerate(stack if channels else ()):
-            _check(entry, channels[-1], f"entry {position}, at the deepest level of {channels[-1]} channels")
-            if isinstance(entry, PMFSChoice) and entry.levels > len(channels):
-                raise ValueError(f"pmfs: levels {entry.levels}, but there are {len(channels)}: take fewer")
-        return stack
-
-    @field_validator("resample")
-    @classmethod
-    def _resampling_fits_the_stem(cls, entry: Choice, info: ValidationInfo) -> Choice:
-        if "channels" in info.data:
-            width = 2 * info.data["channels"][0]
-            _check(entry, width, f"on the {width} channels of the stem, twice those of the first level")
-        return entry
-
-    @model_validator(mode="after")
-    def _network_has_what_is_chosen(self) -> "ModelConfig":
-        chosen = {
-            "attention": self.attention,
-            "skip": self.skip,
-            "bottleneck": self.bottleneck,
-            "resample": self.resample.name != "interpolate",
-            "encoder": self.encoder,
-        }
-        surplus = [key for key, value in chosen.items() if value and key not in _OPTIONS[self.name]]
-        others = [name for name, options in _OPTIONS.items() if options.issuperset(surplus)]
-        if surplus:
-            remedies = [f"{key}: {_NOTHING[key]}" for key in surplus]
-            raise ValueError(
-                f"{self.name} has no {' and no '.join(surplus)}: write {', '.join(remedies)}"
-                + (f", or use {' or '.join(others)}" if others else "")
-            )
-        if self.name in ("inversion_net", "velocity_gan") and len(self.channels) != 5:
-            raise ValueError(
-                f"{self.name} has five channels, got {len(self.channels)}: the published are "
-                "[32, 64, 128, 256, 512]"
-            )
-        return self
-
-
-_NOTHING = {"attention": "[]", "skip": "[]", "bottleneck": "[]", "resample": "interpolate", "encoder": "null"}
-"""What stands for nothing in the keys that not every network has."""
-_OPTIONS: dict[str, set[str]] = {
-    "attention_unet": {"attention", "skip", "bottleneck", "resample"},
-    "unet": {"resample"},
-    "umixformer": {"encoder", "resample"},
-    "inversion_net": set(),
-    "velocity_gan": set(),
-    "fcnvmb_unet": set(),
-}
-"""Which of these keys each network has."""
-
-
-def _check(entry: Choice, channels: int, where: str) -> None:
-    try:
-        entry.check(channels)
-    except ValueError as error:
-        raise ValueError(f"{where}: {error}") from None
 
 
 class EarlyStopConfig(Section):
