@@ -11,7 +11,7 @@ from data_prep.segy.headers import SegyError
 from data_prep.segy.shots import open_shots
 from data_prep.segy.source import prepare
 from data_prep.segy.write import write_section
-from experiments.import_segy import SEGY
+from experiments.import_segy import SEGY, is_segy
 from fwi import config, plots, shards
 from fwi.check import Verdict
 from fwi.config import StudyConfig
@@ -105,7 +105,7 @@ def _read(path: Path, run: Run, survey: Path | None) -> NDArray[np.float32]:
     if path.suffix == ".h5":
         _refuse_another_survey(path, shards.read_survey(path), run)
         return shards.read(path).gathers.astype(np.float32)
-    if path.suffix.lower() in SEGY:
+    if is_segy(path):
         line = prepare(open_shots(path), run.study)
         print("\n".join([str(path), *(f"  {change}" for change in line.changes)]))
         return line.gathers([0])

@@ -1,5 +1,6 @@
 """SEG-Y from the command line: suggested survey, report, dry run, shard, and inversion of the file itself."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -100,14 +101,15 @@ def test_one_file_at_a_time(line, study_file, refused):
     )
 
 
-def test_segy_is_inverted_as_the_run_sees_it(line, trained_run, tmp_path, capsys):
-    file, _ = line
+@pytest.mark.parametrize("name", ["shots.sgy", "shots.field"])
+def test_segy_is_inverted_as_the_run_sees_it_by_whatever_suffix(line, name, trained_run, tmp_path, capsys):
+    file = shutil.copyfile(line[0], tmp_path / name)
     run = load_run(trained_run)
 
     fwi("invert", file, "--run", trained_run, "--out", tmp_path, "--no-check")
 
     gathers = prepare(open_shots(file), run.study).gathers([0])
-    np.testing.assert_allclose(np.load(tmp_path / "line-0.npy"), run.invert(gathers)[0], rtol=1e-6)
+    np.testing.assert_allclose(np.load(tmp_path / "shots-0.npy"), run.invert(gathers)[0], rtol=1e-6)
     assert "gain: multiplied by" in capsys.readouterr().out
 
 
