@@ -14,9 +14,9 @@ from experiments.progress import progress
 from fwi import metrics, plots, report, runs
 from fwi.config import Split
 from fwi.data import Sample, ShotDataset, require_survey
+from fwi.evaluation import CheckedSample, Evaluation, Score
 from fwi.files import write_whole
 from fwi.invert import BATCH, Run, load_run
-from fwi.report import CheckedSample, Evaluation, Score
 from fwi.shards import DataSet
 from fwi.tracking import provenance
 

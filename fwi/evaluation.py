@@ -1,0 +1,68 @@
+"""What is known of a run's sections on one data set: the content of ``evaluation.json``."""
+
+import math
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, BeforeValidator
+
+
+def _none_if_undefined(value: object) -> object:
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+Number = Annotated[float | None, BeforeValidator(_none_if_undefined)]
+"""None where it is undefined, as the salt's top without salt: NaN is no JSON."""
+
+
+class Score(BaseModel):
+    """One metric over the samples of a split."""
+
+    mean: Number = None
+    median: Number = None
+    p5: Number = None
+    p95: Number = None
+    low: Number = None
+    """Lower end of the bootstrap 95 % interval of the mean."""
+    high: Number = None
+    """Upper end of the bootstrap 95 % interval of the mean."""
+    samples: int | None = None
+
+
+class PerShot(BaseModel):
+    """How well each shot is explained; none are kept of a check from before they were."""
+
+    nrms: list[Number] = []
+    correlation: list[Number] = []
+    """Median over the traces."""
+    shift: list[Number] = []
+    """Median time shift over the traces [s]; positive: simulated late."""
+
+
+class CheckedSample(BaseModel):
+    """The physics check of one inverted section: medians over shots, and the shots."""
+
+    sample: str
+    nrms: Number = None
+    correlation: Number = None
+    shift: Number = None
+    """Median of the size of the time shift [s]."""
+    mean_model_nrms: Number = None
+    verdict: Literal["believed", "doubtful"]
+    reasons: list[str] = []
+    per_shot: PerShot = PerShot()
+
+
+class Evaluation(BaseModel):
+    """What ``evaluation.json`` of a run folder holds."""
+
+    split: str
+    samples: int
+    data: str = ""
+    seconds_per_section: float | None = None
+    predictors: dict[str, dict[str, Score]] = {}
+    """Scores by predictor (``network``, and the naive ones it is measured by) and metric."""
+    check: list[CheckedSample] = []
+    captions: dict[str, str] = {}
+    """Captions of ``figures/*.png`` by file stem."""
+    per_sample: dict[str, list[Number]] = {}
+    """The network's score of each sample, by metric."""
