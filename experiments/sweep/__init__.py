@@ -6,6 +6,7 @@ from typing import Literal
 
 import tyro
 
+from data_prep import devices
 from experiments.cli import Study
 
 
@@ -42,6 +43,4 @@ def sweep(
 
 def _trainings_at_once() -> int:
     """One thread each trains more in an hour than all threads in one; a GPU is filled by one."""
-    import torch
-
-    return 1 if torch.cuda.is_available() else os.cpu_count() or 1
+    return 1 if devices.count() else os.cpu_count() or 1

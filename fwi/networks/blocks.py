@@ -44,6 +44,11 @@ class VelocityHead(nn.Module):
         self.project = nn.Conv2d(channels, 1, 1)
         self.bound = BoundedVelocity(velocity_range) if output == "bounded" else nn.Identity()
 
+    def begin_in_the_middle(self) -> None:
+        """Begin training near the middle of the velocity range; zero weights would pass no gradient on."""
+        nn.init.normal_(self.project.weight, std=0.01)
+        nn.init.zeros_(self.project.bias)  # type: ignore[arg-type]
+
     def forward(self, x: Tensor) -> Tensor:
         """Return velocity [m/s] ``(batch, depth, x)`` of features ``(batch, channels, depth, x)``."""
         with torch.autocast(x.device.type, enabled=False):

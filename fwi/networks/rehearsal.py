@@ -1,6 +1,10 @@
-"""Whether a network can be trained on a survey, found out before anything is: it is run on shapes alone."""
+"""Networks on shapes alone: whether one can be trained on a survey, found out before anything is."""
+
+import contextlib
+from collections.abc import Iterator
 
 import torch
+from torch import nn
 
 from fwi import networks
 from fwi.config import ModelConfig
@@ -19,11 +23,7 @@ def require_trainable(model: ModelConfig, survey: Survey, batch: int) -> None:
         ValueError: the network refuses the survey, or some map of it is of a single cell, and a batch of a
             single sample, so that normalisation over cells and samples has nothing to compare.
     """
-    from torch._subclasses.fake_tensor import FakeTensorMode
-
-    network = networks.build(model, survey)
-    with FakeTensorMode() as shapes:
-        network._apply(shapes.from_tensor)  # type: ignore[no-untyped-call]
+    with on_shapes(networks.build(model, survey)) as network:
         try:
             network(torch.empty(batch, *survey.gather_shape))
         except ValueError as error:
@@ -34,3 +34,12 @@ def require_trainable(model: ModelConfig, survey: Survey, batch: int) -> None:
                 "batch normalisation has nothing to compare: take train.batch_size 2 or more with as many "
                 "training samples, fewer levels of model.channels, or a larger grid"
             ) from None
+
+
+@contextlib.contextmanager
+def on_shapes(network: nn.Module) -> Iterator[nn.Module]:
+    """Let tensors have shapes and no numbers: the network's, for good, and those made within the block."""
+    from torch._subclasses.fake_tensor import FakeTensorMode
+
+    with FakeTensorMode() as shapes:
+        yield network._apply(shapes.from_tensor)  # type: ignore[no-untyped-call]

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from fwi import networks
 from fwi.attention import ATTENTION
 from fwi.config import ModelConfig
+from fwi.networks.rehearsal import on_shapes
 from fwi.survey import Survey
 
 BATCH = 2
@@ -50,13 +51,10 @@ def parts(model: ModelConfig, survey: Survey) -> list[Part]:
     Raises:
         ValueError: the network cannot serve this survey.
     """
-    from torch._subclasses.fake_tensor import FakeTensorMode
     from torch.utils.flop_counter import FlopCounterMode
 
     lean_attention = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
-    network = networks.build(model, survey)
-    with FakeTensorMode() as shapes:
-        network._apply(shapes.from_tensor)  # type: ignore[no-untyped-call]
+    with on_shapes(networks.build(model, survey)) as network:
         named = dict(_parts(network))
         left: dict[str, Tensor] = {}
         kept = _Kept(network, named, left)

@@ -45,9 +45,7 @@ class UMixFormer(nn.Module):
         self.decoder = MixDecoder(self.encoder.channels, self.encoder.heads, embedding, width)
         self.refine = double_convolution(2 * width, width)
         self.head = VelocityHead(width, model.output, sizes.velocity_range)
-        # Begin near the middle of the velocity range; zero weights would pass no gradient on.
-        nn.init.normal_(self.head.project.weight, std=0.01)
-        nn.init.zeros_(self.head.project.bias)  # type: ignore[arg-type]
+        self.head.begin_in_the_middle()
 
     def forward(self, gathers: Tensor) -> Tensor:
         """Invert gathers.

@@ -56,9 +56,7 @@ class AttentionUNet(nn.Module):
             for level in range(levels - 1)
         )
         self.head = VelocityHead(channels[0], model.output, sizes.velocity_range)
-        # Begin near the middle of the velocity range; zero weights would pass no gradient on.
-        nn.init.normal_(self.head.project.weight, std=0.01)
-        nn.init.zeros_(self.head.project.bias)  # type: ignore[arg-type]
+        self.head.begin_in_the_middle()
 
     def forward(self, gathers: Tensor) -> Tensor:
         """Invert gathers.
