@@ -1,6 +1,7 @@
 """The run folder: what it holds, how it is begun, and how a trained network is taken from it."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -49,18 +50,24 @@ def require_own(folder: Path, given: StudyConfig) -> None:
     Raises:
         RunError: there is no run, or its study is another; every setting that differs is named.
     """
-    own, wanted = (study.model_dump(mode="json") for study in (read_study(folder), given))
     different = [
-        f"  - {section}.{key}: {value} given, {own[section][key]} in the run"
-        for section, values in wanted.items()
-        for key, value in values.items()
-        if value != own[section][key]
+        f"  - {key}: {wanted} given, {own} in the run"
+        for key, own, wanted in changed(read_study(folder), given)
     ]
     if different:
         raise RunError(
             f"{folder} goes on with the study it was begun with; leave these out, or begin another --run:\n"
             + "\n".join(different)
         )
+
+
+def changed(before: StudyConfig, after: StudyConfig) -> Iterator[tuple[str, Any, Any]]:
+    """The settings in which two studies differ, such as ``train.epochs``, with both values as plain ones."""
+    old, new = (study.model_dump(mode="json") for study in (before, after))
+    for section, values in new.items():
+        for key, value in values.items():
+            if value != old[section][key]:
+                yield f"{section}.{key}", old[section][key], value
 
 
 def note(folder: Path, stage: str, provenance: dict[str, Any]) -> None:
@@ -120,12 +127,10 @@ def read_checkpoint(folder: Path, which: Path, study: StudyConfig) -> dict[str, 
         trained = StudyConfig.model_validate({section: told[section] for section in DECISIVE})
     except Exception as error:  # torch raises many kinds for a damaged file
         raise RunError(f"{path}: not a readable checkpoint ({type(error).__name__}: {error})") from None
-    past, present = trained.model_dump(mode="json"), study.model_dump(mode="json")
     different = [
-        f"{section}.{key}: {past[section][key]} in the checkpoint, {value} in {CONFIG}"
-        for section in DECISIVE
-        for key, value in present[section].items()
-        if past[section][key] != value
+        f"{key}: {past} in the checkpoint, {present} in {CONFIG}"
+        for key, past, present in changed(trained, study)
+        if key.partition(".")[0] in DECISIVE
     ]
     if different:
         raise RunError(f"{path} is of another study than {folder / CONFIG}:\n" + "\n".join(different))

@@ -4,7 +4,7 @@ import csv
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from experiments.progress import progress
 from experiments.sweep import processes, summary
@@ -165,18 +165,12 @@ def _require_same(out: Path, study: StudyConfig, trainings: Sequence[Training]) 
     for file, wanted in pairs:
         if not file.exists():
             continue
-        different = _differences(config.load([file]).model_dump(mode="json"), wanted.model_dump(mode="json"))
+        different = [
+            f"{key}: {value} wanted, {there} there"
+            for key, there, value in runs.changed(config.load([file]), wanted)
+        ]
         if different:
             raise RunError(
                 f"{file} is of another study or variant; choose another --out, or put these back:\n"
                 + "\n".join(f"  - {line}" for line in different)
             )
-
-
-def _differences(present: dict[str, Any], wanted: dict[str, Any]) -> list[str]:
-    return [
-        f"{section}.{key}: {value} wanted, {present[section][key]} there"
-        for section, values in wanted.items()
-        for key, value in values.items()
-        if value != present[section][key]
-    ]
