@@ -5,12 +5,13 @@ from torch import Tensor, nn
 from torch.nn.functional import hardswish
 
 from fwi.attention.excitation import factor, hidden_width, start_indifferent
+from fwi.attention.profiles import Profiles
 from fwi.config import GateForm
 
 MIN_HIDDEN = 8
 
 
-class CoordinateAttention(nn.Module):
+class CoordinateAttention(Profiles):
     """Weigh each channel by a profile along depth times a profile along the line.
 
     Unlike squeeze and excitation it keeps where things are: the mean over each row tells the depths apart,
@@ -33,16 +34,6 @@ class CoordinateAttention(nn.Module):
         self.form: GateForm = gate
         start_indifferent(self.excite_rows)
         start_indifferent(self.excite_columns)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Return ``(batch, channel, height, width)`` weighted, in the same shape."""
-        rows, columns = self.profiles(x)
-        return x * rows * columns
-
-    def factors(self, x: Tensor) -> Tensor:
-        """What multiplies the map, both profiles together: ``(batch, channel, height, width)``."""
-        rows, columns = self.profiles(x)
-        return rows * columns
 
     def profiles(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Factors of the rows, ``(batch, channel, height, 1)``, and of the columns, ``(.., 1, width)``."""

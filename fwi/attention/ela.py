@@ -3,10 +3,11 @@
 from torch import Tensor, nn
 
 from fwi.attention.excitation import factor, start_indifferent
+from fwi.attention.profiles import Profiles
 from fwi.config import GateForm
 
 
-class EfficientLocalAttention(nn.Module):
+class EfficientLocalAttention(Profiles):
     """Weigh each channel by a profile along depth times a profile along the line, each smoothed by itself.
 
     As in coordinate attention the mean over rows tells depths apart, the mean over columns positions; here a
@@ -38,16 +39,6 @@ class EfficientLocalAttention(nn.Module):
         self.normalise = nn.GroupNorm(groups, channels)
         self.form: GateForm = gate
         start_indifferent(self.normalise)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Return ``(batch, channel, height, width)`` weighted, in the same shape."""
-        rows, columns = self.profiles(x)
-        return x * rows * columns
-
-    def factors(self, x: Tensor) -> Tensor:
-        """What multiplies the map, both profiles together: ``(batch, channel, height, width)``."""
-        rows, columns = self.profiles(x)
-        return rows * columns
 
     def profiles(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Factors of the rows, ``(batch, channel, height, 1)``, and of the columns, ``(.., 1, width)``."""
