@@ -132,7 +132,7 @@ def _attention(
 def _record(run: Run, data: Path | None, split: Split | None, number: int) -> tuple[str, NDArray[np.float32]]:
     """A record's name and its gathers ``(shot, time, receiver)``, of a data set or of a file."""
     source = data or run.study.storage.folder
-    if source.suffix:
+    if source.suffix and not source.is_dir():
         if split is not None:
             raise ValueError(f"--split {split}: {source} is a file; splits are of a data set's folder")
         gathers = read_gathers(source, run, None)

@@ -28,10 +28,7 @@ def config(
         return
     survey = Survey(study.grid, study.survey)
     survey.check(study.physics.order)
-    if study.data.flip and not survey.symmetric:
-        raise ValueError(
-            "data.flip: mirrored samples are right only where the survey is symmetric; set it to 0"
-        )
+    survey.check_flip(study.data.flip)
     if action == "show":
         print(_network(study, survey) if model else configuration.dump(study), end="")
         return

@@ -5,7 +5,6 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
-import torch
 import tyro
 from lightning import Trainer, seed_everything  # noqa: TID253 - nobody imports this file but to train
 from lightning.pytorch.callbacks import Callback, EMAWeightAveraging  # noqa: TID253
@@ -93,10 +92,7 @@ def datasets(study: StudyConfig) -> tuple[ShotDataset, ShotDataset]:
         require_survey(data, survey, "this study's")
         data.verify("train")
     sets[0].verify("validation")
-    if study.data.flip and not survey.symmetric:
-        raise ValueError(
-            "data.flip: mirrored samples are right only where the survey is symmetric; set it to 0"
-        )
+    survey.check_flip(study.data.flip)
     return ShotDataset(sets, "train"), ShotDataset(sets[:1], "validation")
 
 
@@ -106,9 +102,7 @@ def seeded_task(study: StudyConfig, training: ShotDataset) -> InversionTask:
     task = InversionTask(
         study.model_dump(mode="json"), GatherTransform.measured(study.data.amplitude, training)
     )
-    task.to(memory_format=torch.channels_last if study.train.channels_last else torch.contiguous_format)
-    if study.train.compile:
-        task.network.compile()
+    task.lay_out()
     return task
 
 

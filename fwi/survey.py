@@ -136,6 +136,17 @@ class Survey:
             and np.allclose(self.receiver_x, self.length - self.receiver_x[::-1, ::-1])
         )
 
+    def check_flip(self, share: float) -> None:
+        """Refuse to mirror a share of the samples where mirrored ones would be of another survey.
+
+        Raises:
+            ValueError: the share is not zero, and the survey is not symmetric.
+        """
+        if share and not self.symmetric:
+            raise ValueError(
+                "data.flip: mirrored samples are right only where the survey is symmetric; set it to 0"
+            )
+
     # -- time
 
     @cached_property

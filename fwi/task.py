@@ -47,6 +47,13 @@ class InversionTask(LightningModule):
         velocity: Tensor = self.network(self._in_memory_order(self.transform(gathers)))
         return velocity
 
+    def lay_out(self) -> None:
+        """Bring the weights into the memory order of the study; compile the network if it says so."""
+        train = self.study.train
+        self.to(memory_format=torch.channels_last if train.channels_last else torch.contiguous_format)
+        if train.compile:
+            self.network.compile()
+
     def training_step(self, batch: Sample, _: int) -> Tensor:
         """Misfit of one batch."""
         loss: Tensor = self.loss(self(batch.gathers), batch.velocity)

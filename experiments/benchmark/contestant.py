@@ -54,12 +54,8 @@ class Contestant:
             return self._timed(lambda: self.task(self.batch.gathers))
 
     def _begin(self) -> None:
-        train = self.study.train
-        layout = torch.channels_last if train.channels_last else torch.contiguous_format
-        self.task = InversionTask(self.study.model_dump(mode="json"))
-        self.task.to(self.device).to(memory_format=layout)
-        if train.compile:
-            self.task.network.compile()
+        self.task = InversionTask(self.study.model_dump(mode="json")).to(self.device)
+        self.task.lay_out()
         self._step = bare_step(self.study, self.task, self.bf16)
         self.train()
         self.train()  # the first has no optimiser's state yet

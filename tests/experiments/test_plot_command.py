@@ -80,6 +80,15 @@ def test_records_to_attend_to_come_from_a_split_or_from_a_file(trained_run, tiny
     np.testing.assert_array_equal(*sections)
 
 
+def test_folder_of_records_may_have_a_dot_in_its_name(trained_run, tiny_data, tmp_path, drawn):
+    dotted = tmp_path / "salt.v2"
+    dotted.symlink_to(tiny_data)
+
+    draw("attention", "--run", trained_run, "--data", dotted, "--out", tmp_path / "attention.png")
+
+    assert drawn["sample"].name == "test 0, inverted"
+
+
 def test_cell_that_gathers_is_the_one_asked_for(trained_study, tmp_path, drawn):
     untrained_run(trained_study, tmp_path / "run", bottleneck="self")
 

@@ -31,6 +31,18 @@ def suggested(pattern: str, message: str) -> float:
     return float(found.group(1))
 
 
+# -- mirroring
+
+
+def test_samples_are_mirrored_in_a_symmetric_survey_alone():
+    lopsided = survey(shots=2, shot_x=(100.0, 300.0))
+
+    survey(shots=2).check_flip(0.5)
+    lopsided.check_flip(0.0)
+    with pytest.raises(ValueError, match="data.flip.*set it to 0"):
+        lopsided.check_flip(0.5)
+
+
 # -- a fixed spread
 
 
