@@ -32,7 +32,7 @@ class InversionTask(LightningModule):
         survey = Survey(self.study.grid, self.study.survey)
         self.transform = transform or GatherTransform(self.study.data.amplitude)
         self.network = networks.build(self.study.model, survey)
-        self.loss = losses.build(self.study.train.loss, survey.grid.velocity)
+        self.loss = losses.build(self.study.train.loss, survey.grid.velocity, self.study.salt.threshold)
         self._scores: dict[str, list[Tensor]] = {}
 
     def forward(self, gathers: Tensor) -> Tensor:

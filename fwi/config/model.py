@@ -20,6 +20,9 @@ class ModelConfig(Section):
     channels: Annotated[tuple[Count, ...], Field(min_length=2)] = (32, 64, 128, 256, 512)
     """Channels per level, shallow to deep. ``inversion_net`` has five; ``umixformer`` has the first alone,
     except with its encoder ``unet``."""
+    columns: Literal["receivers", "midpoints"] = "receivers"
+    """What the columns of its input are: each shot's receivers, as recorded, or the midpoints of shot and
+    receiver, beneath which flat layers reflect."""
     encoder: EncoderName | None = None
     """Encoder of ``umixformer``; ``mit_b0`` if not given."""
     attention: tuple[Attention, ...] = ()

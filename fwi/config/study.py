@@ -11,7 +11,7 @@ from fwi.config.model import ModelConfig
 from fwi.config.salt import SaltConfig
 
 WaveletKind = Literal["ricker"]
-LossName = Literal["l1", "mse", "ssim"]
+LossName = Literal["l1", "mse", "ssim", "salt"]
 Split = Literal["train", "validation", "test"]
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")
 
@@ -247,6 +247,16 @@ class StudyConfig(Section):
                     f"data.extra_folders: {one} and {other} are one folder, whose samples would be trained "
                     "on twice: leave one out"
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _speed_tells_salt_where_the_loss_asks(self) -> "StudyConfig":
+        slowest, fastest = self.grid.velocity
+        if "salt" in self.train.loss and not slowest < self.salt.threshold < fastest:
+            raise ValueError(
+                f"train.loss: salt needs a salt.threshold within grid.velocity {slowest:g} .. {fastest:g} m/s, "
+                f"got {self.salt.threshold:g}: change one of them, or leave out the term"
+            )
         return self
 
     @model_validator(mode="after")

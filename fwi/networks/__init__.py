@@ -4,11 +4,14 @@ A network is a plain ``nn.Module``; its input are gathers ``(batch, shot, time, 
 velocity ``(batch, depth, x)`` [m/s].
 """
 
+from collections import OrderedDict
+
 from torch import nn
 
 from fwi.config import ModelConfig
 from fwi.networks.fcnvmb import FCNVMBUNet
 from fwi.networks.inversion_net import InversionNet
+from fwi.networks.midpoints import Midpoints
 from fwi.networks.sizes import Sizes
 from fwi.networks.umixformer import UMixFormer
 from fwi.networks.unet import AttentionUNet
@@ -40,4 +43,9 @@ def build(model: ModelConfig, survey: Survey) -> nn.Module:
     """
     if model.name not in NETWORKS:
         raise ValueError(f"unknown network {model.name!r}; known: {', '.join(NETWORKS)}")
-    return NETWORKS[model.name](model, Sizes.of(survey))
+    sizes = Sizes.of(survey)
+    if model.columns == "receivers":
+        return NETWORKS[model.name](model, sizes)
+    midpoints = Midpoints(survey)
+    sizes = sizes._replace(shots=midpoints.channels, receivers=midpoints.columns)
+    return nn.Sequential(OrderedDict(midpoints=midpoints, network=NETWORKS[model.name](model, sizes)))

@@ -17,6 +17,10 @@ BATCH = 2
 """Samples of the forward pass: batch normalisation of a single cell needs two."""
 
 
+BEHIND_SORTING = "network"
+"""Name of the network proper where the columns of its input are sorted before it."""
+
+
 @dataclass(frozen=True)
 class Part:
     """A part of a network, for one sample.
@@ -64,7 +68,7 @@ def parts(model: ModelConfig, survey: Survey) -> list[Part]:
     operations = {key.partition(".")[2]: sum(n.values()) for key, n in counter.get_flop_counts().items()}
     found = (
         Part(
-            name=name.replace(".", " "),
+            name=name.removeprefix(f"{BEHIND_SORTING}.").replace(".", " "),
             shape=tuple(out.shape[1:]),
             attention=tuple(_mechanisms(named[name])),
             parameters=sum(p.numel() for p in named[name].parameters()),
@@ -109,6 +113,8 @@ def _parts(network: nn.Module) -> Iterator[tuple[str, nn.Module]]:
     for name, child in network.named_children():
         if isinstance(child, nn.ModuleList):
             yield from ((f"{name}.{i}", block) for i, block in enumerate(child))
+        elif name == BEHIND_SORTING:
+            yield from ((f"{name}.{part}", module) for part, module in _parts(child))
         else:
             yield name, child
 

@@ -157,6 +157,10 @@ def test_the_message_begins_with_the_files_and_the_number_of_mistakes(write):
             ["unknown key", "name, reduction, gate"],
         ),
         ("check: {order: 8}", ["check.order: 8 is physics.order too", "take 4"]),
+        (
+            "{train: {loss: {l1: 1, salt: 0.3}}, salt: {threshold: 4600}}",
+            ["train.loss: salt needs a salt.threshold within grid.velocity 1500 .. 4500 m/s, got 4600"],
+        ),
         ("physics: {order: 4}", ["check.order: 4 is physics.order too", "take 8"]),
         ("check: {refine: 1}", ["check.refine: ", "greater than or equal to 2"]),
         ("tracking: {project: a/b}", ["tracking.project: ", "got 'a/b'"]),

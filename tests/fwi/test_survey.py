@@ -39,7 +39,7 @@ def test_samples_are_mirrored_in_a_symmetric_survey_alone():
 
     survey(shots=2).check_flip(0.5)
     lopsided.check_flip(0.0)
-    with pytest.raises(ValueError, match="data.flip.*set it to 0"):
+    with pytest.raises(ValueError, match=r"data.flip.*set it to 0"):
         lopsided.check_flip(0.5)
 
 

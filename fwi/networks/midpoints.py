@@ -1,0 +1,62 @@
+"""Common-midpoint sorting: every shot's reflection from one place in one column."""
+
+import math
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import pad
+
+from fwi.survey import Survey
+
+ROUNDING = 1e-6
+"""Of a bin: room for rounding in positions that lie on the edge between two."""
+
+
+class Midpoints(nn.Module):
+    """Sort the traces of each shot by the midpoint of shot and receiver (Mayne, 1962, Geophysics 27, 927).
+
+    A flat layer reflects beneath the midpoint. As recorded, reflections of one place are in another column of
+    every shot's gather, as far apart as the shots are; sorted, they are in the column that this place has in
+    the section. The line is divided into bins of a cell. Where two midpoints of a shot share a bin, the shot
+    becomes two channels, of the left halves of the bins and of the right ones. Where a shot has no midpoint,
+    its channels are zero: with receivers all along the line, one shot covers half of it.
+
+    Args:
+        survey: where shots and receivers are.
+
+    Attributes:
+        channels: shots by channels per shot.
+        columns: bins along the line, as many as the section has cells.
+    """
+
+    index: Tensor
+
+    def __init__(self, survey: Survey) -> None:
+        super().__init__()
+        shots, _, receivers = survey.gather_shape
+        spacing, self.columns = survey.grid.spacing, survey.grid.nx
+        interval = abs(survey.receiver_x[0, 1] - survey.receiver_x[0, 0])
+        per_bin = max(1, math.ceil(2 * spacing / interval - ROUNDING))
+        midpoint = (survey.shot_x[:, None] + survey.receiver_x) / 2
+        place = np.floor(midpoint / spacing * per_bin + ROUNDING).astype(int)
+        index = np.full((shots, per_bin, self.columns), receivers)
+        index[np.arange(shots)[:, None], place % per_bin, place // per_bin] = np.arange(receivers)
+        self.channels = shots * per_bin
+        self.register_buffer("index", torch.from_numpy(index), persistent=False)
+
+    def forward(self, gathers: Tensor) -> Tensor:
+        """Sort gathers.
+
+        Args:
+            gathers: shape ``(batch, shot, time, receiver)``.
+
+        Returns:
+            Shape ``(batch, channels, time, columns)``; a shot's halves of bins are next to each other.
+        """
+        batch, shots, samples, _ = gathers.shape
+        silent = pad(gathers, (0, 1))  # a trace of zeros for the places without a midpoint
+        index = self.index.flatten(1)[:, None].expand(batch, shots, samples, -1)
+        parts = silent.gather(3, index).view(batch, shots, samples, -1, self.columns)
+        by_channel: Tensor = parts.transpose(2, 3).flatten(1, 2)
+        return by_channel
