@@ -254,8 +254,8 @@ class StudyConfig(Section):
         slowest, fastest = self.grid.velocity
         if "salt" in self.train.loss and not slowest < self.salt.threshold < fastest:
             raise ValueError(
-                f"train.loss: salt needs a salt.threshold within grid.velocity {slowest:g} .. {fastest:g} m/s, "
-                f"got {self.salt.threshold:g}: change one of them, or leave out the term"
+                f"train.loss: salt needs a salt.threshold within grid.velocity {slowest:g} .. {fastest:g} "
+                f"m/s, got {self.salt.threshold:g}: change one of them, or leave out the term"
             )
         return self
 

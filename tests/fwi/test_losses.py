@@ -85,7 +85,7 @@ def test_gradient_slows_what_is_too_fast_and_speeds_up_what_is_too_slow(term):
 
 
 def best_speed(terms: dict, share: float) -> float:
-    """Speed of least loss for a cell that is salt, of 4450 m/s, in a share of the models; of 3000 in others."""
+    """Speed of least loss for a cell that is salt, of 4450 m/s, in a share of the models, else of 3000."""
     truths = torch.where(torch.arange(100) < round(100 * share), 4450.0, 3000.0).view(1, 1, 100)
     loss = losses.build(terms, RANGE, SALT)
     return min(range(1500, 4501, 10), key=lambda speed: loss(torch.full_like(truths, speed), truths).item())
