@@ -8,7 +8,7 @@ from data_prep.segy import regularise
 from data_prep.segy.direct_arrival import DirectArrival
 from data_prep.segy.placing import Placement, depths, reach, to_nearest
 from data_prep.segy.regularise import Spreading, missing_times
-from data_prep.segy.shots import SegyShots
+from data_prep.segy.shots import SegyShots, Shot
 from fwi.survey import Survey
 
 
@@ -77,8 +77,8 @@ def in_time(file: SegyShots, survey: Survey, shift: float, measured: DirectArriv
     return lines
 
 
-def scaled(gain: float, measured: DirectArrival | None) -> list[str]:
-    """The factor of the amplitudes, and where it is from."""
+def scaled(gain: float, measured: DirectArrival | None, shots: Sequence[Shot]) -> list[str]:
+    """The factor of the amplitudes, and where it is from; and of the survey's ``shots``, reversed ones."""
     if measured is None:
         return [f"gain: multiplied by {gain:g}, as stated"]
     near, far = measured.offsets
@@ -93,4 +93,7 @@ def scaled(gain: float, measured: DirectArrival | None) -> list[str]:
             "polarity: kept, but the direct arrival is reversed against the simulated one; "
             f"--gain {-gain:.6g} reverses the records"
         )
+    if measured.odd_shots:
+        odd = ", ".join(str(shots[number].number) for number in measured.odd_shots)
+        lines.append(f"polarity: kept, but the direct arrival of shots {odd} is reversed against the others")
     return lines

@@ -51,7 +51,9 @@ class DirectArrival(NamedTuple):
     speed: float
     """Near-surface speed that the arrival's moveout tells [m/s], within the grid's range."""
     correlation: float
-    """Mean correlation of recorded and simulated arrival; negative for opposite polarity."""
+    """Mean correlation of recorded and simulated arrival; negative where most shots are reversed."""
+    odd_shots: tuple[int, ...]
+    """The survey's shots of the other polarity than most."""
     spread: tuple[float, float]
     """16th and 84th percentile of the single traces' gains."""
     offsets: tuple[float, float]
@@ -96,17 +98,22 @@ def measure_direct_arrival(
         simulated = _direct_arrivals(survey, physics, speed)[shot, :, receiver].astype(np.float64)
         compared = _compare(records, simulated, offset, speed, survey)
         moveouts = offset * (np.array([0.0]) if slowness is None else slowness - 1 / speed)[:, None]
-        best, shift, correlation, gain = _together(compared, moveouts, survey)
-        if abs(correlation) < RECOGNISED:
+        best, shift, of_shots, gain = _together(compared, moveouts, shot, survey)
+        correlation = float(np.abs(of_shots).mean())
+        if correlation < RECOGNISED:
             raise GeometryError(
                 f"no direct arrival is recognised at offsets of {offset.min():.4g} .. {offset.max():.4g} m: "
-                f"its correlation with the simulated one is {abs(correlation):.2f}, of {RECOGNISED} "
+                f"its correlation with the simulated one is {correlation:.2f}, of {RECOGNISED} "
                 "needed; compare survey.wavelet.frequency with the records, or state --gain and --shift"
             )
         speed = speed if slowness is None else float(np.clip(1 / slowness[best], slowest, fastest))
     low, middle, high = (float(value) for value in np.percentile(gain, [16, 50, 84]))
     offsets = float(offset.min()), float(offset.max())
-    return DirectArrival(middle, shift, speed, correlation, (low, high), offsets, len(offset))
+    polarity = 1 if np.sign(of_shots).sum() >= 0 else -1
+    odd = np.unique(shot)[polarity * of_shots <= -RECOGNISED]
+    return DirectArrival(
+        middle, shift, speed, polarity * correlation, tuple(odd.tolist()), (low, high), offsets, len(offset)
+    )
 
 
 def _near(survey: Survey) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -161,22 +168,34 @@ def _compare(records: Floats, simulated: Floats, offset: Floats, speed: float, s
     return _Comparison((np.arange(before + after + 1) - before) * dt, correlation, gain)
 
 
-def _together(compared: _Comparison, moveouts: Floats, survey: Survey) -> tuple[int, float, float, Floats]:
-    """Which moveout, ``(moveout, trace)`` [s], and shift suit all traces best, with their gains."""
+def _together(
+    compared: _Comparison, moveouts: Floats, shot: NDArray[np.int64], survey: Survey
+) -> tuple[int, float, Floats, Floats]:
+    """Which moveout, ``(moveout, trace)`` [s], and shift suit all shots best, whatever the polarity of each.
+
+    Returns:
+        Number of the moveout, shift [s], mean correlation of each shot that is compared, gain of each trace.
+    """
     lag, period = compared.lag, 1 / survey.config.wavelet.frequency
     step = lag[1] - lag[0]
     common = np.flatnonzero((lag >= EARLIEST * period) & (lag <= LATEST * period))
     trace = np.arange(len(compared.correlation))[:, None]
-    means = np.array(
+    first_traces = np.unique(shot, return_index=True)[1]
+    traces_of_shot = np.diff(first_traces, append=len(shot))[:, None]
+    of_shots = np.array(  # (moveout, shot, lag)
         [
-            compared.correlation[trace, (common + np.rint(each / step).astype(int)[:, None])].mean(axis=0)
+            np.add.reduceat(
+                compared.correlation[trace, common + np.rint(each / step).astype(int)[:, None]], first_traces
+            )
+            / traces_of_shot
             for each in moveouts
         ]
     )
-    best, at = (int(i) for i in np.unravel_index(np.abs(means).argmax(), means.shape))
+    means = np.abs(of_shots).mean(axis=1)
+    best, at = (int(i) for i in np.unravel_index(means.argmax(), means.shape))
     of_traces = common[at] + np.rint(moveouts[best] / step).astype(int)
     gain = compared.gain[trace[:, 0], of_traces]
-    return best, -float(lag[common[at]]), float(means[best, at]), gain
+    return best, -float(lag[common[at]]), of_shots[best, :, at], gain
 
 
 def _finer(traces: Floats) -> Floats:

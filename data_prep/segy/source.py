@@ -113,7 +113,7 @@ def prepare(
         *changes.placed(survey, places),
         *changes.filtered(file, survey, spreading),
         *changes.in_time(file, survey, chosen_shift, measured),
-        *changes.scaled(chosen_gain, measured),
+        *changes.scaled(chosen_gain, measured, first.shots),
     ]
     used = {shot.number for placement in places for shot in placement.shots}
     file = replace(file, shots=tuple(shot for shot in file.shots if shot.number in used))

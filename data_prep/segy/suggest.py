@@ -124,7 +124,8 @@ def _streamer(file: SegyShots, interval: float, cell: float) -> dict[str, Any]:
     last = near + (receivers - 1) * interval
     x = _even(np.array([shot.x for shot in file.shots]))
     x = _thinned(x[x - x[0] <= (LONGEST - 1) * last], cell)
-    length = max(round((last + np.ptp(x)) / cell), math.ceil(last / cell - 1e-6)) * cell
+    shortest = math.ceil(last / cell + len(x) - 1 - 1e-6)  # with a cell between shots
+    length = max(round((last + np.ptp(x)) / cell), shortest) * cell
     return {
         "shots": len(x),
         "spread": "streamer",

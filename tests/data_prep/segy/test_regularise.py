@@ -162,6 +162,18 @@ def test_polarity_is_kept_and_its_reversal_told(
     assert nrms(mended.gathers([0])[0], expected) < 0.05
 
 
+def test_shots_of_the_other_polarity_than_most_are_told(
+    recording: Recording, study: StudyConfig, tmp_path: Path
+) -> None:
+    numbers = recording.headers[9]
+    samples = np.where(np.isin(numbers, [101, 102])[:, None], -recording.samples, recording.samples)
+
+    line = prepared(recording.spoiled(samples=samples), tmp_path, study)
+
+    assert line.gain == pytest.approx(1 / GAIN, rel=0.05)
+    assert any("direct arrival of shots 101, 102 is reversed against" in change for change in line.changes)
+
+
 @pytest.mark.parametrize("late", [-0.08, 0.04])
 def test_records_of_another_time_zero_are_shifted_onto_the_direct_arrival(
     recording: Recording, expected: NDArray[np.float32], study: StudyConfig, tmp_path: Path, late: float
@@ -447,9 +459,24 @@ def lines(draw: st.DrawFn) -> Line:
     )
 
 
+@pytest.mark.parametrize("near", [20, 24, 28, 32, 36])
+def test_the_survey_suggested_for_shots_a_cell_apart_takes_them(near: int, tmp_path: Path) -> None:
+    receivers = near + 31.0 * np.arange(12)
+    shots = (
+        Shot(i, x, 0.0, x + receivers, np.zeros(12), np.arange(12)) for i, x in enumerate((0.0, 10.9, 21.7))
+    )
+    line = Line(tuple(shots), dt=0.001, nt=100)
+
+    assert_the_suggested_survey_takes(line, tmp_path)
+
+
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(line=lines())
 def test_the_survey_suggested_for_any_line_takes_it(line: Line, tmp_path: Path) -> None:
+    assert_the_suggested_survey_takes(line, tmp_path)
+
+
+def assert_the_suggested_survey_takes(line: Line, tmp_path: Path) -> None:
     (tmp_path / "study.yaml").write_text(suggest(line))
     study = config.load([tmp_path / "study.yaml"])
     survey = Survey(study.grid, study.survey)
