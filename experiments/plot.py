@@ -15,6 +15,7 @@ from fwi.data import ShotDataset, require_survey
 from fwi.files import read_npy
 from fwi.invert import Run, load_run
 from fwi.networks.attended import attending, mechanism
+from fwi.networks.midpoints import Midpoints
 from fwi.shards import DataSet
 from fwi.survey import Survey
 
@@ -123,6 +124,11 @@ def _attention(
     for place, module in attending(run.task).items():
         if place not in {look.place for look in looked}:
             print(f"{place}: {mechanism(module)} moves its map instead of weighing it, and is left out")
+    if run.study.model.columns == "midpoints":
+        midpoints, samples = Midpoints(survey), gathers.shape[1]
+        looked = [
+            look.by_receiver(samples, midpoints, shot) if look.axes == "record" else look for look in looked
+        ]
     sample = plots.SampleColumn(f"{name}, inverted", gathers[shot], velocity, salt)
     return plots.attention_maps(
         sample, looked, cell, grid.spacing, grid.velocity, survey.receiver_x[shot], survey.recorded_dt

@@ -3,7 +3,7 @@
 import math
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from fwi.attention import ATTENTION
+from fwi.networks.midpoints import Midpoints
 
 PLACES = {
     r"stem\.(warp|ask)$": "resample",
@@ -34,7 +35,8 @@ class Attended:
         kind: ``factor``: what the features are multiplied by, mean over the channels. ``weight``: the share
             of each place in what one cell gathers, mean over the heads; of sum one.
         values: shape ``(height, width)``, or ``(channel,)`` of a factor that is the same everywhere.
-        axes: what height and width are: ``section`` is (depth, x), ``record`` (time, receiver).
+        axes: what height and width are: ``section`` is (depth, x), ``record`` (time, receiver), or
+            (time, midpoint) where these are the columns of the network's input.
         stride: rows and columns of the section or record to a row and a column of the map.
     """
 
@@ -44,6 +46,11 @@ class Attended:
     values: NDArray[np.float32]
     axes: Literal["section", "record"] = "section"
     stride: tuple[int, int] = (1, 1)
+
+    def by_receiver(self, samples: int, midpoints: Midpoints, shot: int) -> "Attended":
+        """Of a network whose columns are midpoints: over the ``samples`` and receivers of one shot."""
+        by_midpoint = self.spread(samples, midpoints.columns)
+        return replace(self, values=by_midpoint[:, midpoints.column[shot]], stride=(1, 1))
 
     def spread(self, rows: int, columns: int) -> NDArray[np.float32]:
         """The map at the size of the section or record that it belongs to."""
@@ -80,13 +87,15 @@ def attended(network: nn.Module, gathers: Tensor, cell: tuple[int, int]) -> list
     finally:
         for hook in hooks:
             hook.remove()
+    sorting = (module.columns for module in network.modules() if isinstance(module, Midpoints))
+    record = (gathers.shape[-2], next(sorting, gathers.shape[-1]))
     looks = []
     for place, given in heard:
         module = modules[place]
         if isinstance(module, _Multiplies):
             looks.append(_factor(place, mechanism(modules[place]), module.factors(*given), section))
         elif isinstance(module, _Gathers):
-            looks.append(_weight(place, modules[place], given, cell, section, gathers.shape[-2:]))
+            looks.append(_weight(place, modules[place], given, cell, section, record))
     if not looks:
         found = ", ".join(f"{mechanism(module)} at {place}" for place, module in modules.items())
         raise ValueError(

@@ -28,6 +28,7 @@ class Midpoints(nn.Module):
     Attributes:
         channels: shots by channels per shot.
         columns: bins along the line, as many as the section has cells.
+        column: which of them each trace is in, shape ``(shot, receiver)``.
     """
 
     index: Tensor
@@ -40,8 +41,9 @@ class Midpoints(nn.Module):
         per_bin = max(1, math.ceil(2 * spacing / interval - ROUNDING))
         midpoint = (survey.shot_x[:, None] + survey.receiver_x) / 2
         place = np.floor(midpoint / spacing * per_bin + ROUNDING).astype(int)
+        self.column = place // per_bin
         index = np.full((shots, per_bin, self.columns), receivers)
-        index[np.arange(shots)[:, None], place % per_bin, place // per_bin] = np.arange(receivers)
+        index[np.arange(shots)[:, None], place % per_bin, self.column] = np.arange(receivers)
         self.channels = shots * per_bin
         self.register_buffer("index", torch.from_numpy(index), persistent=False)
 

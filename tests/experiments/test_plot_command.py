@@ -117,8 +117,9 @@ def test_cell_that_gathers_is_in_the_middle_of_the_salt():
         {"skip": ["gate", "mdaf"]},
         {"bottleneck": ["criss_cross", {"name": "pmfs", "levels": 2}]},
         {"resample": "cross"},
+        {"resample": "cross", "columns": "midpoints"},
     ],
-    ids=["attention", "skip", "bottleneck", "resample"],
+    ids=["attention", "skip", "bottleneck", "resample", "midpoints"],
 )
 def test_attention_in_every_slot_is_drawn(model, trained_study, tmp_path):
     untrained_run(trained_study, tmp_path / "run", **model)

@@ -11,6 +11,7 @@ from fwi import networks
 from fwi.attention.mix import MixAttention
 from fwi.config import SLOTS, ModelConfig
 from fwi.networks.attended import Attended, attended, attending
+from fwi.networks.midpoints import Midpoints
 from fwi.survey import Survey
 
 CHANNELS = (4, 8, 16)
@@ -278,6 +279,20 @@ def test_weights_are_those_of_the_cell_of_the_section_at_the_level_of_the_mechan
     wanted = all_weights[at_level[0] * 18 + at_level[1]].reshape(6, 9)
     np.testing.assert_allclose(found.values, wanted, rtol=1e-4)
     assert found.stride == (4, 4)
+
+
+def test_weights_of_midpoints_are_shown_over_the_receivers_of_a_shot(tiny_study):
+    receivers = tiny_study.survey.model_copy(update={"receivers": 18})
+    sparse = Survey(tiny_study.grid, receivers)
+    network = network_for(sparse, resample="cross", columns="midpoints")
+    (found,) = attended(network, record(sparse), (5, 20))
+
+    shown = found.by_receiver(50, Midpoints(sparse), shot=1)
+
+    by_midpoint = found.spread(50, 36)
+    column = int((sparse.shot_x[1] + sparse.receiver_x[1, 10]) / 2 / sparse.grid.spacing)
+    assert shown.spread(50, 18).shape == (50, 18)
+    np.testing.assert_array_equal(shown.values[:, 10], by_midpoint[:, column])
 
 
 def test_weights_from_the_record_are_those_of_its_samples_and_traces(survey):
