@@ -29,8 +29,8 @@ def salt_loss(prediction: Tensor, truth: Tensor, threshold: float) -> Tensor:
     pays for every m/s that it is below the threshold. Where the records leave no doubt, the corner of the
     absolute error at the truth outweighs this term at a weight of 0.3.
     """
-    odds = (prediction - threshold) / SALT_WIDTH
-    return F.binary_cross_entropy_with_logits(odds, (truth >= threshold).float())
+    log_odds = (prediction - threshold) / SALT_WIDTH
+    return F.binary_cross_entropy_with_logits(log_odds, (truth >= threshold).float())
 
 
 LOSSES: dict[LossName, Callable[[Tensor, Tensor, float], Tensor]] = {
