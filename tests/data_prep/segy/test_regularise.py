@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from recordings import Recording
@@ -439,6 +439,8 @@ def lines(draw: st.DrawFn) -> Line:
         length = (receivers - 1) * interval
         x = np.linspace(draw(st.floats(0, 0.4)), draw(st.floats(0.5, 1)), shots) * length
         receiver_x = np.tile(np.arange(receivers) * interval, (shots, 1))
+        # A grid has eight cells or more, evenly about the shots.
+        assume(shots == 1 or np.ptp(x) + 2 * min(x[0], length - x[-1]) >= 8 * interval)
     x = x + rng.uniform(-0.3, 0.3, shots)
     receiver_x = receiver_x + rng.uniform(-0.3, 0.3, receiver_x.shape)
     depths = draw(st.floats(-5, 40)), draw(st.floats(-5, 40))
