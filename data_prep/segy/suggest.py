@@ -149,7 +149,8 @@ def _spread(file: SegyShots, interval: float, cell: float) -> dict[str, Any]:
         )
     x = _thinned(_even(x), cell)
     margin = min(x[0] - first, last - x[-1])
-    length = max(math.floor((np.ptp(x) + 2 * margin) / cell + 1e-6), 8) * cell
+    shortest = max(math.ceil(np.ptp(x) / cell - 1e-6), 8)  # no shot interval is squeezed
+    length = max(math.floor((np.ptp(x) + 2 * margin) / cell + 1e-6), shortest) * cell
     return {
         "shots": len(x),
         "shot_margin": max(0.0, float(length - np.ptp(x)) / 2),
