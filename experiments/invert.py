@@ -45,9 +45,9 @@ def invert(
     if sample is not None:
         require_sample(sample, len(gathers), records)
     numbers = range(len(gathers)) if sample is None else [sample]
+    trained.invert(gathers[numbers[:1]])  # refuses another survey's; the first call also prepares memory
     for number in numbers:
         _refuse_silence(gathers[number], f"{records}, sample {number}", check)
-    trained.invert(gathers[numbers[:1]])  # the first call also prepares memory
     out.mkdir(parents=True, exist_ok=True)
     used = ", ".join(f"{name} {version}" for name, version in versions().items())
     for number in numbers:

@@ -368,14 +368,20 @@ def test_a_later_file_replaces_a_preset_whole():
 
 
 @pytest.mark.parametrize("name", ["seg_eage", "gulf", "mixed"])
-def test_the_half_resolution_study_of_a_preset_differs_in_models_and_folder_alone(name):
+def test_study_of_a_preset_is_the_public_one_but_for_models_folder_sorting_and_salt_term(name):
     study = config.load([REPOSITORY / f"configs/{name}_half.yaml"])
 
     public = config.load([REPOSITORY / "configs/fcnvmb_half.yaml"])
 
     assert study.salt.preset.name == name
     assert study.storage.folder == Path(f"data/{name}_half")
-    alike = {"salt": public.salt, "storage": public.storage}
+    assert (study.model.columns, set(study.train.loss)) == ("midpoints", {"l1", "salt"})
+    alike = {
+        "salt": public.salt,
+        "storage": public.storage,
+        "model": study.model.model_copy(update={"columns": public.model.columns}),
+        "train": study.train.model_copy(update={"loss": public.train.loss}),
+    }
     assert study.model_copy(update=alike) == public
     assert study.storage.model_copy(update={"folder": public.storage.folder}) == public.storage
     generate(study.grid, study.salt, TRAIN, 0)  # the grid holds the preset's speeds

@@ -51,7 +51,9 @@ def written(study: StudyConfig, folder: Path) -> Path:
 
 def tree(folder: Path) -> dict[Path, bytes]:
     """The content of every file of a folder."""
-    return {path: path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+    files = (path for path in sorted(folder.rglob("*")) if path.is_file())
+    # W&B's service ends its log of the finished training when it gets to it.
+    return {path: path.read_bytes() for path in files if "wandb" not in path.relative_to(folder).parts}
 
 
 def truncate(path: Path) -> None:

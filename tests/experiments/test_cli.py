@@ -258,7 +258,7 @@ def test_flags_and_file_must_fit_each_other(refused):
         (["--train.optimizer", "sgd"], "adamw"),
         (["--train.epoch", "3"], "--train.epochs"),
         (["--model.attention", "{name: se, reduction: "], "not valid YAML"),
-        (["--train.loss", "{l3: 1}"], "'l3' is not offered; known: 'l1', 'mse' or 'ssim'"),
+        (["--train.loss", "{l3: 1}"], "'l3' is not offered; known: 'l1', 'mse', 'ssim' or 'salt'"),
         (["--config"], "--config needs a value"),
     ],
 )
