@@ -26,6 +26,9 @@ NETWORKS: dict[str, type[AttentionUNet | UMixFormer | InversionNet | FCNVMBUNet]
     "fcnvmb_unet": FCNVMBUNet,
 }
 
+BEHIND_SORTING = "network"
+"""Name of the network proper where the columns of its input are sorted before it."""
+
 
 def build(model: ModelConfig, survey: Survey) -> nn.Module:
     """Build the network of a configuration for one survey.
@@ -48,4 +51,5 @@ def build(model: ModelConfig, survey: Survey) -> nn.Module:
         return NETWORKS[model.name](model, sizes)
     midpoints = Midpoints(survey)
     sizes = sizes._replace(shots=midpoints.channels, receivers=midpoints.columns)
-    return nn.Sequential(OrderedDict(midpoints=midpoints, network=NETWORKS[model.name](model, sizes)))
+    parts = {"midpoints": midpoints, BEHIND_SORTING: NETWORKS[model.name](model, sizes)}
+    return nn.Sequential(OrderedDict(parts))

@@ -10,15 +10,12 @@ from torch import Tensor, nn
 from fwi import networks
 from fwi.attention import ATTENTION
 from fwi.config import ModelConfig
+from fwi.networks import BEHIND_SORTING
 from fwi.networks.rehearsal import on_shapes
 from fwi.survey import Survey
 
 BATCH = 2
 """Samples of the forward pass: batch normalisation of a single cell needs two."""
-
-
-BEHIND_SORTING = "network"
-"""Name of the network proper where the columns of its input are sorted before it."""
 
 
 @dataclass(frozen=True)

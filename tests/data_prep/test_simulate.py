@@ -15,6 +15,7 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 import torch
+from disks import mounted
 from numpy.typing import NDArray
 from processes import PATIENCE, Running, alive, children, wait_until
 from studies import SimulateHere, config_file, content, shards_in, with_storage
@@ -276,13 +277,8 @@ def test_a_dry_run_writes_nothing(
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of 256 kB, room for two of the four shards of the tiny study."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(folder)]
-    if shutil.which("mount") is None or subprocess.run(command, capture_output=True, check=False).returncode:
-        pytest.skip("mounting a small file system is not permitted here")
-    yield folder
-    subprocess.run(["umount", str(folder)], check=True)
+    with mounted(tmp_path / "disk", "256k") as folder:
+        yield folder
 
 
 @pytest.mark.usefixtures("no_pool")

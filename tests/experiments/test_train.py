@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from disks import mounted
 
 from experiments.callbacks import WandbRun
 from experiments.cli import main
@@ -380,13 +381,8 @@ def test_four_fixed_sections_of_the_validation_split_are_drawn(trained_study, tm
 @pytest.fixture
 def tiny_disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of 20 kB: room for a run's first files, and for nothing that W&B writes."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=20k", "tmpfs", str(folder)]
-    if shutil.which("mount") is None or subprocess.run(command, capture_output=True, check=False).returncode:
-        pytest.skip("mounting a small file system is not permitted here")
-    yield folder
-    subprocess.run(["umount", str(folder)], check=True)
+    with mounted(tmp_path / "disk", "20k") as folder:
+        yield folder
 
 
 @pytest.mark.slow
