@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from fwi import networks
 from fwi.attention import ATTENTION
+from fwi.attention.mix import MixAttention
 from fwi.config import ModelConfig
 from fwi.networks import BEHIND_SORTING
 from fwi.networks.rehearsal import on_shapes
@@ -16,6 +17,10 @@ from fwi.survey import Survey
 
 BATCH = 2
 """Samples of the forward pass: batch normalisation of a single cell needs two."""
+CONTAINERS = (BEHIND_SORTING, "encoder", "decoder", "mix")
+"""Names of modules whose own modules are the parts."""
+UNSAID = (BEHIND_SORTING, "levels", "mix")
+"""Words of a module's path that tell a reader nothing."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +70,7 @@ def parts(model: ModelConfig, survey: Survey) -> list[Part]:
     operations = {key.partition(".")[2]: sum(n.values()) for key, n in counter.get_flop_counts().items()}
     found = (
         Part(
-            name=name.removeprefix(f"{BEHIND_SORTING}.").replace(".", " "),
+            name=" ".join(word for word in name.split(".") if word not in UNSAID),
             shape=tuple(out.shape[1:]),
             attention=tuple(_mechanisms(named[name])),
             parameters=sum(p.numel() for p in named[name].parameters()),
@@ -110,7 +115,7 @@ def _parts(network: nn.Module) -> Iterator[tuple[str, nn.Module]]:
     for name, child in network.named_children():
         if isinstance(child, nn.ModuleList):
             yield from ((f"{name}.{i}", block) for i, block in enumerate(child))
-        elif name == BEHIND_SORTING:
+        elif name in CONTAINERS:
             yield from ((f"{name}.{part}", module) for part, module in _parts(child))
         else:
             yield name, child
@@ -118,11 +123,12 @@ def _parts(network: nn.Module) -> Iterator[tuple[str, nn.Module]]:
 
 def _mechanisms(module: nn.Module) -> Iterator[str]:
     names = {entry.module: name for name, entry in ATTENTION.items() if name != "none"}
+    names[MixAttention] = "mix"  # level by level, as U-MixFormer has it
+    if type(module) in names:
+        yield names[type(module)]
+        return
     for child in module.children():
-        if type(child) in names:
-            yield names[type(child)]
-        else:
-            yield from _mechanisms(child)
+        yield from _mechanisms(child)
 
 
 def _operations_of_attention(

@@ -12,7 +12,7 @@ from fwi import attention
 from fwi.attention.cbam import ChannelGate, SpatialGate
 from fwi.attention.mix import MixAttention, MixedKeys
 
-GOLDENS = Path(__file__).resolve().parents[2] / "../shared/attention/goldens.json"
+GOLDENS = Path(__file__).with_name("attention_goldens.json")
 WAVES = ((0.05, 0.003), (0.07, 0.011))
 UNPLACED = {"position": "none", "scaled": False}
 
@@ -43,12 +43,6 @@ def assert_is_the_reference(golden: str, out: Tensor) -> None:
     assert torch.stack(found).tolist() == pytest.approx(wanted, rel=1e-9)
 
 
-needs_goldens = pytest.mark.skipif(
-    not GOLDENS.exists(), reason="the reference outputs are not beside the repository"
-)
-
-
-@needs_goldens
 @pytest.mark.parametrize(
     ("golden", "name", "options"),
     [
@@ -78,7 +72,6 @@ def test_published_form_reproduces_the_reference_output(golden, name, options):
     assert_is_the_reference(golden, out)
 
 
-@needs_goldens
 def test_self_attention_of_sagan_is_reproduced_with_its_learned_weight_of_the_residual():
     module = attention.build("self", 64, **UNPLACED)
     weights = [each for layer in (module.query, module.key, module.value) for each in layer.parameters()]
@@ -87,7 +80,6 @@ def test_self_attention_of_sagan_is_reproduced_with_its_learned_weight_of_the_re
     assert_is_the_reference("selfattn_sagan_noscale_gamma_residual", module(wave((2, 64, 12, 10), *WAVES[0])))
 
 
-@needs_goldens
 def test_the_two_gates_of_cbam_reproduce_their_reference_outputs_by_themselves():
     x = wave((2, 64, 12, 10), *WAVES[0])
     channel, spatial = filled(ChannelGate(64, 16, "sigmoid")), filled(SpatialGate(7, "sigmoid"))
@@ -96,7 +88,6 @@ def test_the_two_gates_of_cbam_reproduce_their_reference_outputs_by_themselves()
     assert_is_the_reference("cbam_spatial_k7_bn_eval", x * spatial(x))
 
 
-@needs_goldens
 def test_polarised_attention_differs_from_its_published_code_only_in_the_axis_of_a_softmax():
     """The code takes the cell gate's softmax over the cells, after the product: next to no gate at all."""
     x = wave((2, 64, 12, 10), *WAVES[0])
@@ -108,7 +99,6 @@ def test_polarised_attention_differs_from_its_published_code_only_in_the_axis_of
     assert_is_the_reference("psa_p", only_channels(x) + x * (cell - 0.5))
 
 
-@needs_goldens
 def test_multi_scale_attention_reproduces_the_reference_output():
     module = filled(attention.build("pmfs", [16, 32, 64], width=16, residual=False))
     shapes = json.loads(GOLDENS.read_text())["pmfs_16_32_64_ch16_eval"]["inputs"][0]
@@ -118,7 +108,6 @@ def test_multi_scale_attention_reproduces_the_reference_output():
     assert_is_the_reference("pmfs_16_32_64_ch16_eval", out)
 
 
-@needs_goldens
 def test_mix_attention_reproduces_the_reference_output_without_the_published_dead_weights():
     module, dead = MixAttention(40, 128, 5), [None] * 4
     norms = (module.normalise, module.normalise_keys, module.normalise_attended)
@@ -136,7 +125,6 @@ def test_mix_attention_reproduces_the_reference_output_without_the_published_dea
     assert_is_the_reference("umix_stage_C40_T128_h5", out)
 
 
-@needs_goldens
 def test_mixed_keys_reproduce_the_reference_output():
     golden = "umix_catkey_64_40_16_8"
     shapes = json.loads(GOLDENS.read_text())[golden]["inputs"][0]  # coarse to fine

@@ -19,11 +19,20 @@ def part(name: str, **options):
     return found
 
 
-@pytest.mark.parametrize("name", ["attention_unet", "fcnvmb_unet"])
-def test_parts_have_all_parameters_of_the_network(name):
-    network = networks.build(model(name=name), SURVEY)
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"columns": "midpoints"},
+        {"name": "fcnvmb_unet"},
+        {"name": "umixformer"},
+        {"name": "inversion_net", "channels": (4, 4, 8, 8, 8)},
+    ],
+)
+def test_parts_have_all_parameters_of_the_network(options):
+    network = networks.build(model(**options), SURVEY)
 
-    found = parts(model(name=name), SURVEY)
+    found = parts(model(**options), SURVEY)
 
     assert sum(each.parameters for each in found) == sum(p.numel() for p in network.parameters())
 
@@ -41,6 +50,19 @@ def test_parts_are_listed_in_the_order_they_run_with_the_maps_that_leave_them():
         ("decoder 0", (4, 19, 21)),
         ("head", (19, 21)),
     ]
+
+
+@pytest.mark.parametrize("encoder", ["mit_b0", "lvt", "mscan_t", "unet"])
+def test_a_network_of_encoder_and_decoder_is_listed_level_by_level(encoder):
+    channels = (4, 8, 16, 16, 32)
+    found = parts(model(name="umixformer", encoder=encoder, channels=channels), SURVEY)
+
+    levels = [each for each in found if each.name.startswith("encoder")]
+    stages = [each for each in found if each.name.startswith("decoder stages")]
+    assert [each.name for each in levels] == [f"encoder {level}" for level in range(4)]
+    assert [each.shape for each in stages] == [each.shape for each in reversed(levels)]
+    assert [each.attention for each in stages] == 4 * [("mix",)]
+    assert {each.shape[1:] for each in found if each.name.startswith("decoder keys")} == {levels[3].shape[1:]}
 
 
 def test_mechanisms_are_named_where_they_stand_once_each():

@@ -1,13 +1,11 @@
 """The lite vision transformer with enhanced self-attention (Yang et al., 2022, arXiv:2112.10809)."""
 
-from typing import cast
-
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, conv2d, fold, silu, unfold
 
 from fwi.attention.mix import MixFeedForward
-from fwi.networks.encoders.mit import HEADS, Patches, ThinnedAttention, initialise, to_map, to_tokens
+from fwi.networks.encoders.mit import HEADS, Level, Patches, ThinnedAttention, initialise, to_map, to_tokens
 
 CHANNELS = (64, 64, 160, 256)
 WINDOW = 3
@@ -33,10 +31,6 @@ class LVT(nn.Module):
     def __init__(self, entering: int) -> None:
         super().__init__()
         finer = (entering, *CHANNELS[:-1])
-        self.patches = nn.ModuleList(
-            Patches(i, o, stride=4 if level == 0 else 2)
-            for level, (i, o) in enumerate(zip(finer, CHANNELS, strict=True))
-        )
         levels = [[_Block(64, _WindowAttention(64, 2), _FeedForward(64, 256)) for _ in range(2)]]
         for width, heads, thinning, widening in ((64, 2, 4, 8), (160, 5, 2, 4), (256, 8, 1, 4)):
             levels.append(
@@ -49,17 +43,17 @@ class LVT(nn.Module):
                     for _ in range(2)
                 ]
             )
-        self.blocks = nn.ModuleList(nn.ModuleList(blocks) for blocks in levels)
+        self.levels = nn.ModuleList(
+            Level(Patches(i, o, stride), blocks, nn.Identity())
+            for i, o, stride, blocks in zip(finer, CHANNELS, (4, 2, 2, 2), levels, strict=True)
+        )
         initialise(self)
 
     def forward(self, x: Tensor) -> list[Tensor]:
         """Return four maps, fine to coarse, of a map ``(batch, entering, height, width)``."""
         maps = []
-        for patches, blocks in zip(self.patches, self.blocks, strict=True):
-            tokens, size = patches(x)
-            for block in cast(nn.ModuleList, blocks):
-                tokens = block(tokens, size)
-            x = to_map(tokens, size)
+        for level in self.levels:
+            x = level(x)
             maps.append(x)
         return maps
 

@@ -1,8 +1,7 @@
 """The encoder of SegFormer: a pyramid of transformer blocks (Xie et al., 2021, arXiv:2105.15203)."""
 
 import math
-from collections.abc import Iterator, Sequence
-from typing import cast
+from collections.abc import Iterable, Iterator, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -39,27 +38,46 @@ class MiT(nn.Module):
         self.heads = HEADS
         finer = (entering, *channels[:-1])
         drops = stochastic_depth(depths)
-        self.patches = nn.ModuleList(
-            Patches(i, o, stride=4 if level == 0 else 2)
-            for level, (i, o) in enumerate(zip(finer, channels, strict=True))
+        self.levels = nn.ModuleList(
+            Level(
+                Patches(entering, width, stride),
+                [_Block(width, heads, thinning, next(drops)) for _ in range(depth)],
+                nn.LayerNorm(width),
+            )
+            for entering, width, stride, heads, thinning, depth in zip(
+                finer, channels, (4, 2, 2, 2), HEADS, (8, 4, 2, 1), depths, strict=True
+            )
         )
-        self.blocks = nn.ModuleList(
-            nn.ModuleList(_Block(width, heads, thinning, next(drops)) for _ in range(depth))
-            for width, heads, thinning, depth in zip(channels, HEADS, (8, 4, 2, 1), depths, strict=True)
-        )
-        self.normalise = nn.ModuleList(nn.LayerNorm(width) for width in channels)
         initialise(self)
 
     def forward(self, x: Tensor) -> list[Tensor]:
         """Return four maps, fine to coarse, of a map ``(batch, entering, height, width)``."""
         maps = []
-        for patches, blocks, normalise in zip(self.patches, self.blocks, self.normalise, strict=True):
-            tokens, size = patches(x)
-            for block in cast(nn.ModuleList, blocks):
-                tokens = block(tokens, size)
-            x = to_map(normalise(tokens), size)
+        for level in self.levels:
+            x = level(x)
             maps.append(x)
         return maps
+
+
+class Level(nn.Module):
+    """A level of a transformer encoder: patches, blocks one after the other, and back to a map.
+
+    Args:
+        patches: from a map to tokens and the size they lie on.
+        blocks: from tokens and size to tokens.
+        normalise: what the last tokens go through.
+    """
+
+    def __init__(self, patches: nn.Module, blocks: Iterable[nn.Module], normalise: nn.Module) -> None:
+        super().__init__()
+        self.patches, self.blocks, self.normalise = patches, nn.ModuleList(blocks), normalise
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the level's map of that of the level above, ``(batch, channel, height, width)``."""
+        tokens, size = self.patches(x)
+        for block in self.blocks:
+            tokens = block(tokens, size)
+        return to_map(self.normalise(tokens), size)
 
 
 class Patches(nn.Module):

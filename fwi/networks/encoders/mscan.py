@@ -31,21 +31,29 @@ class MSCAN(nn.Module):
         first = channels[0]
         stem = nn.Sequential(_halve(entering, first // 2), nn.GELU(), _halve(first // 2, first))
         finer = channels[:-1]
-        self.shrink = nn.ModuleList([stem, *(_halve(i, o) for i, o in zip(finer, channels[1:], strict=True))])
-        self.blocks = nn.ModuleList(
-            nn.Sequential(*(_Block(width, widening, next(drops)) for _ in range(depth)))
-            for width, widening, depth in zip(channels, (8, 8, 4, 4), depths, strict=True)
+        shrink = [stem, *(_halve(i, o) for i, o in zip(finer, channels[1:], strict=True))]
+        self.levels = nn.ModuleList(
+            nn.Sequential(
+                smaller, *(_Block(width, widening, next(drops)) for _ in range(depth)), _Normalise(width)
+            )
+            for smaller, width, widening, depth in zip(shrink, channels, (8, 8, 4, 4), depths, strict=True)
         )
-        self.normalise = nn.ModuleList(nn.LayerNorm(width) for width in channels)
         initialise(self)
 
     def forward(self, x: Tensor) -> list[Tensor]:
         """Return four maps, fine to coarse, of a map ``(batch, entering, height, width)``."""
         maps = []
-        for shrink, blocks, normalise in zip(self.shrink, self.blocks, self.normalise, strict=True):
-            x = normalise(blocks(shrink(x)).movedim(1, 3)).movedim(3, 1)
+        for level in self.levels:
+            x = level(x)
             maps.append(x)
         return maps
+
+
+class _Normalise(nn.LayerNorm):
+    """Normalise each cell over its channels."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x.movedim(1, 3)).movedim(3, 1)
 
 
 class _Block(nn.Module):
