@@ -1,5 +1,6 @@
 """Mechanisms outside of eager mode: compiled, exported, in ONNX; and beside other libraries' modules."""
 
+import onnxruntime
 import pytest
 import torch
 from mechanisms import ALL, UNARY, OneByOne, build, inputs
@@ -67,14 +68,12 @@ def test_export_of_every_squeeze_serves_other_heights_and_widths(squeeze):
 @pytest.mark.parametrize("name", [name for name in UNARY if name != "none"])
 @pytest.mark.filterwarnings("ignore")
 def test_onnx_gives_the_same_at_other_heights_and_widths(name, tmp_path):
-    pytest.importorskip("onnxscript", reason="the extra for export is not installed")
-    runtime = pytest.importorskip("onnxruntime", reason="the extra for export is not installed")
     module, path = build(name), tmp_path / "module.onnx"
     (x,) = inputs(name, size=(8, 12))
 
     torch.onnx.export(module, (x,), path, dynamo=True, dynamic_shapes=FREE, verbose=False)
 
-    session = runtime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
     entrance = session.get_inputs()[0].name
     for size in ((8, 12), (7, 23)):
         (x,) = inputs(name, size=size)
