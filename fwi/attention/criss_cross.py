@@ -3,7 +3,9 @@
 import torch
 from torch import Tensor, nn
 
+from fwi.attention.excitation import at_least_single
 from fwi.attention.self_attention import START
+from fwi.attention.tokens import require_explicit
 from fwi.config.attention import inner_width
 
 
@@ -30,18 +32,29 @@ class CrissCrossAttention(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return ``(batch, channel, height, width)``, in the same shape."""
-        value, weights = self.value(x), self.weights(x)
+        value = self.value(x)
+        weights = self.weights(x).to(value.dtype)
         column, row = weights[..., : x.shape[2]], weights[..., x.shape[2] :]
         gathered = torch.einsum("bhwk,bckw->bchw", column, value)
         gathered = gathered + torch.einsum("bhwk,bchk->bchw", row, value)
         return x + self.gamma * gathered
 
     def weights(self, x: Tensor) -> Tensor:
-        """What each cell attends to, its column then its row: ``(batch, height, width, height + width)``."""
-        query, key = self.query(x), self.key(x)
-        column = torch.einsum("bdhw,bdkw->bhwk", query, key)
-        row = torch.einsum("bdhw,bdhk->bhwk", query, key)
-        itself = torch.eye(x.shape[2], dtype=torch.bool, device=x.device)[None, :, None, :]
+        """What each cell attends to, its column then its row: ``(batch, height, width, height + width)``.
+
+        Raises:
+            ValueError: the map is too large for its weights to be written out.
+        """
+        batch, _, height, width = x.shape
+        if not torch.compiler.is_compiling():  # a graph that serves all sizes cannot ask for the size
+            require_explicit(height * width, height + width, batch)
+        query, key = at_least_single(self.query(x)), at_least_single(self.key(x))
+        with torch.autocast(
+            x.device.type, enabled=False
+        ):  # differences of products decide: bf16 is too coarse
+            column = torch.einsum("bdhw,bdkw->bhwk", query, key)
+            row = torch.einsum("bdhw,bdhk->bhwk", query, key)
+        itself = torch.eye(height, dtype=torch.bool, device=x.device)[None, :, None, :]
         column = column.masked_fill(itself, float("-inf"))
         return torch.cat([column, row], dim=3).softmax(dim=3)
 

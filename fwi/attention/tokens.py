@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn.functional import pad, scaled_dot_product_attention
 
 MAX_EXPLICIT_TOKENS = 16_384
-"""Queries or keys above which the matrix of all weights is not written out."""
+"""Queries by keys above the square of this many are not written out: 1 GiB a head and sample."""
 
 
 def attend(query: Tensor, key: Tensor, value: Tensor, heads: int, scale: float) -> Tensor:
@@ -38,14 +38,22 @@ def weights(query: Tensor, key: Tensor, heads: int, scale: float) -> Tensor:
     Raises:
         ValueError: there are too many tokens; the message says how much memory the matrix would take.
     """
-    queries, keys = query.shape[2], key.shape[2]
-    if max(queries, keys) > MAX_EXPLICIT_TOKENS:
-        size = query.shape[0] * heads * queries * keys * 4 / 2**30
+    require_explicit(query.shape[2], key.shape[2], query.shape[0] * heads)
+    return _softmax(query, key, heads, scale)
+
+
+def require_explicit(queries: int, keys: int, copies: int) -> None:
+    """Refuse to write out more weights than fit.
+
+    Raises:
+        ValueError: there are too many; the message says how much memory they would take.
+    """
+    if queries * keys > MAX_EXPLICIT_TOKENS**2:
+        size = copies * queries * keys * 4 / 2**30
         raise ValueError(
             f"the weights of {queries} queries by {keys} keys would take {size:.1f} GiB; explicit attention "
-            f"goes up to {MAX_EXPLICIT_TOKENS} tokens: look at a deeper level, or at fewer keys"
+            f"goes up to {MAX_EXPLICIT_TOKENS} tokens squared: take it at a deeper level, or with fewer keys"
         )
-    return _softmax(query, key, heads, scale)
 
 
 def weights_of(token: int, query: Tensor, key: Tensor, heads: int, scale: float) -> Tensor:

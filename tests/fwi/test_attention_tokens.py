@@ -86,14 +86,22 @@ def test_weights_are_those_that_the_forward_pass_uses_and_sum_to_one(name, heads
 
 @pytest.mark.parametrize("name", ["self", "cross"])
 def test_weights_of_too_many_cells_are_refused_with_the_memory_they_would_take(name, monkeypatch):
-    monkeypatch.setattr(tokens, "MAX_EXPLICIT_TOKENS", 90)
+    monkeypatch.setattr(tokens, "MAX_EXPLICIT_TOKENS", 50)
     module, maps = build(name, **UNPLACED), inputs(name)
     keys = maps[-1][0, 0].numel()
 
-    with pytest.raises(ValueError, match=rf"91 queries by {keys} keys would take 0\.0 GiB.* 90 tokens"):
+    with pytest.raises(ValueError, match=rf"91 queries by {keys} keys would take 0\.0 GiB.* 50 tokens"):
         module.weights(*maps)
 
     assert module(*maps).isfinite().all()  # the forward pass never holds them
+
+
+def test_criss_cross_which_holds_its_weights_is_refused_where_they_are_too_many(monkeypatch):
+    monkeypatch.setattr(tokens, "MAX_EXPLICIT_TOKENS", 42)  # 1764 of the 91 cells' 1820 weights
+    (x,) = inputs("criss_cross")
+
+    with pytest.raises(ValueError, match=r"91 queries by 20 keys would take 0\.0 GiB"):
+        build("criss_cross")(x)
 
 
 def test_weights_of_a_section_at_full_resolution_would_take_54_gib():

@@ -128,14 +128,15 @@ def test_raw_output_is_the_last_convolution_itself():
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_bf16_autocast_is_finite_and_close_to_single_precision(name):
+def test_what_varies_in_the_output_is_nearly_the_same_under_bf16_autocast(name):
     network = build(name=name).eval().to(memory_format=torch.channels_last)
 
     with torch.autocast("cpu", torch.bfloat16):
         low = network(gathers())
 
+    single = network(gathers())
     assert low.dtype == torch.float32
-    assert (low - network(gathers())).abs().max() < 0.02 * (RANGE[1] - RANGE[0])
+    assert (low - single).norm() < 0.1 * (single - single.mean()).norm()
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -212,7 +212,8 @@ def test_all_slots_together_are_close_to_single_precision_in_bf16():
     with torch.autocast("cpu", torch.bfloat16):
         low = network(gathers())
 
-    assert (low - network(gathers())).abs().max() < 0.02 * (RANGE[1] - RANGE[0])
+    single = network(gathers())
+    assert (low - single).norm() < 0.1 * (single - single.mean()).norm()
 
 
 @pytest.mark.parametrize(("samples", "receivers"), [(40, 23), (19, 21), (7, 50), (90, 3)])
