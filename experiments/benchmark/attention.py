@@ -1,6 +1,6 @@
 """``fwi benchmark attention``: what each mechanism costs in each place, and what whole networks cost.
 
-Every case takes turns with ``plain``, the study's U-Net without attention.
+Every case takes turns with ``plain``, the study's U-Net without attention, on the same input.
 """
 
 import statistics
@@ -70,7 +70,7 @@ def measure(bench: Bench) -> Result:
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        plain = Contestant(study, ModelConfig(channels=study.model.channels), samples)
+        plain = Contestant(study, ModelConfig.model_validate(_bare(study)), samples)
         own = _turns(plain, plain, bench.repeats)
         costs = []
         with progress("attention", len(chosen), "cases") as done:
@@ -133,9 +133,14 @@ def only(found: Sequence[Case], words: Sequence[str]) -> list[Case]:
 def _alone(study: StudyConfig, slot: Slot, name: str, place: int, places: int) -> Case:
     listed = slot in ("attention", "skip")
     entry = ["none"] * place + [name] + ["none"] * (places - place - 1) if listed else name
-    values = {"channels": study.model.channels, slot: entry}
+    values = {**_bare(study), slot: entry}
     where = {"attention": f"level {place}", "skip": f"skip {place}"}.get(slot, slot)
     return _case(f"{name}, {where}", (name, slot), lambda: config.validate(ModelConfig, values, slot))
+
+
+def _bare(study: StudyConfig) -> dict[str, Any]:
+    """What the study says of its network besides name and attention."""
+    return study.model.model_dump(include={"channels", "columns", "output"})
 
 
 def _variant(study: StudyConfig, file: Path) -> Case:

@@ -1,5 +1,6 @@
 """The section of a study that describes the network: which one, its size, and what stands in its slots."""
 
+from collections.abc import Iterable
 from typing import Annotated, Literal
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
@@ -56,8 +57,10 @@ class ModelConfig(Section):
                 f"{len(entries)} entries, but {levels} levels of channels need {wanted}: write one per "
                 f"{slot}, 'none' among them, or leave it empty"
             )
-        for level, (entry, width) in enumerate(zip(entries, channels, strict=False)):
-            _check(entry, width, f"entry {level}, at a level of {width} channels")
+        _check(
+            (entry, width, f"entry {level}, at a level of {width} channels")
+            for level, (entry, width) in enumerate(zip(entries, channels, strict=False))
+        )
         return entries
 
     @field_validator("bottleneck")
@@ -66,8 +69,11 @@ class ModelConfig(Section):
         cls, stack: tuple[Choice, ...], info: ValidationInfo
     ) -> tuple[Choice, ...]:
         channels = info.data.get("channels", ())
-        for position, entry in enumerate(stack if channels else ()):
-            _check(entry, channels[-1], f"entry {position}, at the deepest level of {channels[-1]} channels")
+        _check(
+            (entry, channels[-1], f"entry {position}, at the deepest level of {channels[-1]} channels")
+            for position, entry in enumerate(stack if channels else ())
+        )
+        for entry in stack if channels else ():
             if isinstance(entry, PMFSChoice) and entry.levels > len(channels):
                 raise ValueError(f"pmfs: levels {entry.levels}, but there are {len(channels)}: take fewer")
         return stack
@@ -77,7 +83,7 @@ class ModelConfig(Section):
     def _resampling_fits_the_stem(cls, entry: Choice, info: ValidationInfo) -> Choice:
         if "channels" in info.data:
             width = 2 * info.data["channels"][0]
-            _check(entry, width, f"on the {width} channels of the stem, twice those of the first level")
+            _check([(entry, width, f"on the {width} channels of the stem, twice those of the first level")])
         return entry
 
     @model_validator(mode="after")
@@ -118,8 +124,13 @@ _OPTIONS: dict[str, set[str]] = {
 """Which of these keys each network has."""
 
 
-def _check(entry: Choice, channels: int, where: str) -> None:
-    try:
-        entry.check(channels)
-    except ValueError as error:
-        raise ValueError(f"{where}: {error}") from None
+def _check(places: Iterable[tuple[Choice, int, str]]) -> None:
+    """Name every entry that the channels of its place do not suit."""
+    mistakes = []
+    for entry, channels, where in places:
+        try:
+            entry.check(channels)
+        except ValueError as error:
+            mistakes.append(f"{where}: {error}")
+    if mistakes:
+        raise ValueError("; ".join(mistakes))
