@@ -121,7 +121,8 @@ def write(out: Path, variants: Sequence[Variant], runs: Runs, names: Iterable[st
         out: where to.
         variants: what is compared, in the order of the table.
         runs: all runs, scored or not.
-        names: of their evaluations, ``CHOOSE_BY`` among them; the first is drawn.
+        names: of their evaluations, ``CHOOSE_BY`` among them. The first is drawn; a metric that it lacks is
+            drawn from the next that has it, ``CHOOSE_BY`` after all others.
         reference: the variant that the others are compared with.
     """
     found = {name: compare(runs, name, reference) for name in names}
@@ -135,8 +136,7 @@ def write(out: Path, variants: Sequence[Variant], runs: Runs, names: Iterable[st
     write_whole(out / NUMBERS, json.dumps({**numbers, "provenance": provenance()}, indent=1))
     tables = [_table(variants, of, name, reference, chosen) for name, of in found.items()]
     write_whole(out / TABLE, "\n".join(tables))
-    drawn = next(iter(found.values()))
-    plots.save(plots.dots_and_bars(_panels(drawn, reference), reference), out / FIGURE)
+    plots.save(plots.dots_and_bars(_panels(found, reference), reference), out / FIGURE)
 
 
 def _values(runs: Mapping[int, Path], name: str) -> dict[int, dict[str, Values]]:
@@ -184,11 +184,17 @@ def _cell(score: Estimate | None, sign: str = "") -> str:
     return f"{mean} [{low}, {high}]"
 
 
-def _panels(found: Mapping[str, Found], reference: str) -> dict[str, dict[str, plots.Dots]]:
+def _panels(found: Mapping[str, Mapping[str, Found]], reference: str) -> dict[str, dict[str, plots.Dots]]:
     """By metric and variant: its mean and seeds, and the interval of its difference to the reference."""
     panels: dict[str, dict[str, plots.Dots]] = {}
+    names = sorted(found, key=lambda name: name == CHOOSE_BY)
     for metric, label in METRICS.items():
-        for variant, of in found.items():
+        having = [name for name in names if any(of.scores[metric] for of in found[name].values())]
+        if not having:
+            continue
+        if having[0] != names[0]:
+            label += f"\n{having[0]}"
+        for variant, of in found[having[0]].items():
             score, difference = of.scores[metric], of.differences.get(metric)
             if score is None:
                 continue

@@ -64,6 +64,17 @@ def test_a_case_attends_at_its_place_and_nowhere_else(study: StudyConfig) -> Non
     assert [choice.name for choice in models["gate, skip 0"].skip] == ["gate", "none"]
 
 
+def test_a_case_differs_from_plain_by_its_mechanism_alone(study: StudyConfig) -> None:
+    sorting = study.model_copy(
+        update={"model": ModelConfig(channels=(4, 8, 16), columns="midpoints", bottleneck="self")}
+    )
+
+    (case,) = only(cases(sorting, []), ["simam", "attention"])[:1]
+
+    plain = case.model.model_copy(update={"attention": ()})
+    assert plain == ModelConfig(channels=(4, 8, 16), columns="midpoints")
+
+
 def test_cases_are_chosen_by_mechanism_slot_file_and_folder(study: StudyConfig, tmp_path: Path) -> None:
     folder = tmp_path / "peers"
     folder.mkdir()

@@ -248,6 +248,42 @@ def test_failure_of_one_run_is_told_and_does_not_end_the_others(study, tmp_path)
     assert "valid: 24 x 36 cells" in (tmp_path / "good" / processes.LOG).read_text()
 
 
+def test_metric_that_the_first_samples_lack_is_drawn_from_others_and_says_so(monkeypatch, tmp_path):
+    run = tmp_path / "plain-0"
+    for name, subsalt in (("test", [None, None]), ("validation", [3.0, 3.0]), ("lenses", [7.0, 9.0])):
+        evaluated(run, name, [1.0, 2.0], subsalt)
+    drawn = {}
+    draw = summary.plots.dots_and_bars
+    monkeypatch.setattr(
+        summary.plots, "dots_and_bars", lambda panels, by: drawn.update(panels) or draw(panels, by)
+    )
+
+    names = ["test", "validation", "lenses"]
+    summary.write(tmp_path, variants("plain"), {"plain": {0: run}}, names, "plain")
+
+    *others, subsalt = drawn
+    assert others == [label for metric, label in summary.METRICS.items() if metric != "mae_subsalt"]
+    assert subsalt == "MAE below the salt (m/s)\nlenses"
+    assert drawn[subsalt]["plain"].mean == 8
+
+
+def test_runs_of_a_sweep_are_a_group_of_the_tracker_tagged_by_variant(command, monkeypatch, tmp_path):
+    given = []
+
+    def note(work, workers, look):
+        given.extend(work)
+        yield from ()
+
+    monkeypatch.setattr(processes, "finished", note)
+
+    main(command)
+
+    assert [each.folder.name for each in given] == ["plain-0", "se-0"]
+    assert [each.environment for each in given] == [
+        {"WANDB_RUN_GROUP": "out", "WANDB_TAGS": name} for name in VARIANTS
+    ]
+
+
 @pytest.mark.slow
 def test_no_run_outlives_a_killed_sweep(command):
     running = Running()

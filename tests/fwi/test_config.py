@@ -205,6 +205,13 @@ def test_the_message_begins_with_the_files_and_the_number_of_mistakes(write):
             ["model.attention: entry 0, at a level of 8 channels: self: heads 3"],
         ),
         (
+            "model: {channels: [8, 16], attention: [{name: self, heads: 3}, {name: self, heads: 5}]}",
+            [
+                "entry 0, at a level of 8 channels: self: heads 3",
+                "entry 1, at a level of 16 channels: self: heads 5",
+            ],
+        ),
+        (
             "model: {channels: [6, 16], resample: {name: cross, heads: 3}}",
             [
                 "model.resample: on the 12 channels of the stem",
@@ -388,6 +395,21 @@ def test_the_json_schema_describes_every_key():
 
 
 # -- the studies that come with the project
+
+
+@pytest.mark.parametrize(
+    "path",
+    [path for path in STUDIES if path.parent.name in ("ablation", "peers")],
+    ids=lambda path: path.stem,
+)
+def test_a_variant_leaves_nothing_of_the_attention_that_the_study_before_it_has(path):
+    attending = {"attention": ["simam"] * 5, "skip": ["gct"] * 4, "bottleneck": "criss_cross"}
+    study = StudyConfig.model_validate({"model": {**attending, "resample": "stn"}})
+
+    varied = config.load([path], over=study).model
+
+    assert varied == config.load([path]).model
+    assert varied.resample.name == "interpolate"
 
 
 @pytest.mark.parametrize("path", STUDIES, ids=lambda path: str(path.relative_to(SHIPPED)))
