@@ -1,4 +1,7 @@
-"""The attention U-Net: from the record's axes to the model's, then encoder and decoder with aligned skips."""
+"""The attention U-Net: from the record's axes to the model's, then encoder and decoder with aligned skips.
+
+After Ronneberger et al. (2015, arXiv:1505.04597) and Oktay et al. (2018, arXiv:1804.03999).
+"""
 
 import math
 from collections.abc import Sequence
@@ -26,8 +29,12 @@ from fwi.networks.sizes import Sizes
 class AttentionUNet(nn.Module):
     """Gathers to velocity, with attention of choice in every slot.
 
-    The slots: the ends of each level's blocks, each skip connection, the deepest level, and the way from the
-    record's axes to the model's.
+    The U-Net of Ronneberger et al. with an attention gate on each skip is that of Oktay et al. Here each slot
+    takes a mechanism of choice: the ends of each level's blocks, each skip connection, the deepest level, and
+    the way from the record's axes to the model's. Without any it is the plain ``unet``.
+
+    Changed: convolutions keep the size, so that nothing is cropped, and are normalised over the batch; a stem
+    comes before, and one bounded velocity takes the place of the classes.
 
     A stem brings the record's axes (time, receiver) to the model's grid (depth, x). From there on all maps of
     a level show the same places: pooling takes 2 x 2 cells together, rounding odd sizes up, and the decoder

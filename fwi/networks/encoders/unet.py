@@ -1,4 +1,4 @@
-"""The encoder of our U-Net, for the decoder of another network."""
+"""The encoder of our U-Net (Ronneberger et al., 2015, arXiv:1505.04597), for another network's decoder."""
 
 from collections.abc import Sequence
 
