@@ -37,23 +37,31 @@ FIXED_SECTIONS = 4
 
 
 class Checkpoints(ModelCheckpoint):
-    """Keep the best epoch by validation MAE, and the last; a run folder may be moved before it is resumed."""
+    """Keep the best epoch by validation MAE; a run folder may be moved before it is resumed."""
 
     def __init__(self, run: Path) -> None:
         super().__init__(
             run / runs.BEST.parent,
             filename=runs.BEST.stem,
             monitor="validation/mae",
-            save_last=True,
             enable_version_counter=False,
         )
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Take up the best score; the trainer would forget it where the folder's name has changed."""
-        best, last = (str(Path(str(self.dirpath)) / path.name) for path in (runs.BEST, runs.LAST))
-        moved = {"dirpath": self.dirpath, "best_model_path": best, "last_model_path": last}
-        moved |= {"kth_best_model_path": best, "best_k_models": {best: state["best_model_score"]}}
-        super().load_state_dict({**state, **moved})
+        best = str(Path(str(self.dirpath)) / runs.BEST.name)
+        moved = {"dirpath": self.dirpath, "best_model_path": best, "kth_best_model_path": best}
+        super().load_state_dict({**state, **moved, "best_k_models": {best: state["best_model_score"]}})
+
+
+class LastCheckpoint(ModelCheckpoint):
+    """Keep every epoch until the next, to go on from; the trainer's ``save_last`` skips those not the best."""
+
+    def __init__(self, run: Path) -> None:
+        super().__init__(run / runs.LAST.parent, filename=runs.LAST.stem, enable_version_counter=False)
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take up nothing: the file has always the same name."""
 
 
 class WholeFiles(TorchCheckpointIO):

@@ -9,7 +9,15 @@ import tyro
 from lightning import Trainer, seed_everything  # noqa: TID253 - nobody imports this file but to train
 from lightning.pytorch.callbacks import Callback, EMAWeightAveraging  # noqa: TID253
 
-from experiments.callbacks import Checkpoints, EarlyStop, EpochTable, ProgressLines, WandbRun, WholeFiles
+from experiments.callbacks import (
+    Checkpoints,
+    EarlyStop,
+    EpochTable,
+    LastCheckpoint,
+    ProgressLines,
+    WandbRun,
+    WholeFiles,
+)
 from experiments.cli import Study
 from fwi import runs
 from fwi.check import require_resolved
@@ -124,7 +132,7 @@ def trainer(study: StudyConfig, callbacks: Sequence[Callback], **others: Any) ->
 def callbacks(study: StudyConfig, run: Path, samples: int) -> list[Callback]:
     """Moving average, checkpoints, table of epochs, progress, early stop."""
     chosen = moving_average(study, samples)
-    chosen += [Checkpoints(run), EpochTable(run / "metrics.csv"), ProgressLines()]
+    chosen += [Checkpoints(run), LastCheckpoint(run), EpochTable(run / "metrics.csv"), ProgressLines()]
     stop = study.train.early_stop
     if stop.metric:
         mode = "max" if stop.metric.endswith("iou") else "min"

@@ -127,6 +127,21 @@ def test_best_checkpoint_is_of_the_epoch_with_the_least_validation_mae(trained_r
     assert checkpoint(trained_run, runs.LAST)["epoch"] == 3
 
 
+def test_training_goes_on_from_the_last_epoch_although_another_was_the_best(trained_study, tmp_path):
+    study = untracked(trained_study, learning_rate=0.3, ema=0.1)
+    whole, cut = tmp_path / "whole", tmp_path / "cut"
+    train(study, whole)
+    errors = [float(row["validation/mae"]) for row in table(whole)]
+    assert int(np.argmin(errors[:3])) < 2, errors
+
+    with pytest.raises(RuntimeError, match="power cut"):
+        train_until(7, study, cut)
+    assert checkpoint(cut, runs.LAST)["epoch"] == 2
+    train(study, cut, resume=True)
+
+    assert_same_training(cut, whole)
+
+
 def test_tiny_network_learns_a_handful_of_samples_by_heart(trained_study, tmp_path):
     study = untracked(trained_study, epochs=60, learning_rate=5e-3, ema=0.0, weight_decay=0.0)
     study = study.model_copy(update={"data": study.data.model_copy(update={"flip": 0.0})})
