@@ -154,8 +154,7 @@ def _delay_in_words(study: StudyConfig, simulated: NDArray[np.float64], records:
     _, nrms = _fit(simulated, delayed)
     if lag == 0 or nrms.max() > LARGEST_NRMS:
         return ""
-    wavelet = study.survey.wavelet
-    peak_time = (wavelet.peak_time or 1.5 / wavelet.frequency) - lag * interval
+    peak_time = study.survey.wavelet.peaks_at - lag * interval
     return (
         f"{abs(lag) * interval:g} s {'later' if lag > 0 else 'earlier'} they would match to "
         f"{nrms.max():.2f}: set survey.wavelet.peak_time {peak_time:g}. "

@@ -55,7 +55,7 @@ class Checkpoints(ModelCheckpoint):
 
 
 class LastCheckpoint(ModelCheckpoint):
-    """Keep every epoch until the next, to go on from; the trainer's ``save_last`` skips those not the best."""
+    """Keep every epoch until the next, to go on from: the trainer's ``save_last`` skips all but the best."""
 
     def __init__(self, run: Path) -> None:
         super().__init__(run / runs.LAST.parent, filename=runs.LAST.stem, enable_version_counter=False)

@@ -167,9 +167,9 @@ class Survey:
     @cached_property
     def wavelet(self) -> Floats:
         """Source time function over the simulation's steps, shape ``(nt,)``."""
-        frequency, peak_time = self.config.wavelet.frequency, self.config.wavelet.peak_time
-        t = np.arange(self.config.nt) * self.config.dt - (peak_time or 1.5 / frequency)
-        phase = (math.pi * frequency * t) ** 2
+        wavelet = self.config.wavelet
+        t = np.arange(self.config.nt) * self.config.dt - wavelet.peaks_at
+        phase = (math.pi * wavelet.frequency * t) ** 2
         ricker: Floats = (1 - 2 * phase) * np.exp(-phase)
         return ricker
 

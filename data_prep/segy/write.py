@@ -154,7 +154,7 @@ def _gathers_text(survey: Survey, provenance: str) -> list[str]:
         f"  X {_span(survey.receiver_x)} M, OFFSET {_span(offsets)} M, DEPTH {survey.receiver_depth:g} M",
         f"TIME: {nt} SAMPLES AT {round(survey.recorded_dt * 1e6)} MICROSECONDS, "
         f"FROM 0 TO {survey.time[-1]:g} S",
-        f"WAVELET: {wavelet.kind} OF {wavelet.frequency:g} HZ, ITS PEAK AT {1.5 / wavelet.frequency:g} S",
+        f"WAVELET: {wavelet.kind} OF {wavelet.frequency:g} HZ, ITS PEAK AT {wavelet.peaks_at:g} S",
         f"MODEL: {survey.bottom:g} M DEEP, {survey.length:g} M LONG",
         "",
         "UNITS: METRES, SECONDS, HERTZ. X IS ALONG THE LINE FROM THE MODEL'S FIRST",

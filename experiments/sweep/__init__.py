@@ -38,7 +38,7 @@ def sweep(
     """
     from experiments.sweep.ablation import ablate
 
-    ablate(study, variants, out, seeds, data, reference, workers or _trainings_at_once())
+    ablate(study, variants, out, seeds, data, reference, _trainings_at_once() if workers is None else workers)
 
 
 def _trainings_at_once() -> int:

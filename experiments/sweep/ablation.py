@@ -10,7 +10,7 @@ from experiments.progress import progress
 from experiments.sweep import processes, summary
 from experiments.sweep.variants import read_variants
 from fwi import config, runs
-from fwi.config import StudyConfig
+from fwi.config import Split, StudyConfig
 from fwi.data import require_survey
 from fwi.files import locked, write_whole
 from fwi.runs import RunError
@@ -70,8 +70,8 @@ def ablate(
             runs failed.
     """
     variants = read_variants(study, files, reference)
-    if not seeds or workers < 1:
-        raise ValueError("a sweep needs a seed and a worker or more, such as --seeds 0 1 2 --workers 1")
+    if not seeds or workers < 1 or len(set(seeds)) < len(seeds):
+        raise ValueError("a sweep needs a seed, each once, and a worker or more: --seeds 0 1 2 --workers 1")
     scores = _require_data(study, data)
     trainings = [
         Training(variant.name, seed, out / f"{variant.name}-{seed}", _with_seed(variant.study, seed))
@@ -143,16 +143,26 @@ def _require_data(study: StudyConfig, others: Sequence[Path]) -> dict[str, Path 
     own = DataSet.read(study.storage.folder)
     require_survey(own, survey, "this study's")
     for split in config.SPLITS:
-        own.verify(split)
+        _require_samples(own, split)
     scores: dict[str, Path | None] = {"test": None, "validation": None}
     for folder in others:
         if folder.name in scores:
             raise ValueError(f"--data {folder}: '{folder.name}' is taken; data sets need names of their own")
         data = DataSet.read(folder)
         require_survey(data, survey, "this study's")
-        data.verify("test")
+        _require_samples(data, "test")
         scores[folder.name] = folder
     return scores
+
+
+def _require_samples(data: DataSet, split: Split) -> None:
+    """Refuse a split that is empty or damaged, hours before it is asked for."""
+    if not data.split(split):
+        raise ValueError(
+            f"{data.folder}: no samples in the {split} split, on which each run would be trained or scored; "
+            f"set storage.{split} and simulate, or import some with --split {split}"
+        )
+    data.verify(split)
 
 
 def _require_same(out: Path, study: StudyConfig, trainings: Sequence[Training]) -> None:

@@ -49,6 +49,11 @@ class WaveletConfig(Section):
     peak_time: Positive | None = None
     """When the wavelet peaks [s]; at 1.5 / frequency if not given."""
 
+    @property
+    def peaks_at(self) -> float:
+        """When the wavelet peaks [s]."""
+        return self.peak_time or 1.5 / self.frequency
+
     @model_validator(mode="after")
     def _wavelet_begins_at_rest(self) -> "WaveletConfig":
         if self.peak_time is not None and self.peak_time < 1 / self.frequency:

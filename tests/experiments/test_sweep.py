@@ -1,6 +1,7 @@
 import itertools
 import json
 import signal
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from experiments.sweep import processes, summary
 from experiments.sweep.variants import Variant
 from fwi import config
 from fwi.config import ModelConfig, StudyConfig, TrackingConfig, TrainConfig
+from fwi.shards import DataSet
 
 VARIANTS = {
     "plain": {"model": {"attention": []}},
@@ -208,6 +210,23 @@ def test_sweep_without_a_data_set_says_how_to_make_one(command, refused, tmp_pat
     message = refused(*command, "--storage.folder", tmp_path / "nothing")
 
     assert "fwi simulate" in message
+
+
+def test_data_set_without_a_test_split_is_refused_before_anything_is_trained(
+    command, refused, study, tiny_copy, tmp_path
+):
+    data = DataSet.read(tiny_copy.storage.folder)
+    replace(data, entries=tuple(entry for entry in data.entries if entry.split != "test")).write()
+
+    message = refused(*command, "--storage.folder", str(tiny_copy.storage.folder))
+
+    assert "no samples in the test split" in message
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("flags", [["--seeds", "0", "0"], ["--seeds"], ["--workers", "0"]])
+def test_seeds_that_repeat_or_no_workers_are_refused(command, refused, flags):
+    assert "a seed, each once" in refused(*command, *flags)
 
 
 def test_two_data_sets_of_one_name_are_refused(command, refused, tiny_data, tmp_path):

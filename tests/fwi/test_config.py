@@ -300,6 +300,12 @@ def test_yaml_that_would_build_objects_is_refused(write):
         config.load([write("!!python/object/apply:os.getcwd []")])
 
 
+def test_a_key_that_stands_twice_is_refused_with_both_lines(write):
+    text = "model:\n  channels: [4, 8]\ntrain: {epochs: 1}\nmodel:\n  columns: midpoints\n"
+    with pytest.raises(ConfigError, match="'model' stands in line 1 and in line 4"):
+        config.load([write(text)])
+
+
 def test_a_study_cannot_be_changed_after_it_was_validated():
     study = StudyConfig()
 

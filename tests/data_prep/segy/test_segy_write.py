@@ -380,6 +380,18 @@ def test_textual_header_of_gathers_tells_units_geometry_and_provenance(tmp_path:
         assert said in text
 
 
+@pytest.mark.parametrize(("peak_time", "told"), [(None, "0.15 S"), (0.2, "0.2 S")])
+def test_textual_header_tells_when_the_wavelet_peaks(
+    tmp_path: Path, peak_time: float | None, told: str
+) -> None:
+    wavelet = FIXED.config.wavelet.model_copy(update={"frequency": 10.0, "peak_time": peak_time})
+    survey = Survey(FIXED.grid, FIXED.config.model_copy(update={"wavelet": wavelet}))
+
+    write_gathers(tmp_path / "a.segy", random_gathers(survey), survey, "")
+
+    assert f"ITS PEAK AT {told}" in by_segyio(tmp_path / "a.segy").text
+
+
 def test_textual_header_of_a_section_tells_its_units(tmp_path: Path) -> None:
     write_section(tmp_path / "a.segy", np.full((24, 36), 2000.0), 12.5, "é" * 5000)
 
