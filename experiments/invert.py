@@ -63,7 +63,10 @@ def invert(
 
 
 def check(
-    section: tyro.conf.Positional[Path], records: tyro.conf.Positional[Path], run: Path, sample: int = 0
+    section: tyro.conf.Positional[Path],
+    records: tyro.conf.Positional[Path],
+    run: Path,
+    sample: int | None = None,
 ) -> None:
     """Check a section against records: simulate it on a finer grid and compare.
 
@@ -71,11 +74,14 @@ def check(
         section: a .npy of velocity (depth, x) [m/s] on the run's grid.
         records: a shard (.h5), .npy or SEG-Y of gathers.
         run: the run whose survey, mean model and limits to judge by.
-        sample: which sample of the records.
+        sample: which sample of the records, where they hold several.
     """
     trained = load_run(run)
     velocity = read_npy(section)
     gathers = read_gathers(records, trained, None)
+    if sample is None and len(gathers) > 1:
+        raise ValueError(f"{records} holds {len(gathers)} samples: say with --sample which the section is of")
+    sample = sample or 0
     require_sample(sample, len(gathers), records)
     grid = trained.study.grid
     if velocity.shape != (grid.nz, grid.nx):
@@ -86,7 +92,8 @@ def check(
             f"{section}: speeds of {velocity.min():g} .. {velocity.max():g}, which go outside grid.velocity "
             f"{slowest:g} .. {fastest:g} m/s: give the section in m/s and within that range"
         )
-    print(describe(trained.check(velocity.astype(np.float32), gathers[sample])))
+    verdict = describe(trained.check(velocity.astype(np.float32), gathers[sample]))
+    print(f"{section} against {records}, sample {sample}\n  {verdict}")
 
 
 def read_gathers(path: Path, run: Run, survey: Path | None) -> NDArray[np.float32]:

@@ -425,15 +425,29 @@ def test_sample_that_a_file_lacks_is_refused(trained_run, tiny_data, tmp_path, r
 def test_section_of_another_grid_is_not_checked(trained_run, tiny_data, tmp_path, refused):
     zeros(tmp_path / "section.npy", 24, 35)
 
-    said = refused("check", tmp_path / "section.npy", tiny_data / "test-00000.h5", "--run", trained_run)
+    said = refused(
+        "check", tmp_path / "section.npy", tiny_data / "test-00000.h5", "--run", trained_run, "--sample", "0"
+    )
 
     assert "shape (24, 35), the run's grid is (24, 36)" in said
+
+
+def test_section_of_an_unknown_one_of_several_samples_is_not_checked(
+    trained_run, tiny_data, tmp_path, refused
+):
+    np.save(tmp_path / "section.npy", read(tiny_data / "test-00000.h5").velocity[3])
+
+    said = refused("check", tmp_path / "section.npy", tiny_data / "test-00000.h5", "--run", trained_run)
+
+    assert "holds 4 samples: say with --sample which" in said
 
 
 def test_section_with_an_impossible_speed_is_not_checked(trained_run, tiny_data, tmp_path, refused):
     np.save(tmp_path / "section.npy", read(tiny_data / "test-00000.h5").velocity[0] / 1000)
 
-    said = refused("check", tmp_path / "section.npy", tiny_data / "test-00000.h5", "--run", trained_run)
+    said = refused(
+        "check", tmp_path / "section.npy", tiny_data / "test-00000.h5", "--run", trained_run, "--sample", "0"
+    )
 
     assert "which go outside grid.velocity 1500 .. 4500 m/s" in said
 

@@ -63,4 +63,6 @@ def test_true_section_is_checked_and_believed(shard, trained_run, tmp_path, caps
 
     main(["check", str(tmp_path / "truth.npy"), str(shard), "--run", str(trained_run), "--sample", "1"])
 
-    assert capsys.readouterr().out.startswith("believed: NRMS")
+    compared, verdict = capsys.readouterr().out.splitlines()[:2]
+    assert compared == f"{tmp_path / 'truth.npy'} against {shard}, sample 1"
+    assert verdict.startswith("  believed: NRMS")
