@@ -85,7 +85,7 @@ def evaluate(
         verdicts[chosen[0]].simulated[shot],
         trained.survey.receiver_x[shot],
         trained.survey.recorded_dt,
-        ("Recorded", "Simulated from the inversion"),
+        ("Recorded", f"Simulated from the inversion, times {verdicts[chosen[0]].misfit.gain:.2f}"),
     )
     plots.save(compared, figures / f"{stem}-gathers.png")
 

@@ -171,6 +171,8 @@ def _table(
         cost = [f"{each.parameters:,}", f"{each.multiply_adds / 1e6:,.1f}"]
         by_seed = ", ".join(f"{mean:.1f}" for mean in of.scores["mae"].by_seed)
         difference = _cell(of.differences.get("mae"), sign="+")
+        if of.differences and len(of.differences["mae"].by_seed) == 1:
+            difference += ", one seed: scatter of trainings unknown"
         lines.append([label, *cost, scores.pop("mae"), by_seed, difference, *scores.values()])
     title = f"{name}: mean [95 % interval]; in bold the best by {CHOOSE_BY} MAE"
     return "\n".join([title, "", *(f"| {' | '.join(line)} |" for line in lines), ""])
@@ -199,7 +201,7 @@ def _panels(found: Mapping[str, Mapping[str, Found]], reference: str) -> dict[st
             if score is None:
                 continue
             bar = None
-            if difference is not None:
+            if difference is not None and len(difference.by_seed) > 1:
                 bar = (
                     score.mean - (difference.mean - difference.low),
                     score.mean + (difference.high - difference.mean),

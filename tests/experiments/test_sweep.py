@@ -139,6 +139,25 @@ def test_best_variant_is_chosen_by_validation_and_reported_on_test(tmp_path):
     assert (tmp_path / summary.TABLE).read_text().count("**se**") == 2
 
 
+def test_difference_of_a_single_training_is_told_as_such_and_drawn_without_a_bar(monkeypatch, tmp_path):
+    runs = {
+        name: {0: evaluated(tmp_path / name, "validation", [mae, mae + 2])}
+        for name, mae in (("plain", 100.0), ("se", 90.0))
+    }
+    drawn = {}
+    draw = summary.plots.dots_and_bars
+    monkeypatch.setattr(
+        summary.plots, "dots_and_bars", lambda panels, by: drawn.update(panels) or draw(panels, by)
+    )
+
+    summary.write(tmp_path, variants("plain", "se"), runs, ["validation"], "plain")
+
+    table = (tmp_path / summary.TABLE).read_text()
+    assert cells(table, "se")[5] == "-10.0 [-10.0, -10.0], one seed: scatter of trainings unknown"
+    assert cells(table, "plain")[5] == "-"
+    assert all(panel["se"].bar is None for panel in drawn.values())
+
+
 def test_table_holds_the_numbers_of_the_evaluations(tmp_path):
     runs = {
         name: {
