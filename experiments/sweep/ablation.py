@@ -10,8 +10,8 @@ from experiments.progress import progress
 from experiments.sweep import processes, summary
 from experiments.sweep.variants import read_variants
 from fwi import config, runs
-from fwi.config import Split, StudyConfig
-from fwi.data import require_survey
+from fwi.config import StudyConfig
+from fwi.data import ShotDataset, require_survey
 from fwi.files import locked, write_whole
 from fwi.runs import RunError
 from fwi.shards import DataSet
@@ -137,32 +137,25 @@ def _require_data(study: StudyConfig, others: Sequence[Path]) -> dict[str, Path 
     """What each run is scored on: a name, and the data set's folder where it is not the study's own.
 
     Raises:
-        ValueError: a data set is missing, damaged or of another survey; two would have one name.
+        ValueError: a data set is missing, damaged, of another survey or without samples; two would have one
+            name.
     """
     survey = Survey(study.grid, study.survey)
     own = DataSet.read(study.storage.folder)
     require_survey(own, survey, "this study's")
     for split in config.SPLITS:
-        _require_samples(own, split)
+        ShotDataset([own], split)  # refuses a split without samples, hours before it is asked for
+        own.verify(split)
     scores: dict[str, Path | None] = {"test": None, "validation": None}
     for folder in others:
         if folder.name in scores:
             raise ValueError(f"--data {folder}: '{folder.name}' is taken; data sets need names of their own")
         data = DataSet.read(folder)
         require_survey(data, survey, "this study's")
-        _require_samples(data, "test")
+        ShotDataset([data], "test")
+        data.verify("test")
         scores[folder.name] = folder
     return scores
-
-
-def _require_samples(data: DataSet, split: Split) -> None:
-    """Refuse a split that is empty or damaged, hours before it is asked for."""
-    if not data.split(split):
-        raise ValueError(
-            f"{data.folder}: no samples in the {split} split, on which each run would be trained or scored; "
-            f"set storage.{split} and simulate, or import some with --split {split}"
-        )
-    data.verify(split)
 
 
 def _require_same(out: Path, study: StudyConfig, trainings: Sequence[Training]) -> None:

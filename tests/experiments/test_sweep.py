@@ -44,6 +44,17 @@ def command(study: StudyConfig, tmp_path: Path) -> list[str]:
     ]  # fmt: skip
 
 
+@pytest.fixture
+def drawn(monkeypatch) -> dict[str, dict]:
+    """The panels of the figure that the test has drawn."""
+    panels = {}
+    draw = summary.plots.dots_and_bars
+    monkeypatch.setattr(
+        summary.plots, "dots_and_bars", lambda given, by: panels.update(given) or draw(given, by)
+    )
+    return panels
+
+
 def written(path: Path, text: str) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text)
@@ -139,16 +150,11 @@ def test_best_variant_is_chosen_by_validation_and_reported_on_test(tmp_path):
     assert (tmp_path / summary.TABLE).read_text().count("**se**") == 2
 
 
-def test_difference_of_a_single_training_is_told_as_such_and_drawn_without_a_bar(monkeypatch, tmp_path):
+def test_difference_of_a_single_training_is_told_as_such_and_drawn_without_a_bar(drawn, tmp_path):
     runs = {
         name: {0: evaluated(tmp_path / name, "validation", [mae, mae + 2])}
         for name, mae in (("plain", 100.0), ("se", 90.0))
     }
-    drawn = {}
-    draw = summary.plots.dots_and_bars
-    monkeypatch.setattr(
-        summary.plots, "dots_and_bars", lambda panels, by: drawn.update(panels) or draw(panels, by)
-    )
 
     summary.write(tmp_path, variants("plain", "se"), runs, ["validation"], "plain")
 
@@ -286,15 +292,10 @@ def test_failure_of_one_run_is_told_and_does_not_end_the_others(study, tmp_path)
     assert "valid: 24 x 36 cells" in (tmp_path / "good" / processes.LOG).read_text()
 
 
-def test_metric_that_the_first_samples_lack_is_drawn_from_others_and_says_so(monkeypatch, tmp_path):
+def test_metric_that_the_first_samples_lack_is_drawn_from_others_and_says_so(drawn, tmp_path):
     run = tmp_path / "plain-0"
     for name, subsalt in (("test", [None, None]), ("validation", [3.0, 3.0]), ("lenses", [7.0, 9.0])):
         evaluated(run, name, [1.0, 2.0], subsalt)
-    drawn = {}
-    draw = summary.plots.dots_and_bars
-    monkeypatch.setattr(
-        summary.plots, "dots_and_bars", lambda panels, by: drawn.update(panels) or draw(panels, by)
-    )
 
     names = ["test", "validation", "lenses"]
     summary.write(tmp_path, variants("plain"), {"plain": {0: run}}, names, "plain")

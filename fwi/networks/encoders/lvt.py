@@ -5,14 +5,23 @@ from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, conv2d, fold, silu, unfold
 
 from fwi.attention.mix import MixFeedForward
-from fwi.networks.encoders.mit import HEADS, Level, Patches, ThinnedAttention, initialise, to_map, to_tokens
+from fwi.networks.encoders.mit import (
+    HEADS,
+    Level,
+    Patches,
+    Pyramid,
+    ThinnedAttention,
+    initialise,
+    to_map,
+    to_tokens,
+)
 
 CHANNELS = (64, 64, 160, 256)
 WINDOW = 3
 """Width of the windows that the first level attends in."""
 
 
-class LVT(nn.Module):
+class LVT(Pyramid):
     """LVT, from a map to maps at a 4th, an 8th, a 16th and a 32nd of its size.
 
     Two blocks per level. The first level's attend within windows of 3 x 3 cells, with weights that are read
@@ -48,14 +57,6 @@ class LVT(nn.Module):
             for i, o, stride, blocks in zip(finer, CHANNELS, (4, 2, 2, 2), levels, strict=True)
         )
         initialise(self)
-
-    def forward(self, x: Tensor) -> list[Tensor]:
-        """Return four maps, fine to coarse, of a map ``(batch, entering, height, width)``."""
-        maps = []
-        for level in self.levels:
-            x = level(x)
-            maps.append(x)
-        return maps
 
 
 class _Block(nn.Module):

@@ -16,7 +16,21 @@ STOCHASTIC_DEPTH = 0.1
 """Share of the samples that drop the deepest branch; it grows from 0 with the depth, as published."""
 
 
-class MiT(nn.Module):
+class Pyramid(nn.Module):
+    """An encoder whose ``levels`` are run one after the other, each on the map of the one before."""
+
+    levels: nn.ModuleList
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        """Return four maps, fine to coarse, of a map ``(batch, entering, height, width)``."""
+        maps = []
+        for level in self.levels:
+            x = level(x)
+            maps.append(x)
+        return maps
+
+
+class MiT(Pyramid):
     """Mix transformer, from a map to maps at a 4th, an 8th, a 16th and a 32nd of its size.
 
     Each level begins with overlapping patches; each of its blocks attends to keys that a strided convolution
@@ -49,14 +63,6 @@ class MiT(nn.Module):
             )
         )
         initialise(self)
-
-    def forward(self, x: Tensor) -> list[Tensor]:
-        """Return four maps, fine to coarse, of a map ``(batch, entering, height, width)``."""
-        maps = []
-        for level in self.levels:
-            x = level(x)
-            maps.append(x)
-        return maps
 
 
 class Level(nn.Module):

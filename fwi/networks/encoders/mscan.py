@@ -6,12 +6,12 @@ import torch
 from torch import Tensor, nn
 
 from fwi.attention.mix import DropPath
-from fwi.networks.encoders.mit import HEADS, initialise, stochastic_depth
+from fwi.networks.encoders.mit import HEADS, Pyramid, initialise, stochastic_depth
 
 LAYER_SCALE = 1e-2
 
 
-class MSCAN(nn.Module):
+class MSCAN(Pyramid):
     """Multi-scale convolutional attention network: maps at a 4th, an 8th, a 16th and a 32nd of the size.
 
     With three channels of input, which the published stem takes and no other number, MSCAN-T and MSCAN-S
@@ -39,14 +39,6 @@ class MSCAN(nn.Module):
             for smaller, width, widening, depth in zip(shrink, channels, (8, 8, 4, 4), depths, strict=True)
         )
         initialise(self)
-
-    def forward(self, x: Tensor) -> list[Tensor]:
-        """Return four maps, fine to coarse, of a map ``(batch, entering, height, width)``."""
-        maps = []
-        for level in self.levels:
-            x = level(x)
-            maps.append(x)
-        return maps
 
 
 class _Normalise(nn.LayerNorm):
