@@ -6,13 +6,14 @@ One thread per process scales better than threads within the wave equation.
 import contextlib
 import multiprocessing
 import os
-import signal
 import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing.connection import wait as wait_for_handle
 from typing import Any, TypeVar
+
+from fwi.interrupts import held_back
 
 JobT = TypeVar("JobT")
 ResultT = TypeVar("ResultT")
@@ -43,7 +44,7 @@ def completed(
         Exception: whatever ``work`` raises.
     """
     with _pool(min(workers, len(jobs))) as (executor, counter):
-        with deaf_to_interrupts():
+        with held_back():
             waiting = {executor.submit(work, job) for job in jobs}
         done = 0
         while waiting:
@@ -65,16 +66,6 @@ def count_step() -> None:
 def number() -> int:
     """This worker's number among those of its pool, from 0; 0 outside of a worker."""
     return _number
-
-
-@contextlib.contextmanager
-def deaf_to_interrupts() -> Iterator[None]:
-    """Start processes that Ctrl-C does not reach: it is their parent's, which gets it after the block."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # processes started now inherit this
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def end_with_parent() -> None:

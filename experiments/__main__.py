@@ -1,5 +1,6 @@
 """The program ``fwi``, also as ``python -m experiments``: Ctrl-C is answered from the first import on."""
 
+import signal
 import sys
 
 
@@ -10,8 +11,16 @@ def main() -> None:
 
         run()
     except KeyboardInterrupt:
-        print("fwi: error: interrupted", file=sys.stderr)
-        raise SystemExit(2) from None
+        print("fwi: error: interrupted; run the same command again", file=sys.stderr)
+        raise SystemExit(130) from None
+    finally:
+        # All is said: the interpreter only puts itself away, and processes that end now are no news.
+        for number, answer in (
+            (signal.SIGINT, signal.SIG_IGN),
+            (signal.SIGTERM, signal.SIG_IGN),
+            (signal.SIGCHLD, signal.SIG_DFL),
+        ):
+            signal.signal(number, answer)
 
 
 if __name__ == "__main__":

@@ -70,10 +70,14 @@ class WholeFiles(TorchCheckpointIO):
     The trainer would move them from the system's folder for temporary files, which to another disk is a copy.
     """
 
+    def __init__(self, run: Path) -> None:
+        self.run = run
+
     def save_checkpoint(
         self, checkpoint: dict[str, Any], path: str | Path, storage_options: object = None
     ) -> None:
         """Write a checkpoint, or leave the former one."""
+        runs.require_there(self.run)
         buffer = io.BytesIO()
         torch.save(checkpoint, buffer)
         write_whole(Path(path), buffer.getbuffer())
@@ -92,14 +96,12 @@ class EpochTable(Callback):
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.rows: list[Mapping[str, Any]] = []
+        self.rows = _rows(path)
         self.before = 0.0  # seconds of the epochs before a resume
 
     def on_train_start(self, trainer: Trainer, task: LightningModule) -> None:
         """Take up the rows of the epochs that the checkpoint has behind it."""
-        if self.path.exists():
-            with open(self.path, newline="") as file:
-                self.rows = [row for row in csv.DictReader(file) if int(row["epoch"]) < trainer.current_epoch]
+        self.rows = [row for row in self.rows if int(row["epoch"]) < trainer.current_epoch]
         self.before = float(self.rows[-1]["seconds"]) if self.rows else 0.0
         self.start = time.monotonic()
 
@@ -115,6 +117,28 @@ class EpochTable(Callback):
         writer.writeheader()
         writer.writerows(self.rows)
         write_whole(self.path, text.getvalue())
+
+
+def _rows(path: Path) -> list[Mapping[str, Any]]:
+    """The rows of a table of epochs, none where there is none yet.
+
+    Raises:
+        RunError: it is damaged, or another program's.
+    """
+    if not path.exists():
+        return []
+    try:
+        with open(path, newline="", encoding="utf-8") as file:
+            rows = list(csv.DictReader(file, strict=True))
+        for row in rows:
+            if row.keys() != set(COLUMNS):
+                raise ValueError(f"its columns are not {', '.join(COLUMNS)}")
+            int(row["epoch"]), float(row["seconds"])
+    except (ValueError, TypeError, csv.Error) as error:
+        raise runs.RunError(
+            f"{path}: damaged ({error}); bring it back from a copy, or delete it, and the table goes on anew"
+        ) from None
+    return rows
 
 
 class ProgressLines(Callback):

@@ -20,7 +20,7 @@ from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 import tyro
 import yaml
 
-from fwi import config
+from fwi import config, interrupts
 from fwi.config import (
     LossName,
     Positive,
@@ -64,19 +64,29 @@ def main(arguments: Sequence[str] | None = None) -> None:
         return
     if name not in COMMANDS:
         _fail(f"unknown command '{name}'; known: {', '.join(COMMANDS)}")
-    try:
-        _run(name, rest)
-        sys.stdout.flush()
-    except KeyboardInterrupt as interruption:
-        resumes = "; the same command goes on from what is finished" if name in RESUME else ""
-        _fail(str(interruption) or f"interrupted{resumes}")
-    except BrokenPipeError:
+    with interrupts.raised() as interruption:
+        try:
+            _run(name, rest)
+            sys.stdout.flush()
+        except BaseException as error:
+            _end(name, error, interruption)
+
+
+def _end(name: str, error: BaseException, interruption: interrupts.Interruption) -> None:
+    """End a command that did not reach its end: with a line where that says all, else with the error."""
+    ours = isinstance(error, ValueError | SystemExit)
+    # What goes wrong after a signal, or because workers got it first, is its consequence.
+    if interruption.came(patience=0.0 if ours else 0.3) or isinstance(error, KeyboardInterrupt):
+        goes_on = "the same command goes on from what is finished"
+        way_on = goes_on if name in RESUME else "run the same command again"
+        _fail(f"interrupted; {getattr(error, '__notes__', [way_on])[-1]}", interruption.exit_code)
+    if isinstance(error, BrokenPipeError):
         # Whoever read the output, such as head, has seen enough.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except (ValueError, OSError) as error:
-        if os.environ.get("FWI_TRACEBACK"):
-            raise
+        return
+    if isinstance(error, ValueError | OSError) and not os.environ.get("FWI_TRACEBACK"):
         _fail(_in_words(error))
+    raise error
 
 
 def _run(name: str, arguments: list[str]) -> None:
@@ -84,7 +94,7 @@ def _run(name: str, arguments: list[str]) -> None:
     function: Callable[..., None] = getattr(module, {"import": "import_models"}.get(name, name))
     description = inspect.getdoc(function).partition("\n\nArgs:")[0]
     if "study" in inspect.signature(function).parameters:
-        files, arguments = _taken("--config", arguments)
+        files, arguments = taken("--config", arguments)
         if name == "demo":
             files = files or [module.STUDY]
         function = functools.partial(_with_valid_study(function), study=_base(files, arguments))
@@ -105,7 +115,7 @@ def _with_valid_study(function: Callable[..., None]) -> Callable[..., None]:
 
 def _base(files: list[str], arguments: list[str]) -> StudyConfig:
     """The study that the flags go before: the files over the defaults, or on --resume over the run's own."""
-    runs = _taken("--run", arguments)[0] if "--resume" in arguments else []
+    runs = taken("--run", arguments)[0] if "--resume" in arguments else []
     if not runs:
         return config.load(files)
     from fwi.runs import read_study  # with torch, which what resumes needs anyway
@@ -113,7 +123,7 @@ def _base(files: list[str], arguments: list[str]) -> StudyConfig:
     return config.load(files, over=read_study(Path(runs[-1])))
 
 
-def _taken(flag: str, arguments: list[str]) -> tuple[list[str], list[str]]:
+def taken(flag: str, arguments: list[str]) -> tuple[list[str], list[str]]:
     """Take every ``--flag VALUE`` and ``--flag=VALUE`` out of the arguments: the values, and what is left."""
     values, rest, waiting = [], [], iter(arguments)
     for argument in waiting:
@@ -241,13 +251,10 @@ def _in_words(error: ValueError | OSError) -> str:
     return ": ".join(str(part) for part in said if part)
 
 
-def _fail(message: str) -> None:
+def _fail(message: str, code: int = 2) -> None:
     print(f"fwi: error: {message}", file=sys.stderr)
-    raise SystemExit(2)
+    raise SystemExit(code) from None
 
 
 Study = Annotated[StudyConfig, tyro.conf.arg(name="")]
 """A command's study: its leaves are flags without a prefix."""
-
-if __name__ == "__main__":
-    main()

@@ -1,14 +1,18 @@
 """``fwi train``: data, network, run, result."""
 
 import contextlib
-from collections.abc import Iterator, Sequence
+import shlex
+import sys
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
+import torch
 import tyro
 from lightning import Trainer, seed_everything  # noqa: TID253 - nobody imports this file but to train
-from lightning.pytorch.callbacks import Callback, EMAWeightAveraging  # noqa: TID253
+from lightning.pytorch.callbacks import Callback, EMAWeightAveraging, LambdaCallback  # noqa: TID253
 
+from experiments import ranks
 from experiments.callbacks import (
     Checkpoints,
     EarlyStop,
@@ -18,13 +22,23 @@ from experiments.callbacks import (
     WandbRun,
     WholeFiles,
 )
-from experiments.cli import Study
+from experiments.cli import Study, taken
+from experiments.guards import FiniteLoss, RunFolder
+from experiments.ranks import Rank
 from fwi import runs
 from fwi.check import require_resolved
 from fwi.config import StudyConfig
-from fwi.data import GatherTransform, ShotDataset, evaluation_loader, require_survey, training_loader
+from fwi.data import (
+    GatherTransform,
+    ShotDataset,
+    evaluation_loader,
+    require_complete,
+    require_survey,
+    training_loader,
+)
 from fwi.files import locked
 from fwi.networks.rehearsal import require_trainable
+from fwi.networks.synchronised import synchronise
 from fwi.shards import DataSet
 from fwi.survey import Survey
 from fwi.task import InversionTask, precision
@@ -35,72 +49,166 @@ def train(study: Study, run: Path, resume: Annotated[bool, tyro.conf.FlagCreateP
     """Train the study's network on its data set.
 
     Args:
-        study: the study; on --resume the run's own, of which nothing may be changed.
+        study: the study; on --resume the run's own, of which train.devices and train.nodes may be changed.
         run: the run's folder, new unless --resume.
         resume: go on from the last epoch that the run finished.
     """
+    rank = ranks.find(study.train)
     if resume:
         runs.require_own(run, study)
-    else:
-        runs.require_new(run)
-    training, validation = datasets(study)
-    survey = Survey(study.grid, study.survey)
-    require_resolved(survey, study.physics, study.check)
-    require_trainable(study.model, survey, min(study.train.batch_size, len(training)))
-
-    task = seeded_task(study, training)
-    loader = training_loader(training, study.data, study.train.batch_size, study.train.seed)
-    wandb_run = WandbRun(study, run, validation)
     # A run that was stopped in its first epoch has no checkpoint: it starts over.
-    finished_an_epoch = resume and (run / runs.LAST).exists()
-    if finished_an_epoch:
-        # The trainer tells the sampler its epoch too late for worker processes, which read ahead.
-        loader.sampler.set_epoch(runs.read_checkpoint(run, runs.LAST, study)["epoch"] + 1)
+    goes_on = resume and (run / runs.LAST).exists()
+    if not rank.first:
+        _take_part(rank, study, run, goes_on)
+        return
+    if not resume:
+        runs.require_new(run)
+    require_complete(
+        DataSet.read(study.storage.folder),
+        study.storage,
+        f"complete it with '{_simulate_command(run, resume)}'",
+    )
+    training, validation = datasets(study)
+    data = {
+        part: {"samples": len(there), "sha256": there.digest()}
+        for part, there in (("training", training), ("validation", validation))
+    }
+    if resume:
+        _require_same_data(run, data)
+    survey, batch = Survey(study.grid, study.survey), min(study.train.batch_size, len(training))
+    rank.require_equal_parts(batch)
+    require_resolved(survey, study.physics, study.check)
+    require_trainable(study.model, survey, batch // rank.processes)
+    own = [RunFolder(run), WandbRun(study, run, validation), EpochTable(run / "metrics.csv"), ProgressLines()]
+    if goes_on:
+        runs.read_checkpoint(run, runs.LAST, study)  # refuses one that is damaged, before the work
     if not resume:
         runs.begin(run, study)
     with _resumable(run), locked(run), quiet():
-        runs.note(run, "train", provenance())
+        runs.note(run, "train", {**provenance(), "data": data})
         runs.write_mean_model(run, training.mean_model())
-        fitted = trainer(
-            study,
-            [wandb_run, *callbacks(study, run, len(training))],
-            num_sanity_val_steps=0,
-            default_root_dir=run,
-        )
-        fitted.fit(
-            task,
-            loader,
-            evaluation_loader(validation, study.data, study.train.batch_size),
-            ckpt_path=run / runs.LAST if finished_an_epoch else None,
-            weights_only=True,
-        )
+        with ranks.together(rank, _take_part, study, run, goes_on):
+            fitted = _fit(rank, study, run, goes_on, (training, validation), own)
 
     best = float(fitted.checkpoint_callback.best_model_score)
     print(f"{run}: {fitted.current_epoch} epochs, best validation MAE {best:.1f} m/s")
 
 
+def _take_part(rank: Rank, study: StudyConfig, run: Path, goes_on: bool) -> None:
+    """Train as one of the processes that do not own the run."""
+    with quiet():
+        _fit(rank, study, run, goes_on, datasets(study, verify=False), ())
+
+
+def _fit(
+    rank: Rank,
+    study: StudyConfig,
+    run: Path,
+    goes_on: bool,
+    data: tuple[ShotDataset, ShotDataset],
+    own: Sequence[Callback],
+) -> Trainer:
+    """Train in one of the run's processes; ``own`` is what the first one does beside."""
+    training, validation = data
+    task = seeded_task(study, training)
+    if rank.processes > 1:
+        synchronise(task.network)
+        torch.manual_seed(
+            study.train.seed + rank.number
+        )  # weights are equal, what is drawn for samples is not
+    place = {"device": rank.number, "devices": rank.processes}
+    loader = training_loader(training, study.data, study.train.batch_size, study.train.seed, **place)
+    if goes_on:
+        # The trainer tells the sampler its epoch too late for worker processes, which read ahead.
+        loader.sampler.set_epoch(runs.read_checkpoint(run, runs.LAST, study)["epoch"] + 1)
+    started: list[bool] = []
+    begun = LambdaCallback(on_train_start=lambda *_: started.append(True))
+    fitted = trainer(
+        study,
+        [*own, begun, FiniteLoss(run), *callbacks(study, run, len(training))],
+        plugins=[WholeFiles(run)],
+        num_sanity_val_steps=0,
+        default_root_dir=run,
+        **ranks.options(rank),
+    )
+    # The command line answers signals; the trainer's answer to SIGTERM is to go on until the end of the step.
+    fitted._signal_connector.register_signal_handlers = lambda: None
+    try:
+        fitted.fit(
+            task,
+            loader,
+            evaluation_loader(validation, study.data, study.train.batch_size, **place),
+            ckpt_path=run / runs.LAST if goes_on else None,
+            weights_only=True,
+        )
+    except (RuntimeError, LookupError, TypeError, AttributeError) as error:
+        if "DataLoader worker" in str(error):
+            raise ChildProcessError(
+                f"{run}: a process that loads samples was killed, perhaps because the memory ran out: go on "
+                "with --resume, and with less else in memory"
+            ) from None
+        if goes_on and not started:
+            why = f"{type(error).__name__}: {str(error).strip().splitlines()[-1].strip()}"
+            raise runs.RunError(f"{run / runs.LAST}: training cannot go on from it ({why})") from None
+        raise
+    return fitted
+
+
 @contextlib.contextmanager
 def _resumable(run: Path) -> Iterator[None]:
-    """Say at Ctrl-C how to go on; the trainer turns it into an exit of its own."""
+    """Note on whatever ends the training how to go on; the trainer turns Ctrl-C into an exit of its own."""
     try:
         yield
-    except (KeyboardInterrupt, SystemExit):
-        raise KeyboardInterrupt(f"interrupted; go on with: fwi train --run {run} --resume") from None
+    except BaseException as error:
+        ended = KeyboardInterrupt() if isinstance(error, SystemExit) else error
+        ended.add_note(f"go on with: {shlex.join(['fwi', 'train', '--run', str(run), '--resume'])}")
+        raise ended from None
 
 
-def datasets(study: StudyConfig) -> tuple[ShotDataset, ShotDataset]:
-    """Open the training and the validation split, after making sure that they are whole and of this survey.
+def _simulate_command(run: Path, resume: bool) -> str:
+    """The command that completes the study's data set: this one's files and flags, which it takes too."""
+    if resume:
+        words = ["--config", str(run / runs.CONFIG)]
+    else:
+        words = taken("--run", sys.argv[2:])[1] if sys.argv[1:2] == ["train"] else []
+    return shlex.join(["fwi", "simulate", *words])
+
+
+def _require_same_data(run: Path, data: Mapping[str, Any]) -> None:
+    """Refuse to go on with other samples than those that the run was begun with.
+
+    Raises:
+        RunError: the data sets have changed.
+    """
+    noted = [entry["data"] for entry in runs.notes(run) if entry.get("stage") == "train" and "data" in entry]
+    if noted and noted[-1] != data:
+        counts = [
+            " and ".join(f"{there[part]['samples']} {part}" for part in there) for there in (noted[-1], data)
+        ]
+        raise runs.RunError(
+            f"{run} was begun with {counts[0]} samples, and its data sets now hold {counts[1]} samples that "
+            "are others or in another order: bring them back as they were, or begin another --run"
+        )
+
+
+def datasets(study: StudyConfig, verify: bool = True) -> tuple[ShotDataset, ShotDataset]:
+    """Open the training and the validation split.
+
+    Args:
+        study: names the data sets.
+        verify: make sure that they are whole and of this survey.
 
     Raises:
         ShardError: a data set is missing, damaged, or of another survey.
     """
     sets = [DataSet.read(folder) for folder in (study.storage.folder, *study.data.extra_folders)]
-    survey = Survey(study.grid, study.survey)
-    for data in sets:
-        require_survey(data, survey, "this study's")
-        data.verify("train")
-    sets[0].verify("validation")
-    survey.check_flip(study.data.flip)
+    if verify:
+        survey = Survey(study.grid, study.survey)
+        for data in sets:
+            require_survey(data, survey, "this study's")
+            data.verify("train")
+        sets[0].verify("validation")
+        survey.check_flip(study.data.flip)
     return ShotDataset(sets, "train"), ShotDataset(sets[:1], "validation")
 
 
@@ -121,7 +229,6 @@ def trainer(study: StudyConfig, callbacks: Sequence[Callback], **others: Any) ->
         precision=precision(study.train.precision),
         gradient_clip_val=study.train.clip or None,
         callbacks=list(callbacks),
-        plugins=[WholeFiles()],
         logger=False,
         enable_progress_bar=False,
         enable_model_summary=False,
@@ -130,9 +237,9 @@ def trainer(study: StudyConfig, callbacks: Sequence[Callback], **others: Any) ->
 
 
 def callbacks(study: StudyConfig, run: Path, samples: int) -> list[Callback]:
-    """Moving average, checkpoints, table of epochs, progress, early stop."""
+    """Moving average, checkpoints, early stop."""
     chosen = moving_average(study, samples)
-    chosen += [Checkpoints(run), LastCheckpoint(run), EpochTable(run / "metrics.csv"), ProgressLines()]
+    chosen += [Checkpoints(run), LastCheckpoint(run)]
     stop = study.train.early_stop
     if stop.metric:
         mode = "max" if stop.metric.endswith("iou") else "min"

@@ -1,5 +1,6 @@
 """Samples for the network: shards opened lazily, mirrored exactly, normalised with stored statistics."""
 
+import hashlib
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -11,7 +12,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from fwi.config import DataConfig, Split
+from fwi.config import DataConfig, Split, StorageConfig
+from fwi.interrupts import held_back
 from fwi.shards import DAMAGE, DataSet, Entry, ShardError, open_shard, refuse_differences
 from fwi.survey import Survey
 
@@ -86,6 +88,10 @@ class ShotDataset(Dataset[Sample]):
             ) from None
         return mirrored(sample) if flip else sample
 
+    def digest(self) -> str:
+        """SHA-256 over the checksums of its shards in their order: equal where the samples are the same."""
+        return hashlib.sha256("".join(entry.sha256 for _, entry in self.shards).encode()).hexdigest()
+
     def mean_model(self) -> NDArray[np.float32]:
         """Mean of the models [m/s], shape ``(depth, x)``; reads them all, a shard at a time."""
         total: Any = 0.0
@@ -124,54 +130,100 @@ def require_survey(data: DataSet, survey: Survey, whose: str) -> None:
     )
 
 
+def require_complete(data: DataSet, storage: StorageConfig, remedy: str) -> None:
+    """Refuse a simulated data set that holds fewer samples to train or validate on than its study says.
+
+    Args:
+        data: the set; one that was imported has as many as its files had.
+        storage: the study's.
+        remedy: how to complete it.
+
+    Raises:
+        ShardError: naming what is there.
+    """
+    wanted: dict[Split, int] = {"train": storage.train, "validation": storage.validation}
+    for split, count in wanted.items():
+        there = data.size(split)
+        if there < count and any("stream" in entry.origin for entry in data.entries):
+            raise ShardError(
+                f"{data.folder} holds {there} of the study's {count} {split} samples: {remedy}, or set "
+                f"storage.{split} to {there} for less"
+            )
+
+
 class EpochSampler(Sampler[tuple[int, bool]]):
     """Shuffle anew each epoch and say which samples to mirror; a function of (seed, epoch) alone.
 
-    So an interrupted training continues with the very samples that an uninterrupted one would see.
+    So an interrupted training continues with the very samples that an uninterrupted one would see, and a
+    training on several devices with those that one device would see.
+
+    Args:
+        size: samples of the split.
+        flip: probability of mirroring one.
+        seed: what they are shuffled with.
+        batch_size: samples of a step over all devices; at most ``size``.
+        device: number of the device, from 0.
+        devices: how many share each batch, each of them as many samples.
     """
 
-    def __init__(self, size: int, flip: float, seed: int) -> None:
+    def __init__(
+        self, size: int, flip: float, seed: int, batch_size: int = 1, device: int = 0, devices: int = 1
+    ) -> None:
         self.size, self.flip, self.seed, self.epoch = size, flip, seed, 0
+        self.steps, self.part = size // batch_size, batch_size // devices
+        self.device, self.devices = device, devices
 
     def set_epoch(self, epoch: int) -> None:
         """Choose the epoch; the trainer calls this."""
         self.epoch = epoch
 
     def __len__(self) -> int:
-        return self.size
+        return self.steps * self.part
 
     def __iter__(self) -> Iterator[tuple[int, bool]]:
         random = np.random.default_rng([self.seed, self.epoch])
         order, flips = random.permutation(self.size), random.random(self.size) < self.flip
-        yield from zip(order.tolist(), flips.tolist(), strict=True)
+        drawn = list(zip(order.tolist(), flips.tolist(), strict=True))
+        for step in range(self.steps):
+            first = (step * self.devices + self.device) * self.part
+            yield from drawn[first : first + self.part]
 
 
 def training_loader(
-    dataset: ShotDataset, config: DataConfig, batch_size: int, seed: int
+    dataset: ShotDataset, config: DataConfig, batch_size: int, seed: int, device: int = 0, devices: int = 1
 ) -> DataLoader[Sample]:
-    """Batches in a new order each epoch, mirrored at random."""
-    sampler = EpochSampler(len(dataset), config.flip, seed)
-    return _loader(dataset, config, batch_size, sampler, drop_last=len(dataset) >= batch_size)
+    """Batches in a new order each epoch, mirrored at random; of each, the part of one of several devices.
+
+    What is left over at the end of an epoch is left out of it. ``batch_size`` is that of all devices.
+    """
+    batch_size = min(batch_size, len(dataset))
+    sampler = EpochSampler(len(dataset), config.flip, seed, batch_size, device, devices)
+    return _loader(dataset, config, batch_size // devices, sampler)
 
 
-def evaluation_loader(dataset: ShotDataset, config: DataConfig, batch_size: int) -> DataLoader[Sample]:
-    """Batches in the order of the files."""
-    return _loader(dataset, config, batch_size, sampler=None, drop_last=False)
+def evaluation_loader(
+    dataset: ShotDataset, config: DataConfig, batch_size: int, device: int = 0, devices: int = 1
+) -> DataLoader[Sample]:
+    """Batches in the order of the files; every ``devices``-th sample where several devices share the work."""
+    return _loader(dataset, config, max(1, batch_size // devices), range(device, len(dataset), devices))
+
+
+class Loader(DataLoader[Sample]):
+    """A loader whose worker processes leave Ctrl-C to their parent."""
+
+    def __iter__(self) -> Any:
+        """Begin an epoch; the first also starts the workers."""
+        with held_back():
+            return super().__iter__()
 
 
 def _loader(
-    dataset: ShotDataset,
-    config: DataConfig,
-    batch_size: int,
-    sampler: EpochSampler | None,
-    *,
-    drop_last: bool,
+    dataset: ShotDataset, config: DataConfig, batch_size: int, sampler: EpochSampler | range
 ) -> DataLoader[Sample]:
-    return DataLoader(
+    return Loader(
         dataset,
         batch_size,
         sampler=sampler,
-        drop_last=drop_last,
         num_workers=config.workers,
         persistent_workers=config.workers > 0,
         pin_memory=torch.cuda.is_available(),

@@ -39,7 +39,11 @@ def load_run(folder: Path | str, checkpoint: Path = runs.BEST) -> "Run":
     study = runs.read_study(folder)
     content = runs.read_checkpoint(folder, checkpoint, study)
     task = InversionTask(study.model_dump(mode="json"))
-    task.load_state_dict(content["state_dict"])
+    try:
+        task.load_state_dict(content["state_dict"])
+    except (RuntimeError, TypeError, AttributeError) as error:
+        why = str(error).strip().splitlines()[-1].strip()
+        raise runs.RunError(f"{folder / checkpoint}: not the weights of this run's network ({why})") from None
     return Run(folder, study, task)
 
 

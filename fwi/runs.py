@@ -1,6 +1,7 @@
 """The run folder: what it holds, how it is begun, and how a trained network is taken from it."""
 
 import json
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,12 +12,26 @@ from numpy.typing import NDArray
 
 from fwi import config
 from fwi.config import StudyConfig
-from fwi.files import read_npy, write_npy, write_whole
+from fwi.files import read_npy, sha256, write_npy, write_whole
 
 CONFIG, PROVENANCE, MEAN_MODEL = "config.yaml", "provenance.json", "mean_model.npy"
+CHECKSUMS = "checksums.json"
+"""SHA-256 of what is written once: study and mean model. Checkpoints carry checksums of their own."""
 BEST, LAST = Path("checkpoints/best.ckpt"), Path("checkpoints/last.ckpt")
 DECISIVE = ("grid", "survey", "model")
 """Sections of a study in which a checkpoint and its run must agree for the weights to mean anything."""
+ELSEWHERE = ("train.devices", "train.nodes")
+"""What a run may be continued with otherwise than it was begun with: results are equal within rounding."""
+PARTS = {
+    "epoch": int,
+    "global_step": int,
+    "state_dict": dict,
+    "optimizer_states": list,
+    "lr_schedulers": list,
+    "callbacks": dict,
+    "loops": dict,
+}
+"""What of a checkpoint a training goes on from."""
 
 
 class RunError(ValueError):
@@ -42,6 +57,7 @@ def begin(folder: Path, study: StudyConfig) -> None:
     """
     require_new(folder)
     write_whole(folder / CONFIG, config.dump(study))
+    _seal(folder, CONFIG)
 
 
 def require_own(folder: Path, given: StudyConfig) -> None:
@@ -53,6 +69,7 @@ def require_own(folder: Path, given: StudyConfig) -> None:
     different = [
         f"  - {key}: {wanted} given, {own} in the run"
         for key, own, wanted in changed(read_study(folder), given)
+        if key not in ELSEWHERE
     ]
     if different:
         raise RunError(
@@ -70,16 +87,51 @@ def changed(before: StudyConfig, after: StudyConfig) -> Iterator[tuple[str, Any,
                 yield f"{section}.{key}", old[section][key], value
 
 
-def note(folder: Path, stage: str, provenance: dict[str, Any]) -> None:
-    """Add to ``provenance.json`` that a stage (training, evaluation) ran, below the earlier ones."""
+def require_there(folder: Path) -> None:
+    """Refuse to write into a run that is no longer there, which would leave pieces of one.
+
+    Raises:
+        RunError: the folder was moved or deleted.
+    """
+    if not (folder / CONFIG).exists():
+        raise RunError(
+            f"{folder} is gone: it was moved or deleted while this command wrote into it. Go on with "
+            "'fwi train --resume' where it is now, or begin again"
+        )
+
+
+def notes(folder: Path) -> list[dict[str, Any]]:
+    """The stages (training, evaluation) that a run went through, as ``provenance.json`` lists them.
+
+    Raises:
+        RunError: the file is damaged.
+    """
     path = folder / PROVENANCE
-    noted = json.loads(path.read_text()) if path.exists() else []
-    write_whole(path, json.dumps([*noted, {"stage": stage, **provenance}], indent=1))
+    if not path.exists():
+        return []
+    noted = _read_json(path)
+    if not isinstance(noted, list) or not all(isinstance(entry, dict) for entry in noted):
+        raise RunError(
+            f"{path}: damaged (not a list of stages); delete it, and the next command begins it anew"
+        )
+    return noted
+
+
+def note(folder: Path, stage: str, provenance: dict[str, Any]) -> None:
+    """Add to ``provenance.json`` that a stage (training, evaluation) ran, below the earlier ones.
+
+    Raises:
+        RunError: the file is damaged, or the run is gone.
+    """
+    require_there(folder)
+    entries = [*notes(folder), {"stage": stage, **provenance}]
+    write_whole(folder / PROVENANCE, json.dumps(entries, indent=1))
 
 
 def write_mean_model(folder: Path, model: NDArray[np.float32]) -> None:
     """Keep the training set's mean model, which predictions and records are compared with."""
     write_npy(folder / MEAN_MODEL, model)
+    _seal(folder, MEAN_MODEL)
 
 
 def read_mean_model(folder: Path) -> NDArray[np.float32]:
@@ -88,7 +140,9 @@ def read_mean_model(folder: Path) -> NDArray[np.float32]:
     Raises:
         ValueError: it is missing or damaged.
     """
-    return read_npy(folder / MEAN_MODEL)
+    model = read_npy(folder / MEAN_MODEL)
+    _require_unchanged(folder, MEAN_MODEL, "bring it back from a copy, or train anew")
+    return model
 
 
 def read_study(folder: Path) -> StudyConfig:
@@ -101,7 +155,10 @@ def read_study(folder: Path) -> StudyConfig:
         raise RunError(
             f"{folder}: no run here ({CONFIG} is missing); train one with 'fwi train --run {folder}'"
         )
-    return config.load([folder / CONFIG])
+    study = config.load([folder / CONFIG])
+    what = f"bring it back, or delete its line in {CHECKSUMS} if the change is meant"
+    _require_unchanged(folder, CONFIG, what)
+    return study
 
 
 def read_checkpoint(folder: Path, which: Path, study: StudyConfig) -> dict[str, Any]:
@@ -121,7 +178,14 @@ def read_checkpoint(folder: Path, which: Path, study: StudyConfig) -> dict[str, 
             f"{path}: no such checkpoint; the run has not finished an epoch, continue it with --resume"
         )
     try:
+        with zipfile.ZipFile(path) as file:  # the checksums that torch writes and does not compare
+            if (damaged := file.testzip()) is not None:
+                raise ValueError(f"the checksum of its part {damaged} differs")
         checkpoint: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+        parts = PARTS if which == LAST else {"state_dict": dict}
+        wrong = [name for name, kind in parts.items() if not isinstance(checkpoint.get(name), kind)]
+        if wrong:
+            raise ValueError(f"{', '.join(wrong)} is missing or of another type")
         told = checkpoint["hyper_parameters"]["study"]
         # Keys that came later stand at the defaults, with which the code does what it did before them.
         trained = StudyConfig.model_validate({section: told[section] for section in DECISIVE})
@@ -135,3 +199,32 @@ def read_checkpoint(folder: Path, which: Path, study: StudyConfig) -> dict[str, 
     if different:
         raise RunError(f"{path} is of another study than {folder / CONFIG}:\n" + "\n".join(different))
     return checkpoint
+
+
+def _seal(folder: Path, name: str) -> None:
+    """Note the SHA-256 of a file that is not to change any more."""
+    write_whole(folder / CHECKSUMS, json.dumps({**_checksums(folder), name: sha256(folder / name)}, indent=1))
+
+
+def _require_unchanged(folder: Path, name: str, remedy: str) -> None:
+    """Refuse a file that is not what was sealed; one that never was, in an older run, is taken as it is."""
+    noted = _checksums(folder).get(name)
+    if noted is not None and noted != sha256(folder / name):
+        raise RunError(f"{folder / name} has changed since it was written (SHA-256 differs): {remedy}")
+
+
+def _checksums(folder: Path) -> dict[str, Any]:
+    path = folder / CHECKSUMS
+    found = _read_json(path) if path.exists() else {}
+    if not isinstance(found, dict):
+        raise RunError(f"{path}: damaged (not a list of checksums); bring it back from a copy, or delete it")
+    return found
+
+
+def _read_json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_bytes())
+    except (ValueError, RecursionError) as error:
+        raise RunError(
+            f"{path}: damaged ({error}); bring it back from a copy, or delete it, and what it noted is lost"
+        ) from None

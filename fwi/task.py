@@ -57,7 +57,9 @@ class InversionTask(LightningModule):
     def training_step(self, batch: Sample, _: int) -> Tensor:
         """Misfit of one batch."""
         loss: Tensor = self.loss(self(batch.gathers), batch.velocity)
-        self.log("train/loss", loss, on_step=False, on_epoch=True, batch_size=len(batch.velocity))
+        self.log(
+            "train/loss", loss, on_step=False, on_epoch=True, sync_dist=True, batch_size=len(batch.velocity)
+        )
         return loss
 
     def on_validation_epoch_start(self) -> None:
@@ -73,8 +75,8 @@ class InversionTask(LightningModule):
         self._scores["validation/salt_iou"].append(metrics.salt_iou(velocity, batch.velocity, batch.salt > 0))
 
     def on_validation_epoch_end(self) -> None:
-        """Average over the samples that have the score: one without salt has no IoU."""
-        self.log_dict({name: torch.cat(values).nanmean() for name, values in self._scores.items()})
+        """Average over the samples of all devices that have the score: one without salt has no IoU."""
+        self.log_dict({name: self._mean(values) for name, values in self._scores.items()})
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         """Adam or AdamW; the learning rate warms up linearly and falls along a cosine, step by step."""
@@ -98,6 +100,14 @@ class InversionTask(LightningModule):
 
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def _mean(self, values: list[Tensor]) -> Tensor:
+        """Mean of one score over all devices' samples that have it."""
+        scores = torch.cat(values) if values else torch.empty(0, device=self.device)
+        sum_and_count = torch.stack([scores.nansum(), (~scores.isnan()).sum()])
+        if torch.distributed.is_initialized():
+            torch.distributed.all_reduce(sum_and_count)
+        return sum_and_count[0] / sum_and_count[1]
 
     def _in_memory_order(self, gathers: Tensor) -> Tensor:
         if self.study.train.channels_last:

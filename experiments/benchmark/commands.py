@@ -27,7 +27,7 @@ def command(study: StudyConfig, *arguments: str) -> Usage:
     """Run an ``fwi`` command on a study, as a user would."""
     file = study.storage.folder.with_suffix(".yaml")
     write_whole(file, config.dump(study))
-    words = [sys.executable, "-m", "experiments.cli", arguments[0], "--config", str(file), *arguments[1:]]
+    words = [sys.executable, "-m", "experiments", arguments[0], "--config", str(file), *arguments[1:]]
     with tempfile.TemporaryFile() as log:
         start = time.perf_counter()
         process = subprocess.Popen(words, stdout=log, stderr=log)

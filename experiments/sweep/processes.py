@@ -9,8 +9,9 @@ from multiprocessing.connection import wait
 from pathlib import Path
 from typing import NamedTuple
 
-from data_prep.pool import deaf_to_interrupts, end_with_parent
+from data_prep.pool import end_with_parent
 from experiments import cli
+from fwi.interrupts import held_back
 
 LOG = "sweep.log"
 """What the commands of a run say, in its folder."""
@@ -49,7 +50,7 @@ def finished(work: Sequence[Work], workers: int, look: Callable[[], None]) -> Ge
                 folder, commands, environment = waiting.pop(0)
                 folder.mkdir(parents=True, exist_ok=True)
                 process = context.Process(target=_run, args=(commands, folder / LOG, share | environment))
-                with deaf_to_interrupts():
+                with held_back():
                     process.start()
                 active[process.sentinel] = (process, folder)
             for sentinel in wait(list(active), LOOK_EVERY):

@@ -168,7 +168,12 @@ class TrainConfig(Section):
     epochs: Count = 40
     """Passes over the training split."""
     batch_size: Count = 16
-    """Samples per step."""
+    """Samples per step, over all devices."""
+    devices: Literal["auto"] | Annotated[int, Field(ge=1, le=1024)] = "auto"
+    """Devices of each node, which share the samples of a step: GPUs or, without any, processes on the CPU.
+    ``auto`` takes as many of this machine's GPUs as divide the batch, and without GPUs one process."""
+    nodes: Annotated[int, Field(ge=1, le=1024)] = 1
+    """Machines; several need a launcher, such as srun, that starts a process for each device."""
     loss: dict[LossName, Positive] = {"l1": 1.0}  # noqa: RUF012 - pydantic copies it
     """Terms of the loss with their weights."""
     optimizer: Literal["adamw", "adam"] = "adamw"

@@ -355,7 +355,7 @@ class Command(NamedTuple):
 
     def start(self, *flags: str) -> subprocess.Popen[str]:
         config = config_file(self.study, self.folder.parent)
-        return self.running.start("-m", "experiments.cli", "simulate", "--config", config, *flags)
+        return self.running.start("-m", "experiments", "simulate", "--config", config, *flags)
 
     def interrupt(self, moment: str, signal_number: int, group: bool = False) -> subprocess.Popen[str]:
         """Start it, send it a signal (and its workers too, as a terminal does) at the moment, see all end."""
@@ -403,7 +403,7 @@ def test_ctrl_c_ends_with_a_message_and_a_sound_set(command: Command, moment: st
     process = command.interrupt(moment, signal.SIGINT, group=True)
     _, errors = process.communicate()
 
-    assert process.returncode == 2, errors
+    assert process.returncode == 130, errors
     *progress, message = errors.splitlines()
     assert message.startswith("fwi: error: interrupted; the same command goes on"), errors
     assert all(line.startswith("simulate: ") for line in progress), errors

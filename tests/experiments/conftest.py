@@ -1,5 +1,6 @@
 """What the tests of the recipes share: a tiny study that trains in seconds, and the run that it gives."""
 
+import functools
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -48,19 +49,38 @@ def trained_run(trained_study: StudyConfig, tmp_path_factory: pytest.TempPathFac
 
 
 @pytest.fixture
-def refused(capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
-    """Run a command that must end with exit code 2 and without a traceback; gives what it says."""
+def ended(capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
+    """Run a command that must end with an exit code and without a traceback; gives what it says."""
 
-    def refused(*arguments: object) -> str:
+    def ended(code: int, *arguments: object) -> str:
         with pytest.raises(SystemExit) as end:
             main([str(argument) for argument in arguments])
-        assert end.value.code == 2
         shown = capsys.readouterr()
+        assert end.value.code == code, shown
         assert "Traceback" not in shown.err
         assert "pydantic" not in shown.err
         return shown.err + shown.out
 
-    return refused
+    return ended
+
+
+@pytest.fixture
+def refused(ended: Callable[..., str]) -> Callable[..., str]:
+    """Run a command that must refuse what it is given; gives what it says."""
+    return functools.partial(ended, 2)
+
+
+@pytest.fixture
+def interrupted(ended: Callable[..., str]) -> Callable[..., str]:
+    """Run a command that a signal must end with one line on how to go on, which it gives."""
+
+    def interrupted(number: int, *arguments: object) -> str:
+        said = ended(128 + number, *arguments)
+        assert said.startswith("fwi: error: interrupted; ")
+        assert len(said.splitlines()) == 1
+        return said
+
+    return interrupted
 
 
 @pytest.fixture

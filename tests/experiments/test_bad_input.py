@@ -499,11 +499,11 @@ def test_plot_of_an_empty_npy_is_refused(tmp_path, refused):
 # -- Ctrl-C
 
 
-def test_ctrl_c_during_an_evaluation_leaves_the_run_as_it_was(run, monkeypatch, refused):
+def test_ctrl_c_during_an_evaluation_leaves_the_run_as_it_was(run, monkeypatch, interrupted):
     monkeypatch.setattr(Run, "check", lambda *_: signal.raise_signal(signal.SIGINT))
     before = tree(run)
 
-    assert "interrupted" in refused("evaluate", "--run", run)
+    assert "run the same command again" in interrupted(signal.SIGINT, "evaluate", "--run", run)
     assert tree(run) == before
 
 

@@ -1,9 +1,12 @@
+import contextlib
 import json
 import os
 import re
 import signal
 import subprocess
 import sys
+import threading
+import time
 import tomllib
 from pathlib import Path
 
@@ -80,7 +83,7 @@ def test_ctrl_c_while_the_command_line_is_imported_ends_without_a_traceback(star
         check=False,
     )
 
-    assert (done.returncode, done.stderr) == (2, "fwi: error: interrupted\n")
+    assert (done.returncode, done.stderr) == (130, "fwi: error: interrupted; run the same command again\n")
 
 
 def test_version_is_told_where_the_project_is_installed(capsys, monkeypatch):
@@ -214,13 +217,50 @@ def test_demo_is_of_the_study_that_is_made_for_it_unless_another_is_given(monkey
 
 
 @pytest.mark.parametrize(("command", "resumes"), [("simulate", True), ("import", True), ("verify", False)])
-def test_ctrl_c_says_that_a_command_goes_on_where_it_does(command, resumes, monkeypatch, refused):
+def test_ctrl_c_says_that_a_command_goes_on_where_it_does(command, resumes, monkeypatch, interrupted):
     monkeypatch.setattr("experiments.cli._run", lambda *_: signal.raise_signal(signal.SIGINT))
 
-    said = refused(command)
+    said = interrupted(signal.SIGINT, command)
 
-    assert "interrupted" in said
     assert ("the same command goes on" in said) == resumes
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_error_that_an_interruption_causes_is_told_as_the_interruption(number, monkeypatch, interrupted):
+    def lose_a_worker(*_):
+        threading.Timer(0.1, os.kill, (os.getpid(), number)).start()  # the group's signal, a little later
+        raise RuntimeError("DataLoader worker (pid 1) is killed by signal: Terminated.")
+
+    monkeypatch.setattr("experiments.cli._run", lose_a_worker)
+
+    assert "run the same command again" in interrupted(number, "verify")
+
+
+def test_interruption_that_a_library_swallows_or_turns_into_an_exit_ends_the_command_all_the_same(
+    monkeypatch, interrupted
+):
+    def swallow_and_exit(*_):
+        with contextlib.suppress(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+        sys.exit(1)
+
+    monkeypatch.setattr("experiments.cli._run", swallow_and_exit)
+
+    interrupted(signal.SIGINT, "verify")
+
+
+def test_interruption_while_a_finaliser_runs_comes_after_it(monkeypatch, interrupted):
+    class Interrupting:
+        def __del__(self):
+            signal.raise_signal(signal.SIGTERM)
+
+    def finalise_and_go_on(*_):
+        Interrupting()
+        time.sleep(10)
+
+    monkeypatch.setattr("experiments.cli._run", finalise_and_go_on)
+
+    interrupted(signal.SIGTERM, "verify")
 
 
 def test_optional_metric_and_switches_are_flags(capsys):
@@ -267,7 +307,7 @@ def test_flag_that_cannot_be_read_is_refused_saying_what_would_do(flags, said, r
 
 
 def test_output_may_be_cut_by_the_program_that_reads_it():
-    command = f"{sys.executable} -m experiments.cli config schema | head -n 1"
+    command = f"{sys.executable} -m experiments config schema | head -n 1"
 
     cut = subprocess.run(
         ["bash", "-c", f"set -o pipefail; {command}"], capture_output=True, text=True, check=False

@@ -327,7 +327,7 @@ def test_runs_of_a_sweep_are_a_group_of_the_tracker_tagged_by_variant(command, m
 def test_no_run_outlives_a_killed_sweep(command):
     running = Running()
     try:
-        sweep = running.start("-m", "experiments.cli", *command)
+        sweep = running.start("-m", "experiments", *command)
         wait_until(lambda: len(children(sweep.pid)) == 2, "two trainings")
         trainings = children(sweep.pid)
 
@@ -343,14 +343,14 @@ def test_interrupted_sweep_goes_on_with_the_same_command(command, capsys, tmp_pa
     runs = [tmp_path / "out" / "plain-0", tmp_path / "out" / "se-0"]
     running = Running()
     try:
-        sweep = running.start("-m", "experiments.cli", *command)
+        sweep = running.start("-m", "experiments", *command)
         wait_until(lambda: any((run / "metrics.csv").exists() for run in runs), "a finished epoch")
         trainings = children(sweep.pid)
 
         sweep.send_signal(signal.SIGINT)
 
         _, said = sweep.communicate(timeout=60)
-        assert sweep.returncode == 2
+        assert sweep.returncode == 130
         assert "the same command goes on" in said
         assert not any(map(alive, trainings))
     finally:

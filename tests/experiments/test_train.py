@@ -1,9 +1,7 @@
-import csv
 import errno
 import os
 import shutil
 import signal
-import struct
 import subprocess
 import sys
 import time
@@ -16,6 +14,17 @@ import pytest
 import torch
 import yaml
 from disks import mounted
+from trainings import (
+    assert_same_training,
+    best_score,
+    checkpoint,
+    history,
+    table,
+    train_until,
+    untracked,
+    wandb_files,
+    wandb_records,
+)
 
 from experiments.callbacks import WandbRun
 from experiments.cli import main
@@ -40,56 +49,6 @@ def deadly_step(task, batch, number):
 InversionTask.training_step = deadly_step
 main(sys.argv[1:])
 """
-
-
-def untracked(study: StudyConfig, **changes: object) -> StudyConfig:
-    """The study without W&B and with other settings of the training."""
-    train = study.train.model_copy(update=changes)
-    return study.model_copy(update={"train": train, "tracking": TrackingConfig(mode="disabled")})
-
-
-def table(run: Path) -> list[dict[str, str]]:
-    """The rows of ``metrics.csv`` without the column that may differ between equal runs."""
-    with open(run / "metrics.csv", newline="") as file:
-        rows = list(csv.DictReader(file))
-    return [{key: value for key, value in row.items() if key != "seconds"} for row in rows]
-
-
-def checkpoint(run: Path, which: Path = runs.LAST) -> dict:
-    return torch.load(run / which, map_location="cpu", weights_only=True)
-
-
-def assert_same_training(run: Path, other: Path) -> None:
-    """Bit for bit: table, averaged and raw weights, optimiser, and the best epoch."""
-    assert table(run) == table(other)
-    for which in (runs.BEST, runs.LAST):
-        one, two = checkpoint(run, which), checkpoint(other, which)
-        for part in ("state_dict", "current_model_state"):
-            assert one[part].keys() == two[part].keys()
-            for name, weights in one[part].items():
-                assert torch.equal(weights, two[part][name]), f"{which} {part} {name}"
-        assert one["epoch"] == two["epoch"]
-        torch.testing.assert_close(one["optimizer_states"], two["optimizer_states"], rtol=0, atol=0)
-        assert best_score(one) == best_score(two)
-
-
-def best_score(content: dict) -> float:
-    states = [state for name, state in content["callbacks"].items() if "best_model_score" in state]
-    return float(states[0]["best_model_score"])
-
-
-def train_until(step: int, study: StudyConfig, run: Path) -> None:
-    """Train, and fail before a step."""
-    original = InversionTask.training_step
-
-    def failing(task, batch, number):
-        if task.global_step == step:
-            raise RuntimeError("power cut")
-        return original(task, batch, number)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(InversionTask, "training_step", failing)
-        train(study, run)
 
 
 def own_environment(**changes: str) -> dict[str, str]:
@@ -298,12 +257,12 @@ def test_terminal_shows_a_line_per_epoch_and_nothing_of_the_libraries(trained_st
 
 
 @pytest.mark.slow
-def test_ctrl_c_ends_with_exit_code_2_and_a_run_that_can_go_on(study_file, tmp_path):
+def test_ctrl_c_ends_with_exit_code_130_and_a_run_that_can_go_on(study_file, tmp_path):
     run, elsewhere = tmp_path / "run", tmp_path / "elsewhere"
     elsewhere.mkdir()
     flags = ["train", "--config", str(study_file), "--run", str(run), "--data.workers", "1"]
     process = subprocess.Popen(
-        [sys.executable, "-m", "experiments.cli", *flags, "--train.epochs", "100000"],
+        [sys.executable, "-m", "experiments", *flags, "--train.epochs", "100000"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -316,7 +275,7 @@ def test_ctrl_c_ends_with_exit_code_2_and_a_run_that_can_go_on(study_file, tmp_p
     os.killpg(process.pid, signal.SIGINT)
     _, errors = process.communicate(timeout=60)
 
-    assert process.returncode == 2
+    assert process.returncode == 130
     assert f"fwi: error: interrupted; go on with: fwi train --run {run} --resume" in errors
     assert "Traceback" not in errors
     runs.read_checkpoint(run, runs.LAST, runs.read_study(run))
@@ -324,12 +283,13 @@ def test_ctrl_c_ends_with_exit_code_2_and_a_run_that_can_go_on(study_file, tmp_p
 
 
 def test_ctrl_c_between_beginning_a_run_and_its_first_step_says_how_to_go_on(
-    study_file, tmp_path, monkeypatch, refused
+    study_file, tmp_path, monkeypatch, interrupted
 ):
     run = tmp_path / "run"
     monkeypatch.setattr(runs, "write_mean_model", lambda *_: signal.raise_signal(signal.SIGINT))
 
-    said = refused("train", "--config", study_file, "--run", run, "--tracking.mode", "disabled")
+    command = ("train", "--config", study_file, "--run", run, "--tracking.mode", "disabled")
+    said = interrupted(signal.SIGINT, *command)
 
     assert f"interrupted; go on with: fwi train --run {run} --resume" in said
     assert (run / runs.CONFIG).exists()
@@ -338,39 +298,9 @@ def test_ctrl_c_between_beginning_a_run_and_its_first_step_says_how_to_go_on(
 # -- Weights & Biases
 
 
-def wandb_records(run: Path) -> list:
-    """The records of a run's only offline W&B file: LevelDB's log format behind a header of 7 bytes."""
-    from wandb.proto import wandb_internal_pb2
-
-    (file,) = run.glob("wandb/offline-run-*/*.wandb")
-    data, block, head, at = file.read_bytes(), 32768, struct.Struct("<IHB"), 7
-    found, parts = [], b""
-    while at + head.size <= len(data):
-        if block - at % block < head.size:
-            at += block - at % block  # the rest of a block that no header fits in
-            continue
-        _, length, kind = head.unpack_from(data, at)
-        parts += data[at + head.size : at + head.size + length]
-        at += head.size + length
-        if kind in (1, 4):  # whole, or the last part
-            found.append(wandb_internal_pb2.Record.FromString(parts))
-            parts = b""
-    return found
-
-
-def history(run: Path) -> list[dict]:
-    found = []
-    for record in wandb_records(run):
-        if record.HasField("history"):
-            items = record.history.item
-            found.append(
-                {item.key or "/".join(item.nested_key): yaml.safe_load(item.value_json) for item in items}
-            )
-    return found
-
-
 def test_offline_run_has_the_config_the_losses_and_the_sections_of_each_epoch(trained_run, trained_study):
-    logged, rows = history(trained_run), table(trained_run)
+    (file,) = wandb_files(trained_run)
+    logged, rows = history(file), table(trained_run)
 
     assert len(logged) == 4
     for entry, row in zip(logged, rows, strict=True):
@@ -379,7 +309,7 @@ def test_offline_run_has_the_config_the_losses_and_the_sections_of_each_epoch(tr
         assert entry["_step"] == int(row["step"])
         path = entry.get("sections/path") or entry["sections"]["path"]
         assert list(trained_run.glob(f"wandb/offline-run-*/files/{path}"))
-    begun = next(record.run for record in wandb_records(trained_run) if record.HasField("run"))
+    begun = next(record.run for record in wandb_records(file) if record.HasField("run"))
     config = {item.key: yaml.safe_load(item.value_json) for item in begun.config.update}
     assert StudyConfig.model_validate({k: v for k, v in config.items() if k != "_wandb"}) == trained_study
 
@@ -422,7 +352,8 @@ def test_run_of_any_name_is_a_legal_wandb_run(trained_study, tmp_path):
 
     train(untracked(trained_study, epochs=1).model_copy(update={"tracking": TrackingConfig()}), run)
 
-    begun = next(record.run for record in wandb_records(run) if record.HasField("run"))
+    (file,) = wandb_files(run)
+    begun = next(record.run for record in wandb_records(file) if record.HasField("run"))
     assert len(begun.run_id) <= 64
     assert not set(begun.run_id) & set("/\\#?%: ")
 

@@ -1,0 +1,118 @@
+"""Ctrl-C and the request to end (SIGTERM): raised where the program is, at any moment, and never twice.
+
+A command runs within ``raised()``; whoever starts processes does so within ``held_back()``.
+"""
+
+import contextlib
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from multiprocessing import resource_tracker
+from types import FrameType
+from typing import Any
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+PATIENCE = 1.0
+"""Seconds after a first signal in which a second means the same one: ``timeout`` sends it to the command and
+to its group. Whoever sends one later does not want to wait until everything is put away."""
+
+
+class Interrupted(KeyboardInterrupt):
+    """The user pressed Ctrl-C, or a scheduler asked the program to end."""
+
+
+class Interruption:
+    """The signal that ended a block of ``raised()``, if one did."""
+
+    def __init__(self) -> None:
+        self.number: int | None = None
+        self._since = 0.0
+
+    def came(self, patience: float = 0.0) -> bool:
+        """Whether a signal came, or comes yet.
+
+        Args:
+            patience: how long to wait for it [s]: a signal to the whole group of processes can end a worker,
+                and the worker's end be noticed, before it arrives here.
+        """
+        with contextlib.suppress(Interrupted):
+            if self.number is None:
+                time.sleep(patience)
+        return self.number is not None
+
+    @property
+    def exit_code(self) -> int:
+        """What a shell expects of a program that a signal ended: 130 after Ctrl-C, 143 after SIGTERM."""
+        return 128 + (self.number or signal.SIGINT)
+
+    def _take(self, number: int, _: FrameType | None) -> None:
+        if self.number is None:
+            self.number, self._since = number, time.monotonic()
+            raise Interrupted
+        if time.monotonic() - self._since > PATIENCE:
+            os.write(2, b"fwi: error: interrupted twice, so ended at once; what was finished is kept\n")
+            os._exit(self.exit_code)
+
+    def _again(self) -> None:
+        number, self.number = self.number, None
+        os.kill(os.getpid(), number or signal.SIGINT)
+
+
+@contextlib.contextmanager
+def raised() -> Iterator[Interruption]:
+    """Raise ``Interrupted`` in the block at Ctrl-C and at SIGTERM; for the main thread.
+
+    Libraries turn it into errors of their own kind, so ask what is yielded whether a signal came. After one,
+    other threads and finalisers keep their errors to themselves: they only tell of the end.
+    """
+    interruption = Interruption()
+    before = {number: signal.getsignal(number) for number in SIGNALS}
+    thread_hook, final_hook = threading.excepthook, sys.unraisablehook
+
+    def in_thread(failure: Any) -> None:
+        if interruption.number is None:
+            thread_hook(failure)
+
+    def in_finaliser(failure: Any) -> None:
+        if isinstance(failure.exc_value, Interrupted):  # Python drops what is raised there
+            threading.Timer(0.05, interruption._again).start()
+        elif interruption.number is None:
+            final_hook(failure)
+
+    threading.excepthook, sys.unraisablehook = in_thread, in_finaliser
+    for number in SIGNALS:
+        signal.signal(number, interruption._take)
+    try:
+        yield interruption
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        threading.excepthook, sys.unraisablehook = thread_hook, final_hook
+
+
+@contextlib.contextmanager
+def held_back() -> Iterator[None]:
+    """Start processes that Ctrl-C does not reach: it is their parent's, which gets it after the block.
+
+    So does SIGTERM, lest a process be left half started.
+    """
+    came: list[int] = []
+    # Another thread may take the signal, whose handler then runs here although this thread blocks it.
+    here = threading.current_thread() is threading.main_thread()
+    before = {number: signal.getsignal(number) for number in SIGNALS} if here else {}
+    for number in before:
+        signal.signal(number, lambda number, _: came.append(number))
+    resource_tracker.ensure_running()  # which, begun in the block, would end what the next line does
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # processes started now inherit this
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        if came:
+            signal.raise_signal(came[0])

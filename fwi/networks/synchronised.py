@@ -1,0 +1,96 @@
+"""Batch normalisation over a batch that several processes share.
+
+What it computes is what one process computes on the whole batch, so that a training does not depend on the
+number of its devices. ``torch.nn.SyncBatchNorm`` does so on GPUs alone.
+"""
+
+from typing import Any
+
+import torch
+import torch.distributed as dist
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+
+def synchronise(module: nn.Module) -> None:
+    """Let every batch normalisation in a module see the samples of all processes; each has as many."""
+    for name, child in module.named_children():
+        if isinstance(child, _BatchNorm):
+            setattr(module, name, SynchronisedBatchNorm.like(child))
+        else:
+            synchronise(child)
+
+
+class SynchronisedBatchNorm(_BatchNorm):
+    """Normalise by mean and variance over the batch of all processes; the running ones where it is evaluated.
+
+    Parameters and their names are those of ``torch.nn.BatchNorm2d``.
+    """
+
+    @classmethod
+    def like(cls, other: _BatchNorm) -> "SynchronisedBatchNorm":
+        """One of the same parameters and running statistics."""
+        if other.momentum is None:
+            raise ValueError("batch normalisation with cumulative statistics cannot be shared: set momentum")
+        made = cls(other.num_features, other.eps, other.momentum, other.affine, other.track_running_stats)
+        made._parameters, made._buffers = other._parameters, other._buffers
+        return made.train(other.training)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Normalise ``(batch, channel, ...)``; each process has its part of the batch."""
+        if not self.training:
+            return super().forward(x)
+        mean, variance = _statistics(x.detach())
+        count = dist.get_world_size() * x.numel() // x.shape[1]
+        if self.running_mean is not None and self.running_var is not None:
+            share = self.momentum or 0.0  # never None: see like()
+            self.running_mean.lerp_(mean, share)
+            self.running_var.lerp_(variance * (count / (count - 1)), share)
+        if self.num_batches_tracked is not None:
+            self.num_batches_tracked.add_(1)
+        normalised: Tensor = _Normalise.apply(  # type: ignore[no-untyped-call]
+            x, mean, variance, self.weight, self.bias, self.eps
+        )
+        return normalised
+
+    def _check_input_dim(self, x: Tensor) -> None:
+        """Any number of dimensions, as the layer that it stands for has checked."""
+
+
+def _statistics(x: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and variance of each channel over the parts of all processes."""
+    variance, mean = torch.var_mean(x.float(), (0, *range(2, x.ndim)), correction=0)
+    here = torch.stack([mean, variance])
+    parts = [torch.empty_like(here) for _ in range(dist.get_world_size())]
+    dist.all_gather(parts, here)
+    means, variances = torch.stack(parts).unbind(1)
+    mean = means.mean(0)
+    return mean, variances.mean(0) + (means - mean).square().mean(0)
+
+
+class _Normalise(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any, x: Tensor, mean: Tensor, variance: Tensor, weight: Tensor, bias: Tensor, eps: float
+    ) -> Tensor:
+        ctx.save_for_backward(x, mean, variance, weight)
+        ctx.eps = eps
+        return F.batch_norm(x, mean, variance, weight, bias, training=False, eps=eps)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        x, mean, variance, weight = ctx.saved_tensors
+        # As if mean and variance did not depend on x; what they add comes below.
+        direct, of_weight, of_bias = torch.ops.aten.native_batch_norm_backward(
+            gradient, x, weight, mean, variance, None, None, False, ctx.eps, [True, True, True]
+        )
+        sums = torch.stack([of_bias, of_weight]).float()
+        dist.all_reduce(sums)
+        shift, tilt = sums / (dist.get_world_size() * x.numel() // x.shape[1])
+        scale = (variance + ctx.eps).rsqrt()
+        tilt = tilt * scale
+        along_channels = (-1, *[1] * (x.ndim - 2))
+        factor = (-weight * scale * tilt).view(along_channels).to(x.dtype)
+        offset = (weight * scale * (tilt * mean - shift)).view(along_channels).to(x.dtype)
+        return direct + torch.addcmul(offset, x, factor), None, None, of_weight, of_bias, None
