@@ -44,6 +44,7 @@ def evaluate(
     if name is not None and not re.fullmatch(r"[\w.-]+", name):
         raise ValueError(f"--name {name!r}: take letters, digits, '-', '_' and '.', for names of files")
     trained = load_run(run)
+    runs.notes(run)  # to which this evaluation is added in the end: refused now if they are damaged
     mode = wandb_mode(trained.study)
     folder = data or trained.study.storage.folder
     test = DataSet.read(folder)

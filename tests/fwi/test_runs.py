@@ -51,6 +51,61 @@ def test_mean_model_is_read_back(folder):
     np.testing.assert_array_equal(runs.read_mean_model(folder), model)
 
 
+def flipped(path, bit: int) -> None:
+    content = bytearray(path.read_bytes())
+    content[bit // 8 % len(content)] ^= 1 << bit % 8
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize("bit", [8 * 200 + 5, 8 * 1000 + 20, 8 * 3000 + 7])
+def test_mean_model_of_which_a_bit_has_changed_is_refused_by_name(folder, bit):
+    runs.write_mean_model(folder, np.full((24, 36), 2500, np.float32))
+    flipped(folder / runs.MEAN_MODEL, bit)
+
+    with pytest.raises(RunError, match=r"mean_model\.npy has changed since it was written"):
+        runs.read_mean_model(folder)
+
+
+def test_study_that_has_changed_is_refused_unless_the_change_is_meant(folder, tiny_study):
+    path = folder / runs.CONFIG
+    path.write_text(path.read_text().replace("epochs: 40", "epochs: 41"))
+
+    with pytest.raises(RunError, match=r"config\.yaml has changed .* delete its line in checksums\.json"):
+        runs.read_study(folder)
+
+    (folder / runs.CHECKSUMS).write_text("{}")
+    assert runs.read_study(folder).train.epochs == 41
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "[" * 100_000, "\0"])
+def test_damaged_checksums_are_refused_by_name(folder, content):
+    (folder / runs.CHECKSUMS).write_text(content)
+
+    with pytest.raises(RunError, match=r"checksums\.json: damaged"):
+        runs.read_study(folder)
+
+
+def test_no_bit_of_a_checkpoint_changes_without_a_word(folder, tiny_study):
+    weights = {"layer": torch.arange(64.0), "bias": torch.ones(3)}
+    write(folder, runs.BEST, {**checkpoint_of(tiny_study), "state_dict": weights})
+    path = folder / runs.BEST
+    whole, random = path.read_bytes(), np.random.default_rng(0)
+    refused = 0
+
+    for bit in random.integers(8 * len(whole), size=400).tolist():
+        path.write_bytes(whole)
+        flipped(path, bit)
+        try:
+            read = runs.read_checkpoint(folder, runs.BEST, tiny_study)["state_dict"]
+        except RunError as refusal:
+            refused += str(path) in str(refusal)
+        else:  # it was in the padding between the parts
+            assert read.keys() == weights.keys()
+            assert all(torch.equal(read[name], weights[name]) for name in weights)
+
+    assert refused > 200
+
+
 @pytest.mark.parametrize("content", [None, b"", b"\x93NUMPY cut short"])
 def test_missing_or_damaged_mean_model_is_named(folder, content):
     if content is not None:
