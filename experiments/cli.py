@@ -43,7 +43,7 @@ COMMANDS = {
     "plot": ("experiments.plot", "velocity sections and gathers from files; what a network attends to"),
     "benchmark": (
         "experiments.benchmark",
-        "speed and memory of simulate, load, train and attention; error and cost of the physics",
+        "speed and memory of simulate, load, train, devices and attention; error and cost of physics",
     ),
     "sweep": ("experiments.sweep", "train variants of a study, several seeds of each, and compare them"),
     "config": ("experiments.study", "show, validate, or describe the configuration"),

@@ -82,9 +82,12 @@ def train(study: Study, run: Path, resume: Annotated[bool, tyro.conf.FlagCreateP
     own = [RunFolder(run), WandbRun(study, run, validation), EpochTable(run / "metrics.csv"), ProgressLines()]
     if goes_on:
         runs.read_checkpoint(run, runs.LAST, study)  # refuses one that is damaged, before the work
-    if not resume:
-        runs.begin(run, study)
-    with _resumable(run), locked(run), quiet():
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(_resumable(run))
+        if not resume:
+            runs.begin(run, study)
+        stack.enter_context(locked(run))
+        stack.enter_context(quiet())
         runs.note(run, "train", {**provenance(), "data": data})
         runs.write_mean_model(run, training.mean_model())
         with ranks.together(rank, _take_part, study, run, goes_on):

@@ -22,7 +22,7 @@ from fwi.tracking import provenance
 
 def benchmark(
     study: Study,
-    what: tyro.conf.Positional[Literal["simulate", "load", "train", "physics", "attention"]],
+    what: tyro.conf.Positional[Literal["simulate", "load", "train", "devices", "physics", "attention"]],
     samples: int | None = None,
     repeats: int = 3,
     workers: int = os.cpu_count() or 1,
@@ -36,11 +36,11 @@ def benchmark(
         study: the study.
         what: simulate: fwi simulate against the bare wave equation, and a GPU against what its memory can
             move. load: the loader against what a training step eats. train: the step against plain PyTorch.
-            Simulate and train also tell their memory.
+            Simulate and train also tell their memory. devices: training on all devices against one of them.
             physics: error and cost of other orders, absorbing layers and time steps than the study's.
             attention: size, time and memory of each mechanism in each place of the network, against none.
-        samples: size of the data set; by default a minute's work (simulate), 64 (load), 256 (train) or 4
-            (physics). For attention that of a step; 4, or the study's batch on a GPU.
+        samples: size of the data set; by default a minute's work (simulate), 64 (load), 256 (train and
+            devices) or 4 (physics). For attention that of a step; 4, or the study's batch on a GPU.
         repeats: turns of each side.
         workers: processes that simulate; physics and attention are measured on one thread.
         variants: attention: YAML files that are merged over the study, each by itself, whose networks are
