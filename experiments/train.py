@@ -3,7 +3,7 @@
 import contextlib
 import shlex
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -61,40 +61,63 @@ def train(study: Study, run: Path, resume: Annotated[bool, tyro.conf.FlagCreateP
     if not rank.first:
         _take_part(rank, study, run, goes_on)
         return
-    if not resume:
-        runs.require_new(run)
-    require_complete(
-        DataSet.read(study.storage.folder),
-        study.storage,
-        f"complete it with '{_simulate_command(run, resume)}'",
-    )
-    training, validation = datasets(study)
-    data = {
-        part: {"samples": len(there), "sha256": there.digest()}
-        for part, there in (("training", training), ("validation", validation))
-    }
-    if resume:
-        _require_same_data(run, data)
-    survey, batch = Survey(study.grid, study.survey), min(study.train.batch_size, len(training))
-    rank.require_equal_parts(batch)
-    require_resolved(survey, study.physics, study.check)
-    require_trainable(study.model, survey, batch // rank.processes)
+
+    training, validation = _require_startable(study, run, resume, rank)
     own = [RunFolder(run), WandbRun(study, run, validation), EpochTable(run / "metrics.csv"), ProgressLines()]
-    if goes_on:
-        runs.read_checkpoint(run, runs.LAST, study)  # refuses one that is damaged, before the work
-    with contextlib.ExitStack() as stack:
-        stack.enter_context(_resumable(run))
+    with _resumable(run):
         if not resume:
             runs.begin(run, study)
-        stack.enter_context(locked(run))
-        stack.enter_context(quiet())
-        runs.note(run, "train", {**provenance(), "data": data})
-        runs.write_mean_model(run, training.mean_model())
-        with ranks.together(rank, _take_part, study, run, goes_on):
+        with locked(run), quiet(), ranks.together(rank, _take_part, study, run, goes_on):
+            runs.note(run, "train", {**provenance(), "data": runs.described(training, validation)})
+            runs.write_mean_model(run, training.mean_model())
             fitted = _fit(rank, study, run, goes_on, (training, validation), own)
 
     best = float(fitted.checkpoint_callback.best_model_score)
     print(f"{run}: {fitted.current_epoch} epochs, best validation MAE {best:.1f} m/s")
+
+
+def _require_startable(
+    study: StudyConfig, run: Path, resume: bool, rank: Rank
+) -> tuple[ShotDataset, ShotDataset]:
+    """Open the data, and refuse what cannot be trained before anything is written.
+
+    Raises:
+        ValueError: the run, its data, the network or the devices do not fit each other.
+    """
+    if not resume:
+        runs.require_new(run)
+    first_set = DataSet.read(study.storage.folder)
+    require_complete(first_set, study.storage, f"complete it with '{_simulate_command(run, resume)}'")
+    training, validation = datasets(study)
+    if resume:
+        runs.require_same_data(run, runs.described(training, validation))
+    survey, batch = Survey(study.grid, study.survey), min(study.train.batch_size, len(training))
+    rank.require_equal_parts(batch)
+    require_resolved(survey, study.physics, study.check)
+    require_trainable(study.model, survey, batch // rank.processes)
+    if resume and (run / runs.LAST).exists():
+        runs.read_checkpoint(run, runs.LAST, study)
+    return training, validation
+
+
+def _simulate_command(run: Path, resume: bool) -> str:
+    """The command that completes the study's data set: this one's files and flags, which it takes too."""
+    if resume:
+        words = ["--config", str(run / runs.CONFIG)]
+    else:
+        words = taken("--run", sys.argv[2:])[1] if sys.argv[1:2] == ["train"] else []
+    return shlex.join(["fwi", "simulate", *words])
+
+
+@contextlib.contextmanager
+def _resumable(run: Path) -> Iterator[None]:
+    """Note on whatever ends the training how to go on; the trainer turns Ctrl-C into an exit of its own."""
+    try:
+        yield
+    except BaseException as error:
+        ended = KeyboardInterrupt() if isinstance(error, SystemExit) else error
+        ended.add_note(f"go on with: {shlex.join(['fwi', 'train', '--run', str(run), '--resume'])}")
+        raise ended from None
 
 
 def _take_part(rank: Rank, study: StudyConfig, run: Path, goes_on: bool) -> None:
@@ -116,19 +139,21 @@ def _fit(
     task = seeded_task(study, training)
     if rank.processes > 1:
         synchronise(task.network)
-        torch.manual_seed(
-            study.train.seed + rank.number
-        )  # weights are equal, what is drawn for samples is not
+        torch.manual_seed(study.train.seed + rank.number)  # what is drawn for samples; weights are there
     place = {"device": rank.number, "devices": rank.processes}
     loader = training_loader(training, study.data, study.train.batch_size, study.train.seed, **place)
     if goes_on:
         # The trainer tells the sampler its epoch too late for worker processes, which read ahead.
         loader.sampler.set_epoch(runs.read_checkpoint(run, runs.LAST, study)["epoch"] + 1)
     started: list[bool] = []
-    begun = LambdaCallback(on_train_start=lambda *_: started.append(True))
     fitted = trainer(
         study,
-        [*own, begun, FiniteLoss(run), *callbacks(study, run, len(training))],
+        [
+            *own,
+            LambdaCallback(on_train_start=lambda *_: started.append(True)),
+            FiniteLoss(run),
+            *callbacks(study, run, len(training)),
+        ],
         plugins=[WholeFiles(run)],
         num_sanity_val_steps=0,
         default_root_dir=run,
@@ -155,43 +180,6 @@ def _fit(
             raise runs.RunError(f"{run / runs.LAST}: training cannot go on from it ({why})") from None
         raise
     return fitted
-
-
-@contextlib.contextmanager
-def _resumable(run: Path) -> Iterator[None]:
-    """Note on whatever ends the training how to go on; the trainer turns Ctrl-C into an exit of its own."""
-    try:
-        yield
-    except BaseException as error:
-        ended = KeyboardInterrupt() if isinstance(error, SystemExit) else error
-        ended.add_note(f"go on with: {shlex.join(['fwi', 'train', '--run', str(run), '--resume'])}")
-        raise ended from None
-
-
-def _simulate_command(run: Path, resume: bool) -> str:
-    """The command that completes the study's data set: this one's files and flags, which it takes too."""
-    if resume:
-        words = ["--config", str(run / runs.CONFIG)]
-    else:
-        words = taken("--run", sys.argv[2:])[1] if sys.argv[1:2] == ["train"] else []
-    return shlex.join(["fwi", "simulate", *words])
-
-
-def _require_same_data(run: Path, data: Mapping[str, Any]) -> None:
-    """Refuse to go on with other samples than those that the run was begun with.
-
-    Raises:
-        RunError: the data sets have changed.
-    """
-    noted = [entry["data"] for entry in runs.notes(run) if entry.get("stage") == "train" and "data" in entry]
-    if noted and noted[-1] != data:
-        counts = [
-            " and ".join(f"{there[part]['samples']} {part}" for part in there) for there in (noted[-1], data)
-        ]
-        raise runs.RunError(
-            f"{run} was begun with {counts[0]} samples, and its data sets now hold {counts[1]} samples that "
-            "are others or in another order: bring them back as they were, or begin another --run"
-        )
 
 
 def datasets(study: StudyConfig, verify: bool = True) -> tuple[ShotDataset, ShotDataset]:

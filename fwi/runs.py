@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from fwi import config
 from fwi.config import StudyConfig
+from fwi.data import ShotDataset
 from fwi.files import read_npy, sha256, write_npy, write_whole
 
 CONFIG, PROVENANCE, MEAN_MODEL = "config.yaml", "provenance.json", "mean_model.npy"
@@ -75,6 +76,33 @@ def require_own(folder: Path, given: StudyConfig) -> None:
         raise RunError(
             f"{folder} goes on with the study it was begun with; leave these out, or begin another --run:\n"
             + "\n".join(different)
+        )
+
+
+def described(training: ShotDataset, validation: ShotDataset) -> dict[str, dict[str, Any]]:
+    """The samples of a training, as its run notes them: how many, and a checksum of all."""
+    parts = {"training": training, "validation": validation}
+    return {name: {"samples": len(part), "sha256": part.digest()} for name, part in parts.items()}
+
+
+def require_same_data(folder: Path, data: dict[str, dict[str, Any]]) -> None:
+    """Refuse to go on with other samples than those that a run was begun with.
+
+    Args:
+        folder: the run; an older one, which has not noted its samples, is not refused.
+        data: the samples, as ``described``.
+
+    Raises:
+        RunError: the data sets have changed.
+    """
+    noted = [entry["data"] for entry in notes(folder) if entry.get("stage") == "train" and "data" in entry]
+    if noted and noted[-1] != data:
+        before, now = (
+            " and ".join(f"{there[part]['samples']} {part}" for part in there) for there in (noted[-1], data)
+        )
+        raise RunError(
+            f"{folder} was begun with {before} samples, and its data sets now hold {now} samples that are "
+            "others or in another order: bring them back as they were, or begin another --run"
         )
 
 

@@ -11,7 +11,7 @@ from experiments.sweep import processes, summary
 from experiments.sweep.variants import read_variants
 from fwi import config, runs
 from fwi.config import StudyConfig
-from fwi.data import ShotDataset, require_survey
+from fwi.data import ShotDataset, require_complete, require_survey
 from fwi.files import locked, write_whole
 from fwi.runs import RunError
 from fwi.shards import DataSet
@@ -143,6 +143,7 @@ def _require_data(study: StudyConfig, others: Sequence[Path]) -> dict[str, Path 
     survey = Survey(study.grid, study.survey)
     own = DataSet.read(study.storage.folder)
     require_survey(own, survey, "this study's")
+    require_complete(own, study.storage, "complete it with 'fwi simulate' and the same --config and flags")
     for split in config.SPLITS:
         ShotDataset([own], split)  # refuses a split without samples, hours before it is asked for
         own.verify(split)
