@@ -159,7 +159,7 @@ def test_kilometres_per_second_become_metres_per_second(study: StudyConfig, mode
 
     with pytest.raises(ModelError, match="add --kilometres"):
         jobs_of(study, models_file)
-    (first, *_) = jobs_of(study, models_file, kilometres=True)
+    (first, *_) = jobs_of(study, models_file, unit="km/s")
 
     np.testing.assert_allclose(first.source.velocity([0, 1]), models[:2], rtol=1e-6)
 

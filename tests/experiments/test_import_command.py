@@ -79,7 +79,7 @@ def test_a_refused_pair_leaves_nothing_behind(
         (b"PK\x03\x04 damaged", (), "a.npy: cannot be read as .npz"),
         (b"\x89HDF damaged", (), "a.npy: cannot be read as .npy (it begins with"),
         (b"", (), "a.npy: cannot be read as .npy (it is empty)"),
-        (bytes(800), ("--shape", 20, 10, "--spacing", 20), "is not a positive speed"),
+        (bytes(3456), ("--shape", 24, 36, "--spacing", 20), "is not a positive speed"),
         (bytes(800), ("--shape", 20, 11), "800 bytes, but 20 x 11 of float32 are 880"),
     ],
 )
