@@ -360,7 +360,7 @@ def _misread(source: Foreign, models: Series, axes: Axes | None) -> list[str]:
     remedy, raw = f"add --axes {other}", array.stored.format.startswith("raw")
     if verdict == "striped" and not raw:
         remedy = "make the array anew, as with numpy: v.reshape(-1, nx, nz).swapaxes(1, 2)"
-    elif verdict != "striped" and raw:
+    elif verdict != "striped" and raw and array.sample_shape[0] != array.sample_shape[1]:
         nz, nx = array.sample_shape
         remedy = f"add --axes {other} and give --shape {nx} {nz}"
     if axes is not None:

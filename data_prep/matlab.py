@@ -141,21 +141,21 @@ def _unpacked(file: IO[bytes], length: int) -> Iterator[bytes]:
     for piece in _pieces(file, length):
         while piece:
             try:
-                yield unpacker.decompress(piece, PIECE)
+                unpacked = unpacker.decompress(piece, PIECE)
             except zlib.error as error:
                 raise MatError(f"a variable cannot be unpacked ({error})") from None
+            if unpacked:
+                yield unpacked
             piece = unpacker.unconsumed_tail
 
 
 def _variable(stream: _Stream, length: int, within: str, whole: int) -> Iterator[Variable]:
-    """A variable whose tag has been read, and all fields in it; leaves the stream at its end."""
-    end = stream.place + length
+    """A variable whose tag has been read, and all fields in it."""
     if not length:  # a field that was never set
         return
     flags = int.from_bytes(stream.element()[:4], stream.order)
     kind, complex_ = flags & 0xFF, flags >> 11 & 1
     if kind == 17:  # an object of MATLAB's classes has no sizes
-        stream.skip_to(end)
         return
     sizes = stream.element()
     shape = tuple(
@@ -173,7 +173,6 @@ def _variable(stream: _Stream, length: int, within: str, whole: int) -> Iterator
         yield from _fields(stream, name, whole)
     else:
         yield Variable(name, shape, CLASSES.get(kind, "of an unknown class"), whole)
-    stream.skip_to(end)
 
 
 def _fields(stream: _Stream, name: str, whole: int) -> Iterator[Variable]:
@@ -186,5 +185,7 @@ def _fields(stream: _Stream, name: str, whole: int) -> Iterator[Variable]:
     names = stream.element()
     for at in range(0, len(names), length):
         _, size, _ = stream.tag()
+        end = stream.place + size
         field = names[at : at + length].split(b"\0")[0].decode("latin-1")
         yield from _variable(stream, size, f"{name}.{field}", whole)
+        stream.skip_to(end)

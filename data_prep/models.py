@@ -84,7 +84,7 @@ def refuse_impossible(
     slowest, fastest = velocity_range
 
     def where(bad: NDArray[np.bool_]) -> str:
-        model, iz, ix = (int(i) for i in np.argwhere(bad)[0])
+        model, iz, ix = (int(i) for i in np.unravel_index(bad.argmax(), bad.shape))
         return f"model {first + model}, cell (depth {iz}, x {ix}): {models[model, iz, ix]:g}"
 
     bad = ~np.isfinite(models)

@@ -57,7 +57,7 @@ def write_npy(path: Path, array: NDArray[Any]) -> None:
 
 
 def read_npy(path: Path, wanted: tuple[int, ...] | None = None) -> NDArray[Any]:
-    """Read a .npy, unless it would run code; a large one is mapped into memory and read where it is used.
+    """Read a .npy, unless it would run code; a large one is mapped, read only, and read where it is used.
 
     Args:
         path: the file.
@@ -77,7 +77,7 @@ def read_npy(path: Path, wanted: tuple[int, ...] | None = None) -> NDArray[Any]:
         large = said > READ_AT_ONCE
         if large and wanted is not None and wanted not in (shape, shape[1:]):
             raise ValueError(f"its header says {amount(said)} of shape {shape}; {wanted} is wanted")
-        array: NDArray[Any] = np.load(path, "c" if large else None, allow_pickle=False)
+        array: NDArray[Any] = np.load(path, "r" if large else None, allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
         raise ValueError(f"{path}: not a readable .npy ({error})") from None
     return array
