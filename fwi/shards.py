@@ -39,6 +39,9 @@ MANIFEST = "manifest.json"
 FORMAT = "v110"
 """HDF5's file format: the oldest with checksums on its own structures, read by HDF5 1.10 (2016) and later."""
 
+_inspected: set[tuple[int, ...]] = set()
+"""Files that were found to hold what they say: a loader opens many of them again and again."""
+
 DAMAGE = (OSError, LookupError, RuntimeError, TypeError, ValueError)
 """What h5py raises on a file that is not what it was."""
 
@@ -249,7 +252,11 @@ def open_shard(path: Path) -> h5py.File:
             f"{path}: missing, truncated, or no shard ({error}); run 'fwi verify {path.parent}'"
         ) from None
     try:
-        _refuse_what_is_not_inside(file, path.stat().st_size)
+        status = path.stat()
+        version = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
+        if version not in _inspected:
+            _refuse_what_is_not_inside(file, status.st_size)
+            _inspected.add(version)
     except ShardError:
         file.close()
         raise
@@ -279,10 +286,7 @@ def largest_read(data: h5py.h5d.DatasetID) -> int:
 
 
 def _refuse_what_is_not_inside(file: h5py.File, size: int) -> None:
-    """Refuse arrays that are kept in other files, or larger than the file, as no shard has them.
-
-    It costs some 0.1 ms, which a loader pays whenever it opens a shard: so it asks HDF5 itself.
-    """
+    """Refuse arrays that are kept in other files, or larger than the file, as no shard has them."""
     said = 0
     for name in (b"gathers", b"velocity", b"salt", b"seed"):
         if not file.id.links.exists(name):
