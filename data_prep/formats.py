@@ -11,6 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from data_prep.containers import SUFFIXES, FormatError, Shape, Stored, contents, read
+from data_prep.models import Unit
+from data_prep.rsf import Axes, Header, read_header
 
 Kind = Literal["models", "records"]
 
@@ -22,6 +24,9 @@ OPENFWI_MODEL = (1, 70, 70)
 OPENFWI_RECORDS = (5, 1000, 70)
 YANG_MA_MODEL = (201, 301)
 
+MOST_NAMED = 20
+"""Arrays of a file that a message names."""
+
 PUBLISHED_SPACING = 10.0
 """Cell size [m] of the models of OpenFWI and of Yang and Ma."""
 
@@ -32,6 +37,10 @@ class Array:
 
     stored: Stored
     kind: Kind
+    axes: Axes = "depth-x"
+    """How the two axes of a model lie in it."""
+    header: Header | None = None
+    """What a header beside the numbers says of them."""
 
     @property
     def path(self) -> Path:
@@ -41,14 +50,14 @@ class Array:
     @property
     def samples(self) -> int:
         """How many models, or records of models, it holds."""
-        return 1 if self._single else self.stored.shape[0]
+        return 1 if self._single else self._shape[0]
 
     @property
     def sample_shape(self) -> Shape:
         """Shape of one sample as ``read`` gives it: ``(depth, x)`` or ``(shot, time, receiver)``."""
-        shape = self.stored.shape
+        shape = self._shape
         if self.kind == "models":
-            return shape[-2:]
+            return shape[-2:] if self.axes == "depth-x" else shape[:-3:-1]
         return (shape[2], shape[0], shape[1]) if self._matlab else shape[-3:]
 
     @property
@@ -61,8 +70,26 @@ class Array:
         return None
 
     @property
+    def data(self) -> Path:
+        """The file that its numbers are in."""
+        return self.header.data if self.header else self.path
+
+    @property
+    def unit(self) -> Unit | None:
+        """What its header says that the numbers of a model are."""
+        return self.header.unit if self.header else None
+
+    @property
+    def channel_last(self) -> bool:
+        """Whether models have a last axis of one, as some networks want it."""
+        shape = self.stored.shape
+        return self.kind == "models" and len(shape) in (3, 4) and shape[-1] == 1 and min(shape[-3:-1]) > 1
+
+    @property
     def spacing(self) -> float | None:
-        """Cell size [m] of a published set's models."""
+        """Cell size [m] that its header says, or of a published set's models."""
+        if self.header:
+            return self.header.spacing
         known = self.published == "OpenFWI" or (self.published and self.sample_shape == YANG_MA_MODEL)
         return PUBLISHED_SPACING if known else None
 
@@ -78,11 +105,17 @@ class Array:
             values = read(self.stored, None).transpose(2, 0, 1)
         else:
             values = read(self.stored, None)
-        return values.reshape(len(numbers), *self.sample_shape).astype(np.float32, copy=False)
+        lies = self.sample_shape if self.axes == "depth-x" else self.sample_shape[::-1]
+        values = values.reshape(len(numbers), *lies).astype(np.float32, copy=False)
+        return values if self.axes == "depth-x" else np.ascontiguousarray(values.swapaxes(1, 2))
+
+    @property
+    def _shape(self) -> Shape:
+        return self.stored.shape[:-1] if self.channel_last else self.stored.shape
 
     @property
     def _single(self) -> bool:
-        return len(self.stored.shape) == (2 if self.kind == "models" else 3)
+        return len(self._shape) == (2 if self.kind == "models" else 3)
 
     @property
     def _matlab(self) -> bool:
@@ -111,8 +144,8 @@ class Series:
         return values
 
     def paths(self, numbers: Sequence[int]) -> list[Path]:
-        """The files that some samples are in."""
-        return [array.path for array, _, _ in self._split(np.asarray(numbers, dtype=np.int64))]
+        """The files that the numbers of some samples are in."""
+        return [array.data for array, _, _ in self._split(np.asarray(numbers, dtype=np.int64))]
 
     def _split(self, numbers: NDArray[np.int64]) -> Iterator[tuple[Array, NDArray[np.bool_], int]]:
         """Each array that holds some of the numbers, which of them, and the number of its first sample."""
@@ -124,7 +157,13 @@ class Series:
 
 
 def find(
-    path: Path, key: str | None = None, shape: Shape | None = None, kind: Kind | None = None
+    path: Path,
+    key: str | None = None,
+    shape: Shape | None = None,
+    kind: Kind | None = None,
+    *,
+    axes: Axes | None = None,
+    big_endian: bool = False,
 ) -> list[Array]:
     """Recognise the models or records in a file, in a folder's files, or in all files of a pattern.
 
@@ -133,6 +172,8 @@ def find(
         key: which array of a .npz, .mat or .h5; may be left out where only one fits.
         shape: of raw float32: ``(depth, x)``, or with a first axis of models.
         kind: what the arrays are; by default records where they have a name or a shape of records.
+        axes: how the two axes of a model lie in the file; by default depth first, or as its header says.
+        big_endian: of raw float32: the first byte of a number is the highest.
 
     Returns:
         The arrays, in the order of their names, numbers in numerical order.
@@ -140,7 +181,8 @@ def find(
     Raises:
         FormatError: nothing there, or a file that is not recognised; the message says what was looked for.
     """
-    return [_recognise(file, key, shape, kind) for file in _files(path, raw=shape is not None)]
+    files = _files(path, raw=shape is not None)
+    return [_recognise(file, key, shape, kind, axes, big_endian) for file in files]
 
 
 def in_numerical_order(path: Path) -> list[tuple[int, str]]:
@@ -161,15 +203,24 @@ def _files(path: Path, raw: bool) -> list[Path]:
     return sorted(files, key=in_numerical_order)
 
 
-def _recognise(path: Path, key: str | None, shape: Shape | None, kind: Kind | None) -> Array:
-    arrays = contents(path, shape)
+def _recognise(
+    path: Path, key: str | None, shape: Shape | None, kind: Kind | None, axes: Axes | None, big_endian: bool
+) -> Array:
+    if shape is not None and axes == "x-depth":
+        shape = (*shape[:-2], *shape[:-3:-1])
+    arrays = contents(path, shape, big_endian)
     if key is None:
         _refuse_own_shard(path, arrays)
     stored = _choose(path, key, arrays, kind)
     if kind is None:
-        several = len(stored.shape) == 4 and stored.shape[1] != 1
+        several = len(stored.shape) == 4 and 1 not in (stored.shape[1], stored.shape[-1])
         kind = "records" if stored.key in RECORD_KEYS or several else "models"
-    array = Array(stored, kind)
+    header = read_header(path) if stored.format == ".rsf" else None
+    array = Array(stored, kind, axes or (header.axes if header else "depth-x"), header)
+    if kind == "records":
+        if header:
+            raise FormatError(f"{path}: .rsf is for models; bring records as .npy or SEG-Y (sfsegywrite)")
+        array = Array(stored, kind)
     _refuse_other_axes(array)
     return array
 
@@ -187,15 +238,18 @@ def _refuse_own_shard(path: Path, arrays: Sequence[Stored]) -> None:
 
 def _choose(path: Path, key: str | None, arrays: Sequence[Stored], kind: Kind | None) -> Stored:
     known = {"models": MODEL_KEYS, "records": RECORD_KEYS, None: (*MODEL_KEYS, *RECORD_KEYS)}[kind]
-    fitting = [array for array in arrays if array.key in known] or arrays
+    # Beside models lie scalars and axes, such as dx and depth, which in MATLAB have two axes as well.
+    wide = [array for array in arrays if sum(length > 1 for length in array.shape) > 1] or arrays
+    fitting = [array for array in wide if array.key in known] or wide
     if key is not None:
         fitting = [array for array in arrays if array.key in (key, None)]
     if not arrays:
         raise FormatError(f"{path}: holds no array of numbers")
     if len(fitting) != 1:
         said = "has several arrays" if key is None else f"has no array '{key}'"
-        names = ", ".join(str(array.key) for array in arrays)
-        raise FormatError(f"{path} {said}: choose with --key one of {names}")
+        names = ", ".join(str(array.key) for array in wide[:MOST_NAMED])
+        more = f" and {len(wide) - MOST_NAMED} more" if len(wide) > MOST_NAMED else ""
+        raise FormatError(f"{path} {said}: choose with --key one of {names}{more}")
     return fitting[0]
 
 
@@ -203,8 +257,8 @@ def _refuse_other_axes(array: Array) -> None:
     stored = array.stored
     dimensions, zero = len(stored.shape), 0 in stored.shape
     if array.kind == "models":
-        fits = dimensions in (2, 3) or (dimensions == 4 and stored.shape[1] == 1)
-        wanted = "(model, depth, x), (model, 1, depth, x) or (depth, x)"
+        fits = dimensions in (2, 3) or (dimensions == 4 and (stored.shape[1] == 1 or array.channel_last))
+        wanted = "(model, depth, x), (model, 1, depth, x), (model, depth, x, 1) or (depth, x)"
     elif stored.format in (".mat", ".mat 7.3"):
         fits, wanted = dimensions == 3, "(time, receiver, shot)"
     else:

@@ -21,7 +21,9 @@ from data_prep.calibrate import RecordsError, calibrate, refuse_aliasing, refuse
 from data_prep.containers import FormatError, Shape
 from data_prep.formats import Array, Kind, Series, in_numerical_order
 from data_prep.jobs import Job
-from data_prep.models import ModelError, on_grid, refuse_impossible
+from data_prep.models import ModelError, Unit, in_metres, on_grid, refuse_impossible, refuse_other_size
+from data_prep.orientation import judge
+from data_prep.rsf import Axes
 from data_prep.segy.velocity import SegyVelocity
 from fwi.config import GridConfig, Split, StudyConfig
 from fwi.files import sha256
@@ -33,6 +35,12 @@ PIECE_BYTES = 2**25
 COMPARED = 4
 """Models that are simulated to calibrate the gain of their records: first, last, and evenly between."""
 
+JUDGED = 16
+"""Models, evenly spread, that tell which way round all lie."""
+
+MOST_SAMPLES = 10**7
+"""Samples of the largest import: a set of them has more shards than any folder is good for."""
+
 
 @dataclass(frozen=True)
 class Foreign:
@@ -42,8 +50,8 @@ class Foreign:
     models: Series | None
     spacing: float
     """Cell size of the models [m]."""
-    kilometres: bool
-    """The models are in km/s."""
+    unit: Unit
+    """What the models are in."""
     records: Series | None
     thinning: int = 1
     """Every how many of the records' samples one is kept."""
@@ -59,8 +67,7 @@ class Foreign:
         """Models [m/s] on the study's grid, shape ``(sample, depth, x)``; None if there are only records."""
         if self.models is None:
             return None
-        speeds = self.models.read(numbers) * (1000 if self.kilometres else 1)
-        return on_grid(speeds, self.spacing, self.grid)
+        return on_grid(in_metres(self.models.read(numbers), self.unit), self.spacing, self.grid)
 
     def gathers(self, numbers: Sequence[int]) -> NDArray[np.float32] | None:
         """Records, shape ``(sample, shot, time, receiver)``; None if they are to be simulated."""
@@ -72,6 +79,12 @@ class Foreign:
         """Where some samples come from, for the manifest; of several files, those that hold them."""
         first = self.models or self.records
         whole = {**_origin(first, numbers, digest), "spacing": self.spacing} if first else {}
+        if self.models is not None:
+            # What is as it always was goes without saying, so that older sets can be completed.
+            if self.unit not in ("m/s", "km/s"):
+                whole["unit"] = self.unit
+            if self.models.arrays[0].axes != "depth-x":
+                whole["axes"] = self.models.arrays[0].axes
         if self.records is not None:
             how = {"gain": self.gain, "nrms": self.nrms, "thinning": self.thinning}
             whole["records"] = _origin(self.records, numbers, digest) | how
@@ -103,7 +116,9 @@ def find(
     records_key: str | None = None,
     shape: Shape | None = None,
     spacing: float | None = None,
-    kilometres: bool = False,
+    unit: Unit | None = None,
+    axes: Axes | None = None,
+    big_endian: bool | None = None,
     gain: float | None = None,
 ) -> Import:
     """Recognise models and records, check all of them, and calibrate the records' gain.
@@ -116,7 +131,9 @@ def find(
         records_key: the same of ``records``.
         shape: of raw float32 in ``files``: ``(depth, x)`` or ``(model, depth, x)``.
         spacing: the models' cell size [m]; may be left out for public sets.
-        kilometres: the models are in km/s.
+        unit: what the models are in; m/s if not given, or as a header says.
+        axes: how the two axes of a model lie; depth first if not given, or as a header says.
+        big_endian: of raw float32, whether the first byte of a number is the highest; no if not given.
         gain: factor of the records; calibrated by simulating some of the models if left out.
 
     Raises:
@@ -124,17 +141,25 @@ def find(
         ModelError: models that cannot be used, or that do not pair up with the records.
         RecordsError: records that are not of the study's survey, or do not match their models.
     """
-    arrays = [array for path in files for array in formats.find(path, key, shape)]
+    arrays = [
+        array
+        for path in files
+        for array in formats.find(path, key, shape, axes=axes, big_endian=bool(big_endian))
+    ]
     if records is not None:
         arrays += formats.find(records, records_key, kind="records")
     if not arrays:
         raise ModelError("nothing to import: name a file of models, or --records")
     models_found, records_found = _series(arrays, "models"), _series(arrays, "records")
-    source = Foreign(study.grid, models_found, _spacing(models_found, spacing), kilometres, records_found)
+    own_unit = unit or (models_found.arrays[0].unit if models_found else None)
+    found_spacing = _spacing(models_found, spacing)
+    source = Foreign(study.grid, models_found, found_spacing, own_unit or "m/s", records_found)
     said = []
     if models_found:
-        said.append(_said(models_found, f"cells at {source.spacing:g} m"))
-        _refuse_bad_models(study, source, models_found)
+        said += _said_of_models(models_found, source.spacing)
+        _refuse_other_size(study, source, models_found, axes)
+        _refuse_bad_models(study, models_found, own_unit, big_endian)
+        said += _misread(source, models_found, axes)
     if records_found:
         said.append(_said(records_found, "(shot, time, receiver)"))
         if models_found:
@@ -240,20 +265,111 @@ def _refuse_unpaired(models: Series, records: Series) -> None:
 
 
 def _spacing(models: Series | None, spacing: float | None) -> float:
-    found = spacing or (models.arrays[0].spacing if models else 0.0)
-    if found is None:
-        raise ModelError(f"{_names(models)}: --spacing is needed, the cell size of the models in metres")
-    return found
+    found = {array.spacing for array in models.arrays} if models else {0.0}
+    if spacing is None and len(found) > 1:
+        raise ModelError(
+            f"{_names(models)}: cells of {', '.join(f'{size} m' for size in found)}: import them one by one"
+        )
+    size = found.pop() if spacing is None else spacing
+    if size is None:
+        notes = "; ".join(_notes(models))
+        raise ModelError(
+            f"{_names(models)}: --spacing is needed, the cell size of the models in metres"
+            + (f" ({notes})" if notes else "")
+        )
+    return size
 
 
-def _refuse_bad_models(study: StudyConfig, source: Foreign, models: Series) -> None:
+def _refuse_other_size(study: StudyConfig, source: Foreign, models: Series, axes: Axes | None) -> None:
+    """Refuse models that are not the grid's size, and more than any set holds, before any is read."""
+    array, samples = models.arrays[0], len(models)
+    nz, nx = array.sample_shape
+    if axes is None and array.stored.format.startswith("raw"):
+        hint = (
+            f"--shape takes depth first, so --shape {nx} {nz}, with --axes x-depth if depth is the fastest "
+            "axis in the file, as Madagascar, SU, Fortran and MATLAB write it"
+        )
+    elif array.axes == "x-depth":
+        hint = "leave out --axes x-depth" if axes else "add --axes depth-x"
+    else:
+        hint = "stored (x, depth), they need --axes x-depth"
+    stored = array.stored.shape
+    if len(stored) == 3 and stored[:2] == (study.grid.nz, study.grid.nx) != stored[1:]:
+        raise ModelError(
+            f"{array.path}: {' x '.join(map(str, stored))} numbers, of which the first two axes are the "
+            "grid's: store the models along the first axis, (model, depth, x), as by permute(v, [3 1 2]) or "
+            "numpy.moveaxis(v, 2, 0)"
+        )
+    refuse_other_size(array.path, (nz, nx), source.spacing, study.grid, hint)
+    if samples > MOST_SAMPLES:
+        raise ModelError(
+            f"{_names(models)}: {samples:,} models; at most {MOST_SAMPLES:,} are imported at once"
+        )
+
+
+def _refuse_bad_models(
+    study: StudyConfig, models: Series, unit: Unit | None, big_endian: bool | None
+) -> None:
     for array in models.arrays:
         for numbers in _pieces(array):
-            speeds = array.read(numbers)
-            if source.kilometres:
-                speeds *= 1000
-            refuse_impossible(array.path, speeds, study.grid.velocity, numbers[0])
-    on_grid(models.read([0]), source.spacing, study.grid)
+            values = array.read(numbers)
+            if array.stored.format.startswith("raw"):
+                _refuse_other_endian(array, values, big_endian)
+            refuse_impossible(
+                array.path, values, study.grid.velocity, numbers[0], unit, remedy="add --unit {unit}"
+            )
+
+
+def _refuse_other_endian(array: Array, values: NDArray[np.float32], big_endian: bool | None) -> None:
+    """Refuse raw numbers that make sense only with their bytes in the other order."""
+    swapped = values.byteswap()
+    if _sensible(values) < 0.9 and _sensible(swapped) > 0.99:
+        remedy = "leave out --endian big" if big_endian else "add --endian big"
+        other = "little" if big_endian else "big"
+        low, high = np.nanmin(swapped), np.nanmax(swapped)
+        raise FormatError(
+            f"{array.path}: the numbers look {other}-endian, and are {low:g} .. {high:g} then: {remedy}"
+        )
+
+
+def _sensible(values: NDArray[np.float32]) -> float:
+    """Share of numbers that may be speeds or slownesses in any unit."""
+    with np.errstate(invalid="ignore"):
+        sizes = np.abs(values)
+        return float(((sizes == 0) | ((sizes > 1e-9) & (sizes < 1e5))).mean())
+
+
+def _misread(source: Foreign, models: Series, axes: Axes | None) -> list[str]:
+    """Refuse models whose cells tell that they lie otherwise than taken, unless somebody said how they lie.
+
+    Returns:
+        What is odd about them, in lines for the user.
+    """
+    array = models.arrays[0]
+    most = max(1, min(JUDGED, PIECE_BYTES // (4 * math.prod(array.sample_shape))))
+    numbers = np.unique(np.linspace(0, len(models) - 1, most).astype(int)).tolist()
+    verdict, figures = judge(in_metres(models.read(numbers), source.unit))
+    if verdict == "as it should be":
+        return []
+    other = "x-depth" if array.axes == "depth-x" else "depth-x"
+    looks = {
+        "striped": f"the numbers look read in the wrong order, which makes stripes: {figures}",
+        "exchanged": f"depth and line look exchanged: {figures}, and the earth is layered",
+        "doubtful": f"{figures}, and the earth is layered: are depth and line exchanged?",
+    }[verdict]
+    remedy, raw = f"add --axes {other}", array.stored.format.startswith("raw")
+    if verdict == "striped" and not raw:
+        remedy = "make the array anew, as with numpy: v.reshape(-1, nx, nz).swapaxes(1, 2)"
+    elif verdict != "striped" and raw and array.sample_shape[0] != array.sample_shape[1]:
+        nz, nx = array.sample_shape
+        remedy = f"add --axes {other} and give --shape {nx} {nz}"
+    if axes is not None:
+        return [f"{_names(models)}: {looks}; --axes {axes} takes them so"]
+    if verdict == "doubtful":
+        return [f"{_names(models)}: {looks} If so, {remedy}"]
+    raise ModelError(
+        f"{_names(models)}: {looks}. If so, {remedy}; if not, --axes {array.axes} takes them as they are"
+    )
 
 
 def _refuse_bad_records(study: StudyConfig, source: Foreign, records: Series) -> None:
@@ -300,11 +416,25 @@ def _origin(series: Series, numbers: Sequence[int], digest: Callable[[Path], str
     }
 
 
+def _said_of_models(models: Series, spacing: float) -> list[str]:
+    said = [_said(models, f"cells at {spacing:g} m")]
+    if models.arrays[0].channel_last:
+        said.append("the last axis, of one channel, is left out")
+    return said + [f"{models.arrays[0].path}: {note}" for note in _notes(models)]
+
+
+def _notes(models: Series | None) -> tuple[str, ...]:
+    """What was read in the header of the first file."""
+    header = models.arrays[0].header if models else None
+    return header.notes if header else ()
+
+
 def _said(series: Series, unit: str) -> str:
     array = series.arrays[0]
     what = f"recognised as {array.published}" if array.published else f"{array.stored.format} taken as"
     shape = " x ".join(str(length) for length in array.sample_shape)
-    return f"{_names(series)}: {what} {array.kind}, {len(series)} of {shape} {unit}"
+    key = f", from {array.stored.key}" if array.stored.key else ""
+    return f"{_names(series)}: {what} {array.kind}, {len(series)} of {shape} {unit}{key}"
 
 
 def _names(series: Series | None) -> str:

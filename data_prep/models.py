@@ -1,14 +1,44 @@
 """Other people's velocity models: checked for units and range, and put on a study's grid."""
 
+import math
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fwi.config import GridConfig
+from fwi.files import amount
+
+Unit = Literal["m/s", "km/s", "ft/s", "s/m", "s/km", "us/m", "us/ft", "s2/m2", "s2/km2"]
+
+FOOT = 0.3048
+
+UNITS: Mapping[Unit, tuple[str, Callable[[NDArray[np.floating]], NDArray[np.floating]]]] = {
+    "m/s": ("m/s", lambda values: values),
+    "km/s": ("km/s", lambda values: values * 1000),
+    "ft/s": ("feet per second", lambda values: values * FOOT),
+    "s/m": ("slowness in s/m", lambda values: 1 / values),
+    "s/km": ("slowness in s/km", lambda values: 1000 / values),
+    "us/m": ("slowness in microseconds per metre", lambda values: 1e6 / values),
+    "us/ft": ("slowness in microseconds per foot", lambda values: 1e6 * FOOT / values),
+    "s2/m2": ("squared slowness in s2/m2", lambda values: values**-0.5),
+    "s2/km2": ("squared slowness in s2/km2", lambda values: 1000 * values**-0.5),
+}
+"""What files hold in place of speeds in m/s: in words, and how to get those."""
+
+ROCK = (300.0, 9000.0)
+"""Slowest and fastest speed [m/s] of anything below ground."""
 
 SLOWEST_ROCK = 100.0
 """A model whose fastest cell is slower than this [m/s] is in km/s."""
+
+SLOWEST_OF_ALL_ROCK = 4600.0
+"""A model without a cell slower than this [m/s], faster than salt throughout, may be in feet per second."""
+
+LARGEST_MODEL = 2**26
+"""Cells of the largest model that is read: a grid takes the nearest cells, and none has so many."""
 
 
 class ModelError(ValueError):
@@ -19,25 +49,42 @@ class KilometresError(ModelError):
     """Speeds that look like km/s, and nobody said that they are."""
 
 
+def in_metres(values: NDArray[np.float32], unit: Unit) -> NDArray[np.float32]:
+    """Speeds in m/s of what is in a file; what has none is infinite or NaN.
+
+    Others than m/s and km/s are rounded to 0.01 m/s, lest 1 / 0.0005 be slower than 2000.
+    """
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        speeds = UNITS[unit][1](values).astype(np.float32, copy=False)
+    return speeds if unit in ("m/s", "km/s") else speeds.round(2)
+
+
 def refuse_impossible(
-    path: Path, models: NDArray[np.float32], velocity_range: tuple[float, float], first: int = 0
+    path: Path,
+    models: NDArray[np.float32],
+    velocity_range: tuple[float, float],
+    first: int = 0,
+    unit: Unit | None = None,
+    remedy: str = "convert them to m/s",
 ) -> None:
-    """Refuse models that are not finite, not positive, in km/s or out of range.
+    """Refuse models that are not finite, not positive, in another unit or out of range.
 
     Args:
         path: the file they are of, for the message.
-        models: speeds, shape ``(model, depth, x)``.
+        models: what the file holds, shape ``(model, depth, x)``.
         velocity_range: slowest and fastest admissible speed [m/s].
         first: number in the file of the first of them.
+        unit: what the file is said to hold; None if nobody said, which is m/s unless the numbers tell.
+        remedy: what to do about another unit, with ``{unit}`` for its name.
 
     Raises:
         KilometresError: they look like km/s.
-        ModelError: naming the first such cell.
+        ModelError: naming the first such cell, or the unit that they look like.
     """
     slowest, fastest = velocity_range
 
     def where(bad: NDArray[np.bool_]) -> str:
-        model, iz, ix = (int(i) for i in np.argwhere(bad)[0])
+        model, iz, ix = (int(i) for i in np.unravel_index(bad.argmax(), bad.shape))
         return f"model {first + model}, cell (depth {iz}, x {ix}): {models[model, iz, ix]:g}"
 
     bad = ~np.isfinite(models)
@@ -46,17 +93,118 @@ def refuse_impossible(
     bad = models <= 0
     if bad.any():
         raise ModelError(f"{path}: {where(bad)} is not a positive speed; mend or leave out the model")
-    if models.max() < SLOWEST_ROCK:
-        raise KilometresError(
-            f"{path}: speeds of {models.min():g} .. {models.max():g} look like km/s; if so, add --kilometres"
-        )
-    bad = (models < slowest) | (models > fastest)
+    span = models.min(), models.max()
+    if unit is None:
+        _refuse_other_unit(path, span, velocity_range, remedy)
+    speeds = in_metres(models, unit or "m/s")
+    bad = (speeds < slowest) | (speeds > fastest)
     if bad.any():
+        taken = f", taken as {UNITS[unit][0]}," if unit not in (None, "m/s") else ""
         raise ModelError(
-            f"{path}: {where(bad)} is outside grid.velocity {slowest:g} .. {fastest:g} m/s; the "
-            f"file spans {models.min():g} .. {models.max():g} m/s: widen grid.velocity (and check dt) or "
-            "mend the model"
+            f"{path}: {where(bad)}{taken} is outside grid.velocity {slowest:g} .. {fastest:g} m/s; the "
+            f"file spans {speeds.min():g} .. {speeds.max():g} m/s: widen grid.velocity (and check dt) or "
+            "mend the model" + _other_readings(span, velocity_range, unit, remedy)
         )
+
+
+def _refuse_other_unit(
+    path: Path, span: tuple[np.float32, np.float32], velocity_range: tuple[float, float], remedy: str
+) -> None:
+    """Refuse numbers that are no speeds in m/s; those that may be, but would be odd, are to be stated."""
+    looks = _fitting(span, velocity_range) or _fitting(span, ROCK)
+    said = f"{path}: speeds of {span[0]:g} .. {span[1]:g}"
+    if span[1] < SLOWEST_ROCK and "km/s" in looks:
+        raise KilometresError(f"{said} look like km/s; if so, add --kilometres")
+    if span[1] < SLOWEST_ROCK:
+        what = _in_words(span, looks, remedy) or "are none of rock, in any unit: mend the model"
+        raise ModelError(f"{said} {what}")
+    if span[0] > SLOWEST_OF_ALL_ROCK and {"m/s", "ft/s"} <= {*looks}:
+        raise ModelError(
+            f"{said} are faster than salt throughout, if in m/s, and {_in_words(span, ['ft/s'], remedy)}; "
+            "--unit m/s takes them as they are"
+        )
+
+
+def _other_readings(
+    span: tuple[np.float32, np.float32],
+    velocity_range: tuple[float, float],
+    unit: Unit | None,
+    remedy: str,
+) -> str:
+    others = [other for other in _fitting(span, velocity_range) if other != unit]
+    return f". The numbers {_in_words(span, others, remedy)}" if others else ""
+
+
+def _fitting(span: tuple[np.float32, np.float32], speeds: tuple[float, float]) -> list[Unit]:
+    """The units in which numbers are speeds within a range [m/s]."""
+    slowest, fastest = max(speeds[0], ROCK[0]), min(speeds[1], ROCK[1])
+    ends = np.array(span, np.float64)
+    return [
+        unit
+        for unit, (_, metres) in UNITS.items()
+        if slowest * (1 - 1e-6) <= metres(ends).min() and metres(ends).max() <= fastest * (1 + 1e-6)
+    ]
+
+
+def _in_words(span: tuple[np.float32, np.float32], units: list[Unit], remedy: str) -> str:
+    """What numbers look like, and what to do then; nothing where there is no such unit."""
+    ends = np.array(span, np.float64)
+    looks = []
+    for unit in units:
+        words, metres = UNITS[unit]
+        slow, fast = np.sort(metres(ends))
+        looks.append(f"{words} ({slow:.4g} .. {fast:.4g} m/s); if so, {remedy.format(unit=unit)}")
+    return f"look like {', or like '.join(looks)}" if looks else ""
+
+
+def refuse_other_size(
+    path: Path, shape: tuple[int, int], spacing: float | tuple[float, float], grid: GridConfig, hint: str = ""
+) -> None:
+    """Refuse models that do not cover a grid, by the numbers of their cells alone.
+
+    Args:
+        path: the file they are of, for the message.
+        shape: cells in depth and along the line.
+        spacing: their cell size [m], or (dz, dx) of cells that are not square.
+        grid: the grid wanted.
+        hint: what to do where depth and line, exchanged, would fit.
+
+    Raises:
+        ModelError: their cells have no size, or they are larger or smaller than the grid by more than half a
+            cell, or have more cells than any grid needs.
+    """
+    where = f"{path}: " if path.name else ""
+    nz, nx = shape
+    dz, dx = spacing if isinstance(spacing, tuple) else (spacing, spacing)
+    if not (0 < dz < np.inf and 0 < dx < np.inf):
+        raise ModelError(
+            f"{where}cells of {dz:g} m by {dx:g} m: say --spacing, their size in metres, more than 0"
+        )
+    have = ((nz - 1) * dz, (nx - 1) * dx)
+    want = ((grid.nz - 1) * grid.spacing, (grid.nx - 1) * grid.spacing)
+    if not _same_size(have, want, grid):
+        compared = "larger" if any(h > w for h, w in zip(have, want, strict=True)) else "smaller"
+        fits = [round(h / grid.spacing) + 1 for h in have]
+        exchanged = _same_size(((nx - 1) * dz, (nz - 1) * dx), want, grid)
+        remedy = (
+            f"exchanged they fit: {hint}"
+            if exchanged and hint
+            else f"check --spacing, set grid.nz {fits[0]} and grid.nx {fits[1]}, or cut the models"
+        )
+        raise ModelError(
+            f"{where}the models are {have[0]:g} m deep and {have[1]:g} m long ({nz} x {nx} cells of {dz:g} m "
+            f"by {dx:g} m), {compared} than the grid, {want[0]:g} m by {want[1]:g} m ({grid.nz} x {grid.nx} "
+            f"cells at {grid.spacing:g} m): {remedy}"
+        )
+    if math.prod(shape) > LARGEST_MODEL:
+        raise ModelError(
+            f"{where}models of {nz} x {nx} cells take {amount(4 * math.prod(shape))} each, and the grid's "
+            f"cells are {grid.spacing / dz:.3g} times as high: check --spacing, or thin them out"
+        )
+
+
+def _same_size(have: tuple[float, float], want: tuple[float, float], grid: GridConfig) -> bool:
+    return all(abs(h - w) <= grid.spacing / 2 for h, w in zip(have, want, strict=True))
 
 
 def on_grid(
@@ -70,24 +218,11 @@ def on_grid(
         grid: the grid wanted.
 
     Raises:
-        ModelError: their cells have no size, or they are larger or smaller than the grid by more than half a
-            cell.
+        ModelError: as ``refuse_other_size``.
     """
     _, nz, nx = models.shape
+    refuse_other_size(Path(), (nz, nx), spacing, grid)
     dz, dx = spacing if isinstance(spacing, tuple) else (spacing, spacing)
-    if not (0 < dz < np.inf and 0 < dx < np.inf):
-        raise ModelError(f"cells of {dz:g} m by {dx:g} m: say --spacing, their size in metres, more than 0")
-    have = ((nz - 1) * dz, (nx - 1) * dx)
-    want = ((grid.nz - 1) * grid.spacing, (grid.nx - 1) * grid.spacing)
-    if any(abs(h - w) > grid.spacing / 2 for h, w in zip(have, want, strict=True)):
-        compared = "larger" if any(h > w for h, w in zip(have, want, strict=True)) else "smaller"
-        fits = [round(h / grid.spacing) + 1 for h in have]
-        raise ModelError(
-            f"the models are {have[0]:g} m deep and {have[1]:g} m long ({nz} x {nx} cells of {dz:g} m by "
-            f"{dx:g} m), {compared} than the grid, {want[0]:g} m by {want[1]:g} m ({grid.nz} x {grid.nx} "
-            f"cells at {grid.spacing:g} m): check --spacing, set grid.nz {fits[0]} and grid.nx {fits[1]}, or "
-            "cut the models"
-        )
     rows = np.round(np.arange(grid.nz) * grid.spacing / dz).astype(int).clip(0, nz - 1)
     columns = np.round(np.arange(grid.nx) * grid.spacing / dx).astype(int).clip(0, nx - 1)
     return models[:, rows[:, None], columns]

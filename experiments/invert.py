@@ -77,13 +77,13 @@ def check(
         sample: which sample of the records, where they hold several.
     """
     trained = load_run(run)
-    velocity = read_npy(section)
+    grid = trained.study.grid
+    velocity = read_npy(section, (grid.nz, grid.nx))
     gathers = read_gathers(records, trained, None)
     if sample is None and len(gathers) > 1:
         raise ValueError(f"{records} holds {len(gathers)} samples: say with --sample which the section is of")
     sample = sample or 0
     require_sample(sample, len(gathers), records)
-    grid = trained.study.grid
     if velocity.shape != (grid.nz, grid.nx):
         raise ValueError(f"{section}: shape {velocity.shape}, the run's grid is {(grid.nz, grid.nx)}")
     slowest, fastest = grid.velocity
@@ -124,7 +124,7 @@ def _read(path: Path, run: Run, survey: Path | None) -> NDArray[np.float32]:
     if survey is not None:
         study: StudyConfig = config.load([survey])
         _refuse_another_survey(survey, Survey(study.grid, study.survey), run)
-    gathers = read_npy(path)
+    gathers = read_npy(path, run.survey.gather_shape)
     if gathers.ndim == 3:
         gathers = gathers[None]
     if gathers.dtype.kind != "f" or gathers.ndim != 4:
@@ -132,7 +132,7 @@ def _read(path: Path, run: Run, survey: Path | None) -> NDArray[np.float32]:
             f"{path}: {gathers.dtype} of shape {gathers.shape}; expected floating-point gathers "
             "(shot, time, receiver) or (sample, shot, time, receiver)"
         )
-    return gathers.astype(np.float32)
+    return gathers.astype(np.float32, copy=False)
 
 
 def _refuse_silence(gathers: NDArray[np.float32], where: str, check: bool) -> None:

@@ -97,7 +97,8 @@ def _of_shard(what: str, file: Path, number: int, shot: int | None) -> "Figure":
 
 
 def _of_npy(study: StudyConfig, file: Path) -> "Figure":
-    grid, velocity = study.grid, read_npy(file)
+    grid = study.grid
+    velocity = read_npy(file, (grid.nz, grid.nx))
     if velocity.shape != (grid.nz, grid.nx):
         raise ValueError(
             f"{file}: shape {velocity.shape}, the study's grid is {(grid.nz, grid.nx)}: "

@@ -4,15 +4,23 @@ import contextlib
 import fcntl
 import hashlib
 import io
+import math
 import os
 import platform
 import secrets
+import stat
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+READ_AT_ONCE = 2**26
+"""Bytes of an array that is read whatever it is for."""
+
+NPY_HEADER = 10_000
+"""Bytes of the longest header of a .npy that NumPy reads."""
 
 
 def write_whole(path: Path, content: str | bytes | memoryview) -> None:
@@ -48,19 +56,73 @@ def write_npy(path: Path, array: NDArray[Any]) -> None:
     write_whole(path, buffer.getvalue())
 
 
-def read_npy(path: Path) -> NDArray[Any]:
-    """Read a .npy, unless it would run code.
+def read_npy(path: Path, wanted: tuple[int, ...] | None = None) -> NDArray[Any]:
+    """Read a .npy, unless it would run code; a large one is mapped, read only, and read where it is used.
+
+    Args:
+        path: the file.
+        wanted: shape of the array wanted, or of each of its samples. A large array of another shape is
+            refused by its header; a small one is left to the caller, who knows better what is wrong with it.
 
     Raises:
-        ValueError: the file is missing, damaged, or no plain array.
+        ValueError: the file is missing, damaged, too large, or no plain array.
     """
+    require_regular(path)
     try:
-        array: NDArray[Any] = np.load(path, allow_pickle=False)
-    except FileNotFoundError:
-        raise ValueError(f"{path}: no such file") from None
+        with open(path, "rb") as file:
+            shape, _, dtype = npy_header(file)
+            stored, said = path.stat().st_size - file.tell(), math.prod(shape) * dtype.itemsize
+        if stored < said:
+            raise ValueError(f"its header says {amount(said)}, but {amount(stored)} follow it")
+        large = said > READ_AT_ONCE
+        if large and wanted is not None and wanted not in (shape, shape[1:]):
+            raise ValueError(f"its header says {amount(said)} of shape {shape}; {wanted} is wanted")
+        array: NDArray[Any] = np.load(path, "r" if large else None, allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
         raise ValueError(f"{path}: not a readable .npy ({error})") from None
     return array
+
+
+def npy_header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+    """Shape, Fortran order and type of an array in .npy format; leaves the file at its first number.
+
+    Raises:
+        ValueError: this is no such header; a length that no header has is refused before it is read.
+    """
+    version = np.lib.format.read_magic(file)
+    size = 2 if version == (1, 0) else 4
+    length = file.read(size)
+    said = int.from_bytes(length, "little")
+    if said > NPY_HEADER:
+        raise ValueError(f"its header is said to have {said} bytes")
+    header = io.BytesIO(length + file.read(said))
+    read = np.lib.format.read_array_header_1_0 if size == 2 else np.lib.format.read_array_header_2_0
+    shape, fortran, dtype = read(header)
+    if any(not 0 <= length < 2**63 for length in shape):
+        raise ValueError(f"its header says the shape {shape}")
+    return shape, fortran, dtype
+
+
+def require_regular(path: Path) -> None:
+    """Refuse what is no file, or has no end: a folder, a device, a pipe.
+
+    Raises:
+        ValueError: the message says what it is.
+    """
+    try:
+        mode = path.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        raise ValueError(f"{path}: no such file") from None
+    if not stat.S_ISREG(mode):
+        what = "a folder" if stat.S_ISDIR(mode) else "a pipe" if stat.S_ISFIFO(mode) else "a device or socket"
+        raise ValueError(f"{path}: is {what}; name a file")
+
+
+def amount(size: int) -> str:
+    """A number of bytes for people."""
+    if size < 1e4:
+        return f"{size} bytes"
+    return f"{size / 1e9:.2f} GB" if size >= 1e8 else f"{size / 1e6:.2f} MB"
 
 
 def remove_leftovers(folder: Path, pattern: str) -> None:

@@ -99,7 +99,7 @@ class Run:
         return self._physics(velocity, gathers)
 
     def _batch(self, gathers: Array) -> torch.Tensor:
-        gathers = np.asarray(gathers, dtype=np.float32)
+        gathers = np.array(gathers, dtype=np.float32)  # a copy, which of a mapped file may be written to
         if gathers.shape[-3:] != self.survey.gather_shape or gathers.ndim not in (3, 4):
             raise ValueError(
                 f"records of shape {gathers.shape} do not fit the run's survey, (shot, time, receiver) = "

@@ -14,6 +14,8 @@ named axes. Equal samples give equal bytes; what differs between two runs (times
 import hashlib
 import io
 import json
+import math
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -27,7 +29,7 @@ from pydantic import ValidationError
 
 from fwi import manifest
 from fwi.config import SPLITS, Split
-from fwi.files import sha256, write_whole
+from fwi.files import amount, require_regular, sha256, write_whole
 from fwi.manifest import Entry as Entry
 from fwi.survey import Survey
 
@@ -36,6 +38,9 @@ MANIFEST = "manifest.json"
 
 FORMAT = "v110"
 """HDF5's file format: the oldest with checksums on its own structures, read by HDF5 1.10 (2016) and later."""
+
+_inspected: set[tuple[int, ...]] = set()
+"""Files that were found to hold what they say: a loader opens many of them again and again."""
 
 DAMAGE = (OSError, LookupError, RuntimeError, TypeError, ValueError)
 """What h5py raises on a file that is not what it was."""
@@ -237,14 +242,68 @@ def open_shard(path: Path) -> h5py.File:
     """Open a shard for reading.
 
     Raises:
-        ShardError: the file is missing, truncated, or no HDF5.
+        ShardError: the file is missing, truncated, or no HDF5, or its arrays are not what the file holds.
     """
     try:
-        return h5py.File(path, "r")
+        require_regular(path)
+        file = h5py.File(path, "r")
     except DAMAGE as error:
         raise ShardError(
             f"{path}: missing, truncated, or no shard ({error}); run 'fwi verify {path.parent}'"
         ) from None
+    try:
+        status = path.stat()
+        version = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
+        if version not in _inspected:
+            _refuse_what_is_not_inside(file, status.st_size)
+            _inspected.add(version)
+    except ShardError:
+        file.close()
+        raise
+    except DAMAGE as error:
+        file.close()
+        raise ShardError(f"{path}: damaged ({error}); run 'fwi verify {path.parent}'") from None
+    return file
+
+
+def elsewhere(data: h5py.h5d.DatasetID) -> str:
+    """Where else a data set of an HDF5 file has its numbers, in words; nothing if they are in the file."""
+    properties = data.get_create_plist()
+    if properties.get_layout() == h5py.h5d.VIRTUAL:
+        return "a virtual data set, whose numbers are in other files"
+    if properties.get_external_count():
+        return f"stored outside, in {os.fsdecode(properties.get_external(0)[0])}"
+    return ""
+
+
+def largest_read(data: h5py.h5d.DatasetID) -> int:
+    """Bytes of a data set, or of one of its chunks, which HDF5 unpacks as a whole, where that is more."""
+    properties = data.get_create_plist()
+    chunked = properties.get_layout() == h5py.h5d.CHUNKED
+    chunk = math.prod(properties.get_chunk()) if chunked else 0
+    size: int = max(math.prod(data.shape), chunk) * data.dtype.itemsize
+    return size
+
+
+def _refuse_what_is_not_inside(file: h5py.File, size: int) -> None:
+    """Refuse arrays that are kept in other files, or larger than the file, as no shard has them."""
+    said = 0
+    for name in (b"gathers", b"velocity", b"salt", b"seed"):
+        if not file.id.links.exists(name):
+            continue
+        problem = ""
+        if file.id.links.get_info(name).type != h5py.h5l.TYPE_HARD:
+            problem = "a link"
+        elif isinstance(data := h5py.h5o.open(file.id, name), h5py.h5d.DatasetID):
+            problem = elsewhere(data)
+            said += largest_read(data)
+        if problem:
+            raise ShardError(f"{file.filename}: '{name.decode()}' is {problem}: not a shard of this project")
+    if said > size:
+        raise ShardError(
+            f"{file.filename}: says that it holds {amount(said)}, but has {amount(size)}: damaged, or not a "
+            "shard of this project"
+        )
 
 
 def attribute(file: h5py.File, name: str) -> dict[str, Any]:

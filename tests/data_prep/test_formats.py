@@ -1,8 +1,10 @@
 """Arrays in other people's files: every format comes back, is told by content, and is read as needed."""
 
+import os
 import pickle
 import re
 import tracemalloc
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -276,3 +278,181 @@ def test_an_array_travels_small_and_is_read_as_needed(tmp_path: Path) -> None:
         assert value == 7.0
         assert peak < 6e6, name
         assert len(pickle.dumps(array)) < 1000
+
+
+def test_scalars_and_axes_beside_models_are_not_offered(tmp_path: Path) -> None:
+    model = random_models(1)[0]
+    beside = {"dx": 10.0, "z": np.arange(24.0)[None], "note": "a test"}
+    savemat(tmp_path / "a.mat", beside | {"vp": model})
+    np.savez(tmp_path / "a.npz", vp=model, **beside)
+    savemat(tmp_path / "two.mat", beside | {"vp": model, "rho": model})
+
+    for name in ("a.mat", "a.npz"):
+        np.testing.assert_array_equal(found(tmp_path / name).read([0])[0], model)
+    with pytest.raises(FormatError, match=r"choose with --key one of vp, rho$"):
+        formats.find(tmp_path / "two.mat")
+
+
+@pytest.mark.parametrize("number", [1, 7])
+def test_models_with_their_channel_last_are_models(tmp_path: Path, number: int) -> None:
+    models = random_models(number)
+    np.save(tmp_path / "a.npy", models[..., None] if number > 1 else models[0, ..., None])
+
+    array = found(tmp_path / "a.npy")
+
+    assert (array.kind, array.samples, array.sample_shape) == ("models", number, (24, 36))
+    np.testing.assert_array_equal(array.read([number - 1]), models[[number - 1]])
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_models_stored_line_first_are_turned(tmp_path: Path, name: str) -> None:
+    models = random_models()
+    WRITERS[name](tmp_path / name, np.ascontiguousarray(models.transpose(0, 2, 1)))
+
+    array = found(tmp_path / name, axes="x-depth")
+
+    assert array.sample_shape == (24, 36)
+    np.testing.assert_array_equal(array.read([3, 1]), models[[3, 1]])
+
+
+@pytest.mark.parametrize("big_endian", [False, True])
+def test_raw_floats_with_depth_fastest_are_given_the_shape_of_the_models(
+    tmp_path: Path, big_endian: bool
+) -> None:
+    models = random_models()
+    stored = models.transpose(0, 2, 1).astype(">f4" if big_endian else "<f4")
+    (tmp_path / "vp.bin").write_bytes(stored.tobytes())
+
+    array = found(tmp_path / "vp.bin", shape=(7, 24, 36), axes="x-depth", big_endian=big_endian)
+
+    np.testing.assert_array_equal(array.read([6, 2]), models[[6, 2]])
+
+
+# -- what is not in the file, or is more than the file
+
+
+@pytest.mark.parametrize("name", ["a.h5", "a.mat"])
+@pytest.mark.parametrize(
+    ("how", "complaint"),
+    [
+        ("external storage", r"'m' is stored outside, in .*secret\.bin, which is not followed"),
+        ("virtual data set", r"'m' is a virtual data set, whose numbers are in other files"),
+        ("external link", r"'m' is a link to another file, which is not followed"),
+        ("external link in a group", r"'set/m' is a link to another file"),
+        ("soft link to an external link", r"'there' is a link to another file"),
+    ],
+)
+def test_numbers_of_other_files_are_refused_by_name(
+    tmp_path: Path, name: str, how: str, complaint: str
+) -> None:
+    models = random_models()
+    models.tofile(tmp_path / "secret.bin")
+    with h5py.File(tmp_path / "secret.h5", "w") as file:
+        file["m"] = models
+    with h5py.File(tmp_path / name, "w") as file:
+        if how == "external storage":
+            outside = [(str(tmp_path / "secret.bin"), 0, models.nbytes)]
+            file.create_dataset("m", shape=models.shape, dtype="f4", external=outside)
+        elif how == "virtual data set":
+            layout = h5py.VirtualLayout(models.shape, "f4")
+            layout[:] = h5py.VirtualSource(str(tmp_path / "secret.h5"), "m", models.shape)
+            file.create_virtual_dataset("m", layout)
+        elif how == "soft link to an external link":
+            file["there"] = h5py.ExternalLink(str(tmp_path / "secret.h5"), "/")
+            file["m"] = h5py.SoftLink("/there/m")
+        else:
+            group = file.create_group("set") if how.endswith("group") else file
+            group["m"] = h5py.ExternalLink(str(tmp_path / "secret.h5"), "m")
+
+    with pytest.raises(FormatError, match=rf"{name}: {complaint}"):
+        formats.find(tmp_path / name)
+
+
+def npy_header(shape: tuple[int, ...]) -> bytes:
+    described = f"{{'descr': '<f4', 'fortran_order': False, 'shape': {shape}, }}".ljust(117) + "\n"
+    return b"\x93NUMPY\x01\x00" + len(described).to_bytes(2, "little") + described.encode()
+
+
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [
+        (npy_header((1, 100_000, 100_000)), r"1 x 100000 x 100000 numbers, 40\.00 GB, but has 0 bytes"),
+        (npy_header((10**30, 24, 36)), r"its header says the shape \(10{30}, 24, 36\)"),
+        (npy_header((-1, 24, 36)), r"its header says the shape \(-1, 24, 36\)"),
+        (b"\x93NUMPY\x02\x00\x00\xff\xff\xff" + bytes(100), r"its header is said to have 4294967040 bytes"),
+    ],
+)
+def test_headers_that_the_file_contradicts_are_refused(
+    tmp_path: Path, content: bytes, complaint: str
+) -> None:
+    (tmp_path / "a.npy").write_bytes(content)
+    with zipfile.ZipFile(tmp_path / "a.npz", "w") as archive:
+        archive.writestr("m.npy", content)
+
+    for name in ("a.npy", "a.npz"):
+        with pytest.raises(FormatError, match=rf"{name}: cannot be read as .*{complaint}"):
+            formats.find(tmp_path / name)
+
+
+def test_a_member_of_an_archive_that_is_longer_than_its_header_says_is_refused(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "a.npz", "w") as archive:
+        archive.writestr("m.npy", npy_header((2, 24, 36)) + bytes(4 * 3 * 24 * 36))
+
+    with pytest.raises(FormatError, match=r"'m' is said to be 2 x 24 x 36 numbers, 6912 bytes, but has"):
+        formats.find(tmp_path / "a.npz")
+
+
+def test_hdf5_that_says_more_than_it_stores_is_refused(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file.create_dataset("m", shape=(10**7, 24, 36), dtype="f4", chunks=(1, 24, 36), fillvalue=2000)
+    with h5py.File(tmp_path / "b.h5", "w") as file:  # small, but in a chunk of gigabytes
+        several = {"maxshape": (None, 24, 36), "chunks": (10**6, 24, 36), "fillvalue": 2000}
+        file.create_dataset("m", shape=(4, 24, 36), dtype="f4", **several)
+
+    with pytest.raises(FormatError, match=r"'m' says 10000000 x 24 x 36 numbers, 34\.56 GB, but only 0 "):
+        formats.find(tmp_path / "a.h5")
+    with pytest.raises(FormatError, match=r"'m' says 4 x 24 x 36 numbers, 3\.46 GB, but only 0 bytes"):
+        formats.find(tmp_path / "b.h5")
+
+
+def test_an_archive_that_unpacks_to_tens_of_gigabytes_is_not_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    np.savez_compressed(tmp_path / "a.npz", models=random_models())
+    np.savez_compressed(tmp_path / "b.npz", models=random_models(1)[0])
+    monkeypatch.setattr("data_prep.containers.LARGEST_PACKED", 20_000)
+    monkeypatch.setattr("data_prep.containers.LARGEST_WHOLE", 3000)
+
+    for name in ("a.npz", "b.npz"):
+        with pytest.raises(FormatError, match=r"'models' unpacks to .* store it as \.npy"):
+            found(tmp_path / name).read([0])
+
+
+def test_what_has_no_end_is_refused_before_it_is_opened(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.npy")
+    (tmp_path / "b.mat").symlink_to("/dev/zero")
+    os.mkfifo(tmp_path / "c.bin")
+
+    with pytest.raises(FormatError, match=r"a\.npy: is a pipe"):
+        formats.find(tmp_path / "a.npy")
+    with pytest.raises(FormatError, match=r"b\.mat: is a device"):
+        formats.find(tmp_path / "b.mat")
+    with pytest.raises(FormatError, match=r"c\.bin: is a pipe"):
+        formats.find(tmp_path / "c.bin", shape=(24, 36))
+
+
+@pytest.mark.parametrize(
+    ("values", "hint"),
+    [
+        (random_models(1).astype(np.float64), "or as many of float64: convert these to float32"),
+        (random_models(1).astype(np.int16), "of 2-byte integers it would hold as many"),
+        (np.pad(random_models(1).ravel(), 1), "the marks of Fortran's records"),
+    ],
+)
+def test_a_raw_file_of_another_size_is_told_what_it_may_be(
+    tmp_path: Path, values: NDArray, hint: str
+) -> None:
+    values.tofile(tmp_path / "a.bin")
+
+    with pytest.raises(FormatError, match=hint):
+        formats.find(tmp_path / "a.bin", shape=(24, 36))

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import pytest
 import torch
@@ -159,7 +160,7 @@ def test_kilometres_per_second_become_metres_per_second(study: StudyConfig, mode
 
     with pytest.raises(ModelError, match="add --kilometres"):
         jobs_of(study, models_file)
-    (first, *_) = jobs_of(study, models_file, kilometres=True)
+    (first, *_) = jobs_of(study, models_file, unit="km/s")
 
     np.testing.assert_allclose(first.source.velocity([0, 1]), models[:2], rtol=1e-6)
 
@@ -425,3 +426,167 @@ def test_the_public_salt_models_fit_the_half_resolution_study() -> None:
 
     assert models.shape == (50, 101, 151)
     assert (models == 4500.0).any(axis=(1, 2)).all()  # there is salt in every one of them
+
+
+# -- which way round, in which unit, and how large
+
+
+def layered_models(number: int = 1, nz: int = 24, nx: int = 36, salt: bool = True) -> Numbers:
+    """Gently dipping layers that get faster downwards, with or without a block of salt in them."""
+    random = np.random.default_rng(0)
+    z, x = np.mgrid[0:nz, 0:nx]
+    models = np.empty((number, nz, nx), np.float32)
+    for model in models:
+        edges = np.sort(random.uniform(2, nz, 5))
+        model[:] = np.linspace(1600, 3600, 6)[np.searchsorted(edges, z + 0.1 * x)]
+        if salt:
+            model[nz // 2 : nz - 3, nx // 3 : nx // 2] = 4400
+    return models
+
+
+def test_raw_floats_read_in_the_wrong_order_are_refused_with_the_flag_that_reads_them(
+    study: StudyConfig, tmp_path: Path
+) -> None:
+    models = layered_models()
+    path = tmp_path / "vp.bin"
+    models[0].T.tofile(path)
+
+    with pytest.raises(ModelError, match=r"vp\.bin: .*stripes: .* If so, add --axes x-depth; if not, --a"):
+        jobs_of(study, path, shape=(24, 36))
+    (job,) = jobs_of(study, path, shape=(24, 36), axes="x-depth")
+    stated = legacy.find(study, [path], shape=(24, 36), spacing=20.0, axes="depth-x")
+
+    np.testing.assert_array_equal(job.source.velocity([0]), models)
+    assert job.origin["source"]["axes"] == "x-depth"
+    assert "--axes depth-x takes them so" in stated.said[-1]
+
+
+def test_raw_floats_of_a_square_model_with_depth_fastest_are_exchanged(
+    study: StudyConfig, tmp_path: Path
+) -> None:
+    square = study.model_copy(update={"grid": GridConfig(nz=30, nx=30, spacing=20.0)})
+    models = layered_models(nz=30, nx=30, salt=False)
+    models[0].T.tofile(tmp_path / "vp.bin")
+
+    with pytest.raises(ModelError, match=r"exchanged: .* If so, add --axes x-depth; if not, --axes depth-x"):
+        jobs_of(square, tmp_path / "vp.bin", shape=(30, 30))
+    (job,) = jobs_of(square, tmp_path / "vp.bin", shape=(30, 30), axes="x-depth")
+
+    np.testing.assert_array_equal(job.source.velocity([0]), models)
+
+
+def test_models_stored_line_first_are_refused_with_the_flag_that_turns_them(
+    study: StudyConfig, tmp_path: Path
+) -> None:
+    square = study.model_copy(update={"grid": GridConfig(nz=30, nx=30, spacing=20.0)})
+    models, others = layered_models(4, 30, 30), layered_models(4)
+    np.save(tmp_path / "square.npy", models.transpose(0, 2, 1))
+    np.save(tmp_path / "other.npy", others.transpose(0, 2, 1))
+
+    with pytest.raises(ModelError, match=r"depth and line look exchanged: .* If so, add --axes x-depth"):
+        jobs_of(square, tmp_path / "square.npy")
+    with pytest.raises(ModelError, match=r"exchanged they fit: stored \(x, depth\), they need --axes x-dep"):
+        jobs_of(study, tmp_path / "other.npy")
+    (job,) = jobs_of(square, tmp_path / "square.npy", axes="x-depth")
+    (other,) = jobs_of(study, tmp_path / "other.npy", axes="x-depth")
+
+    np.testing.assert_array_equal(job.source.velocity(range(4)), models)
+    np.testing.assert_array_equal(other.source.velocity(range(4)), others)
+    np.save(tmp_path / "right.npy", others)
+    with pytest.raises(ModelError, match="exchanged they fit: leave out --axes x-depth"):
+        jobs_of(study, tmp_path / "right.npy", axes="x-depth")
+
+
+def test_an_array_made_of_numbers_in_the_wrong_order_is_told_how_to_be_made(
+    study: StudyConfig, tmp_path: Path
+) -> None:
+    models = layered_models()
+    stripes = models.transpose(0, 2, 1).reshape(models.shape)
+    np.save(tmp_path / "vp.npy", stripes)
+
+    with pytest.raises(ModelError, match=r"stripes: .*v\.reshape\(-1, nx, nz\)\.swapaxes\(1, 2\)"):
+        jobs_of(study, tmp_path / "vp.npy")
+    np.testing.assert_array_equal(stripes.reshape(-1, 36, 24).swapaxes(1, 2), models)
+
+
+def test_models_along_the_last_axis_are_told_to_be_along_the_first(
+    study: StudyConfig, tmp_path: Path
+) -> None:
+    savemat(tmp_path / "a.mat", {"vp": layered_models(7).transpose(1, 2, 0)})
+
+    with pytest.raises(ModelError, match=r"24 x 36 x 7 numbers, of which the first two axes are the grid's"):
+        jobs_of(study, tmp_path / "a.mat")
+
+
+def test_big_endian_floats_are_refused_with_the_flag_that_reads_them(
+    study: StudyConfig, tmp_path: Path
+) -> None:
+    models, path = layered_models(), tmp_path / "vp.bin"
+    path.write_bytes(models.astype(">f4").tobytes())
+
+    with pytest.raises(FormatError, match=r"look big-endian, and are 1600 \.\. 4400 then: add --endian big"):
+        jobs_of(study, path, shape=(24, 36))
+    (job,) = jobs_of(study, path, shape=(24, 36), big_endian=True)
+    np.testing.assert_array_equal(job.source.velocity([0]), models)
+
+    models.tofile(path)
+    with pytest.raises(FormatError, match=r"look little-endian, .*: leave out --endian big"):
+        jobs_of(study, path, shape=(24, 36), big_endian=True)
+
+
+def test_slowness_becomes_speed_and_its_unit_is_noted(study: StudyConfig, tmp_path: Path) -> None:
+    models = layered_models(2)
+    np.save(tmp_path / "slowness.npy", 1 / models)
+
+    with pytest.raises(ModelError, match=r"look like slowness in s/m .*; if so, add --unit s/m"):
+        jobs_of(study, tmp_path / "slowness.npy")
+    (job,) = jobs_of(study, tmp_path / "slowness.npy", unit="s/m")
+
+    np.testing.assert_allclose(job.source.velocity([0, 1]), models, rtol=1e-5)
+    assert job.origin["source"]["unit"] == "s/m"
+
+
+def test_a_header_of_madagascar_needs_no_flags(study: StudyConfig, tmp_path: Path) -> None:
+    models = layered_models()
+    (models[0].T / 1000).tofile(tmp_path / "vp.rsf@")
+    sizes = "n1=24 d1=0.02 o1=0.1 unit1=km n2=36 d2=0.02 unit2=km unit=km/s"
+    (tmp_path / "vp.rsf").write_text(f'{sizes} data_format="native_float" in="./vp.rsf@"')
+
+    found = legacy.find(study, [tmp_path / "vp.rsf"])
+    (job,) = legacy.jobs(study, found.source, split="train")
+
+    np.testing.assert_allclose(job.source.velocity([0]), models, rtol=1e-6)
+    said = "\n".join(found.said)
+    assert "vp.rsf: .rsf taken as models, 1 of 24 x 36 cells at 20 m" in said
+    assert f"numbers in {tmp_path}/vp.rsf@" in said
+    assert "o1=0.1 left unused" in said
+    assert job.origin["source"]["sha256"] == sha256(tmp_path / "vp.rsf@")
+
+
+@pytest.mark.parametrize("name", ["a.npy", "a.npz", "a.h5", "a.bin"])
+def test_models_of_another_size_are_refused_before_they_are_read(
+    study: StudyConfig, tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    models = np.ones((3, 40, 50), np.float32)
+    write = {
+        "a.npy": lambda path: np.save(path, models),
+        "a.npz": lambda path: np.savez_compressed(path, models=models),
+        "a.h5": lambda path: h5py.File(path, "w").create_dataset("models", data=models).file.close(),
+        "a.bin": models.tofile,
+    }
+    write[name](tmp_path / name)
+    monkeypatch.setattr(formats, "read", lambda *_: pytest.fail("read before its size was compared"))
+
+    with pytest.raises(ModelError, match=rf"{name}: the models are 780 m deep and 980 m long"):
+        jobs_of(study, tmp_path / name, shape=(3, 40, 50) if name == "a.bin" else None)
+
+
+def test_files_of_different_cell_size_are_refused(study: StudyConfig, tmp_path: Path) -> None:
+    for number, size in enumerate((20, 10)):
+        layered_models()[0].T.tofile(tmp_path / f"vp{number}.rsf@")
+        (tmp_path / f"vp{number}.rsf").write_text(
+            f"n1=24 d1={size} unit1=m n2=36 d2={size} unit2=m data_format=native_float in=./vp{number}.rsf@"
+        )
+
+    with pytest.raises(ModelError, match=r"cells of .*20\.0 m.*: import them one by one"):
+        legacy.find(study, [tmp_path])

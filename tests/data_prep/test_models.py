@@ -1,12 +1,13 @@
 """Other people's velocity models: refused where impossible, and put on the grid without new speeds."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from data_prep.models import ModelError, on_grid, refuse_impossible
+from data_prep.models import ModelError, Unit, in_metres, on_grid, refuse_impossible, refuse_other_size
 from fwi.config import GridConfig
 
 RANGE = (1500.0, 4500.0)
@@ -83,3 +84,69 @@ def test_a_model_of_another_size_is_refused_with_the_numbers_that_fit(
 
     assert f"{(nz - 1) * 20} m deep and {(nx - 1) * 20} m long" in str(refused.value)
     assert f"set grid.nz {nz} and grid.nx {nx}" in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("unit", "values"),
+    [
+        ("ft/s", lambda speeds: speeds / 0.3048),
+        ("s/m", lambda speeds: 1 / speeds),
+        ("s/km", lambda speeds: 1000 / speeds),
+        ("us/m", lambda speeds: 1e6 / speeds),
+        ("us/ft", lambda speeds: 304800 / speeds),
+        ("s2/m2", lambda speeds: speeds**-2),
+        ("s2/km2", lambda speeds: (speeds / 1000) ** -2),
+    ],
+)
+def test_what_is_in_another_unit_is_named_and_comes_back_in_metres_per_second(
+    unit: Unit, values: Callable[[Models], Models]
+) -> None:
+    speeds = np.linspace(2000, 4400, 24 * 36).reshape(1, 24, 36)
+    stored = values(speeds).astype(np.float32)
+
+    with pytest.raises(ModelError, match=rf"look like .*if so, add --unit {unit}\b"):
+        refuse_impossible(Path("a.npy"), stored, RANGE, remedy="add --unit {unit}")
+    refuse_impossible(Path("a.npy"), stored, RANGE, unit=unit)
+
+    np.testing.assert_allclose(in_metres(stored, unit), speeds, rtol=1e-5)
+
+
+def test_slowness_is_not_called_kilometres_per_second() -> None:
+    with pytest.raises(ModelError) as refused:
+        refuse_impossible(Path("a.npy"), 1 / random_models(), RANGE)
+
+    assert "km/s" not in str(refused.value)
+    assert "slowness in s/m (1601 .. 4399 m/s); if so, convert them to m/s" in str(refused.value)
+
+
+def test_the_end_of_the_range_is_met_in_every_unit() -> None:
+    edge = np.full((1, 24, 36), 1 / 1500, np.float32)
+
+    refuse_impossible(Path("a.npy"), edge, RANGE, unit="s/m")
+
+    assert in_metres(edge, "s/m").min() == 1500
+
+
+def test_numbers_that_may_be_feet_per_second_or_metres_per_second_are_to_be_stated() -> None:
+    values = random_models().clip(1600, 2400) / np.float32(0.3048)
+
+    with pytest.raises(ModelError, match=r"look like feet per second .*; --unit m/s takes them as they are"):
+        refuse_impossible(Path("a.npy"), values, (1500, 8000), remedy="add --unit {unit}")
+    refuse_impossible(Path("a.npy"), values, (1500, 8000), unit="m/s")
+
+
+def test_numbers_of_no_unit_are_refused_as_such() -> None:
+    with pytest.raises(ModelError, match=r"speeds of 1e-20 \.\. 1e-20 are none of rock, in any unit"):
+        refuse_impossible(Path("a.npy"), np.full((1, 24, 36), 1e-20, np.float32), RANGE)
+
+
+def test_models_that_fit_when_exchanged_are_told_how_and_not_to_change_the_grid() -> None:
+    with pytest.raises(ModelError, match="exchanged they fit: do so") as refused:
+        refuse_other_size(Path("a.npy"), (36, 24), 20.0, GridConfig(nz=24, nx=36), hint="do so")
+
+    assert "grid.nz" not in str(refused.value)
+
+
+def test_a_model_of_more_cells_than_any_grid_needs_is_refused_though_it_has_its_size() -> None:
+    with pytest.raises(ModelError, match=r"models of 46001 x 70001 cells take 12\.88 GB each"):
+        refuse_other_size(Path("a.npy"), (46_001, 70_001), 0.01, GridConfig(nz=24, nx=36))

@@ -1,5 +1,6 @@
 """``fwi import`` of models and records: what it says and makes; refusals leave nothing behind."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -79,7 +80,7 @@ def test_a_refused_pair_leaves_nothing_behind(
         (b"PK\x03\x04 damaged", (), "a.npy: cannot be read as .npz"),
         (b"\x89HDF damaged", (), "a.npy: cannot be read as .npy (it begins with"),
         (b"", (), "a.npy: cannot be read as .npy (it is empty)"),
-        (bytes(800), ("--shape", 20, 10, "--spacing", 20), "is not a positive speed"),
+        (bytes(3456), ("--shape", 24, 36, "--spacing", 20), "is not a positive speed"),
         (bytes(800), ("--shape", 20, 11), "800 bytes, but 20 x 11 of float32 are 880"),
     ],
 )
@@ -97,6 +98,65 @@ def test_a_file_that_is_no_models_ends_with_a_message(
 
     assert complaint in said
     assert not study.storage.folder.exists()
+
+
+@pytest.fixture
+def raw_model(tmp_path: Path) -> Path:
+    """Raw floats of flat layers that lie depth first."""
+    layers = np.linspace(1600, 4400, 24, dtype=np.float32)
+    np.tile(layers, 36).tofile(tmp_path / "model.bin")
+    return tmp_path / "model.bin"
+
+
+def test_a_file_after_the_shape_is_a_file(
+    study: StudyConfig, tmp_path: Path, raw_model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    flags = ["--config", str(tmp_path / "study.yaml"), "--spacing", "20", "--axes", "x-depth"]
+
+    main(["import", *flags, "--shape", "24", "36", str(raw_model), "--dry-run"])
+    main(["import", *flags, "--dry-run", "--shape", "1", "24", "36", str(raw_model)])
+    main(["import", str(raw_model), *flags, "--dry-run", "--shape", "24", "36"])
+
+    assert capsys.readouterr().out.count("model.bin: raw float32 taken as models, 1 of 24 x 36 cells") == 3
+
+
+def test_a_shape_of_too_few_lengths_says_what_it_takes(
+    raw_model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["import", "--shape", "24", str(raw_model)])
+
+    assert ended.value.code == 2
+    assert "--shape takes the lengths DEPTH X, or MODELS DEPTH X" in capsys.readouterr().err.replace(
+        "\n", " "
+    ).replace("│ │", "").replace("  ", " ")
+
+
+def test_stripes_are_refused_and_nothing_is_made(
+    study: StudyConfig, tmp_path: Path, raw_model: Path, refused: Callable[..., str]
+) -> None:
+    flags = ("--spacing", 20, "--config", tmp_path / "study.yaml")
+
+    said = refused("import", raw_model, "--shape", 24, 36, *flags)
+
+    assert "which makes stripes" in said
+    assert "add --axes x-depth" in said
+    assert not study.storage.folder.exists()
+
+
+@pytest.mark.parametrize("flags", [(), ("--shape", 24, 36), ("--key", "vp")])
+def test_devices_and_pipes_are_no_models(tmp_path: Path, refused: Callable[..., str], flags: tuple) -> None:
+    os.mkfifo(tmp_path / "pipe")
+
+    assert "/dev/zero: is a device" in refused("import", "/dev/zero", *flags)
+    assert "pipe: is a pipe" in refused("import", tmp_path / "pipe", *flags)
+    assert "pipe: is a pipe" in refused("import", "--records", tmp_path / "pipe")
+
+
+def test_two_units_are_refused(raw_model: Path, refused: Callable[..., str]) -> None:
+    said = refused("import", raw_model, "--shape", 24, 36, "--kilometres", "--unit", "s/m")
+
+    assert "--kilometres and --unit s/m: leave out one of the two" in said
 
 
 def test_an_import_without_files_is_refused(refused: Callable[..., str]) -> None:

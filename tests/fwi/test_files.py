@@ -5,12 +5,14 @@ import multiprocessing
 import os
 import signal
 import threading
+import tracemalloc
 from multiprocessing.synchronize import Event
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from fwi.files import claimed, remove_leftovers, write_whole
+from fwi.files import claimed, read_npy, remove_leftovers, write_whole
 
 processes = multiprocessing.get_context("fork")  # nothing of theirs needs more than this file
 
@@ -120,3 +122,55 @@ def count(path: Path, times: int) -> None:
     for _ in range(times):
         with claimed(path, wait=True):
             path.write_text(str(int(path.read_text()) + 1))
+
+
+def header(shape: tuple[int, ...]) -> bytes:
+    described = f"{{'descr': '<f4', 'fortran_order': False, 'shape': {shape}, }}".ljust(117) + "\n"
+    return b"\x93NUMPY\x01\x00" + len(described).to_bytes(2, "little") + described.encode()
+
+
+def test_an_array_is_read_as_it_was_written(tmp_path: Path) -> None:
+    array = np.arange(24.0).reshape(2, 3, 4)
+    np.save(tmp_path / "a.npy", np.asfortranarray(array))
+
+    np.testing.assert_array_equal(read_npy(tmp_path / "a.npy"), array)
+
+
+def test_an_array_that_says_more_than_its_file_holds_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.npy").write_bytes(header((100_000, 100_000)) + bytes(100))
+
+    with pytest.raises(ValueError, match=r"its header says 40\.00 GB, but 100 bytes follow it"):
+        read_npy(tmp_path / "a.npy")
+
+
+def test_a_large_array_of_another_shape_than_wanted_is_refused_by_its_header(tmp_path: Path) -> None:
+    (tmp_path / "a.npy").write_bytes(header((100_000, 100_000)))
+    os.truncate(tmp_path / "a.npy", 128 + 4 * 10**10)  # sparse: it takes no room on the disk
+
+    with pytest.raises(ValueError, match=r"40\.00 GB of shape \(100000, 100000\); \(24, 36\) is wanted"):
+        read_npy(tmp_path / "a.npy", (24, 36))
+
+
+def test_of_many_samples_only_those_that_are_used_are_read(tmp_path: Path) -> None:
+    (tmp_path / "a.npy").write_bytes(header((10**7, 24, 36)))
+    os.truncate(tmp_path / "a.npy", 128 + 4 * 24 * 36 * 10**7)
+
+    tracemalloc.start()
+    array = read_npy(tmp_path / "a.npy", (24, 36))
+    sample = array[10**7 - 1].sum()
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert (array.shape, sample) == ((10**7, 24, 36), 0)
+    assert peak < 1e6
+
+
+def test_what_has_no_end_is_refused_before_it_is_opened(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.npy")
+    (tmp_path / "device.npy").symlink_to("/dev/zero")
+
+    for name, what in (("pipe.npy", "a pipe"), ("device.npy", "a device"), (".", "a folder")):
+        with pytest.raises(ValueError, match=f"is {what}"):
+            read_npy(tmp_path / name)
+    with pytest.raises(ValueError, match="no such file"):
+        read_npy(tmp_path / "missing.npy")

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import sys
 import threading
 from collections import deque
@@ -307,3 +308,58 @@ def chunk_bytes(path: Path) -> np.ndarray:
                 chunk = file[name].id.get_chunk_info(number)
                 inside[chunk.byte_offset : chunk.byte_offset + chunk.size] = True
     return inside
+
+
+# -- what is not in the file, or more than it
+
+
+@pytest.mark.parametrize(
+    "how", ["external storage", "virtual data set", "external link", "soft link", "soft link to outside"]
+)
+@pytest.mark.parametrize("name", ["gathers", "velocity", "salt", "seed"])
+def test_an_array_that_is_kept_elsewhere_is_refused_by_its_name(
+    tiny_data: Path, tmp_path: Path, how: str, name: str
+) -> None:
+    source, path = tiny_data / "train-00000.h5", tmp_path / "train-00000.h5"
+    shutil.copy(source, path)
+    with h5py.File(path, "r+") as file:
+        values, kind = file[name][:], file[name].dtype
+        values.tofile(tmp_path / "secret.bin")
+        del file[name]
+        if how == "external storage":
+            outside = [(str(tmp_path / "secret.bin"), 0, values.nbytes)]
+            file.create_dataset(name, shape=values.shape, dtype=kind, external=outside)
+        elif how == "virtual data set":
+            layout = h5py.VirtualLayout(values.shape, kind)
+            layout[:] = h5py.VirtualSource(str(source), name, values.shape)
+            file.create_virtual_dataset(name, layout)
+        elif how == "external link":
+            file[name] = h5py.ExternalLink(str(source), name)
+        else:
+            file["other"] = h5py.ExternalLink(str(source), "/") if how.endswith("outside") else values
+            file[name] = h5py.SoftLink(f"/other/{name}" if how.endswith("outside") else "/other")
+
+    with pytest.raises(ShardError, match=rf"train-00000\.h5: '{name}' is .*: not a shard of this project"):
+        shards.read(path)
+
+
+def test_an_array_of_more_than_its_file_holds_is_refused(tiny_data: Path, tmp_path: Path) -> None:
+    for name, how in {
+        "many": {"shape": (10**6, 4, 50, 36), "chunks": (1, 4, 50, 36)},
+        "in a chunk": {"shape": (4, 4, 50, 36), "chunks": (10**5, 4, 50, 36), "maxshape": (None, 4, 50, 36)},
+    }.items():
+        path = tmp_path / f"{name}.h5"
+        shutil.copy(tiny_data / "train-00000.h5", path)
+        with h5py.File(path, "r+") as file:
+            del file["gathers"]
+            file.create_dataset("gathers", dtype="f2", **how)
+
+        with pytest.raises(ShardError, match=r"says that it holds \d+\.\d\d GB, but has 0\.\d\d MB"):
+            shards.read(path)
+
+
+def test_a_pipe_is_no_shard(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "train-00000.h5")
+
+    with pytest.raises(ShardError, match="is a pipe"):
+        shards.open_shard(tmp_path / "train-00000.h5")
