@@ -101,8 +101,8 @@ def _overruled(data: DataSet) -> list[str]:
         witness = next((entry for entry in entries if not data.damage(entry)), None)
         if witness is not None:
             lines.append(
-                f"is at odds with {len(entries)} of {len(data.entries)} shards, such as {witness.file}, "
-                f"which is whole by its SHA-256 (manifest against shard: {said})"
+                f"is wrong: {len(entries)} of {len(data.entries)} shards say otherwise, such as "
+                f"{witness.file}, which is whole by its SHA-256 (manifest against shard: {said})"
             )
     return lines
 

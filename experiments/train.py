@@ -23,7 +23,7 @@ from fwi import runs
 from fwi.check import require_resolved
 from fwi.config import StudyConfig
 from fwi.data import GatherTransform, ShotDataset, evaluation_loader, require_survey, training_loader
-from fwi.files import locked
+from fwi.files import locked, refuse_links
 from fwi.networks.rehearsal import require_trainable
 from fwi.shards import DataSet
 from fwi.survey import Survey
@@ -43,6 +43,7 @@ def train(study: Study, run: Path, resume: Annotated[bool, tyro.conf.FlagCreateP
         runs.require_own(run, study)
     else:
         runs.require_new(run)
+    refuse_links(run, "checkpoints", "wandb")
     training, validation = datasets(study)
     survey = Survey(study.grid, study.survey)
     require_resolved(survey, study.physics, study.check)

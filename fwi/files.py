@@ -87,13 +87,13 @@ def read_own(path: Path, limit: int) -> bytes:
 
 
 def refuse_links(folder: Path, *names: str) -> None:
-    """Refuse to write into a folder of ours where a folder in it leads elsewhere.
+    """Refuse to use a folder in one of ours if it is a link: what is written there would land elsewhere.
 
-    The folder itself may be a link, such as to a larger disk: its user has named it.
+    The outer folder itself may be a link, such as to a larger disk: its user has named it.
 
     Args:
         folder: a data set, a run, or the like.
-        names: the folders in it that are about to be written to.
+        names: the folders in it that are about to be used.
 
     Raises:
         ValueError: one of them is a link.
@@ -102,8 +102,8 @@ def refuse_links(folder: Path, *names: str) -> None:
         path = folder / name
         if path.is_symlink():
             raise ValueError(
-                f"{path}: a link to {path.readlink()}, which would be written to; remove "
-                f"the link, or have all of {folder} there and link that"
+                f"{path}: a link to {path.readlink()}, and no folder of its own; remove the link, or move "
+                f"all of {folder} to where there is room and make a link of that"
             )
 
 

@@ -74,10 +74,14 @@ def _failure(log: Path, code: int) -> str:
     return f"failed: {said[-1] if said else f'exit code {code}'} ({log})"
 
 
+def _without_links(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NOFOLLOW, 0o666)
+
+
 def _run(commands: Sequence[Sequence[str]], log: Path, environment: dict[str, str]) -> None:
     threading.Thread(target=end_with_parent, daemon=True).start()
     os.environ |= environment  # before torch is imported, which counts its threads then
-    with open(log, "a") as file:
+    with open(log, "a", opener=_without_links) as file:
         for stream in (sys.stdout, sys.stderr):
             os.dup2(file.fileno(), stream.fileno())
     for arguments in commands:
