@@ -10,7 +10,7 @@ import secrets
 import stat
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -62,6 +62,15 @@ def read_npy(path: Path) -> NDArray[Any]:
     except (OSError, ValueError, EOFError) as error:
         raise ValueError(f"{path}: not a readable .npy ({error})") from None
     return array
+
+
+def appending(path: Path) -> IO[str]:
+    """Open a text file to write at its end, unless it is a link to another.
+
+    Raises:
+        OSError: it is a link, or not writable.
+    """
+    return open(os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW, 0o666), "a")
 
 
 def read_own(path: Path, limit: int) -> bytes:

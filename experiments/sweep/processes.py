@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from data_prep.pool import deaf_to_interrupts, end_with_parent
 from experiments import cli
+from fwi.files import appending
 
 LOG = "sweep.log"
 """What the commands of a run say, in its folder."""
@@ -74,14 +75,10 @@ def _failure(log: Path, code: int) -> str:
     return f"failed: {said[-1] if said else f'exit code {code}'} ({log})"
 
 
-def _without_links(path: str, flags: int) -> int:
-    return os.open(path, flags | os.O_NOFOLLOW, 0o666)
-
-
 def _run(commands: Sequence[Sequence[str]], log: Path, environment: dict[str, str]) -> None:
     threading.Thread(target=end_with_parent, daemon=True).start()
     os.environ |= environment  # before torch is imported, which counts its threads then
-    with open(log, "a", opener=_without_links) as file:
+    with appending(log) as file:
         for stream in (sys.stdout, sys.stderr):
             os.dup2(file.fileno(), stream.fileno())
     for arguments in commands:
