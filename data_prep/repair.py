@@ -20,7 +20,7 @@ from data_prep import soundness
 from data_prep.conformity import manifest_faults
 from data_prep.inspection import SCRATCH
 from data_prep.jobs import Job, in_full, recipe, samples
-from data_prep.simulate import make, make_shard
+from data_prep.simulate import make
 from fwi import shards
 from fwi.config import GridConfig, PhysicsConfig, SaltConfig, StorageConfig, StudyConfig, SurveyConfig
 from fwi.files import claimed, locked
@@ -59,7 +59,8 @@ def repair(
             tells whether what it makes is right; the shards are as they were.
         OSError: the disk is full, the folder not writable, or a worker was killed.
     """
-    wanted, outcomes, before = set(files), {}, 0
+    wanted, before = set(files), 0
+    outcomes: dict[str, str] = {}
     if faults := manifest_faults(data):
         raise _wrong_manifest(data, [f"it {fault}" for fault in faults])
     jobs = [job for job in jobs_of(data).values() if job.file in wanted]
@@ -106,25 +107,30 @@ def _put_in_place(data: DataSet, made: DataSet, wanted: Set[str]) -> dict[str, s
     Returns:
         A sentence on each file.
     """
-    pairs = [(entry, new) for new in made.entries for entry in data.entries if entry.file == new.file]
-    wrong = list(filter(None, (_mistaken(data, entry, made, new) for entry, new in pairs)))
+    outcomes, pairs = {}, []
+    for new in made.entries:
+        entry = next(entry for entry in data.entries if entry.file == new.file)
+        if not data.damage(entry) and _alike(data.folder / new.file, made.folder / new.file):
+            outcomes[new.file] = f"{new.file}: left as it is, for that is what is made again"
+        else:
+            pairs.append((entry, new))
+    different = [(entry, new) for entry, new in pairs if new.sha256 != entry.sha256]
+    wrong = [line for entry, new in different if (line := _mistaken(data, entry, made, new))]
     if wrong:
         raise _wrong_manifest(data, wrong)
-    different = [new for entry, new in pairs if new.sha256 != entry.sha256]
     if different:
-        _require_witness(data, made, different, wanted)
-    if different:
+        _require_witness(data, made, different[0][0], wanted)
         with claimed(data.folder / shards.MANIFEST, wait=True):
             # Before the shards: if the process is killed in between, the next repair replaces them.
-            DataSet.read(data.folder).with_entries(different).write()
+            DataSet.read(data.folder).with_entries(new for _, new in different).write()
     for _, new in pairs:
         (made.folder / new.file).replace(data.folder / new.file)
-    return {new.file: _outcome(data, entry, new) for entry, new in pairs}
+    return outcomes | {new.file: _outcome(data, entry, new) for entry, new in pairs}
 
 
 def _mistaken(data: DataSet, entry: Entry, made: DataSet, new: Entry) -> str:
-    """What the manifest has wrong of a shard, now that it was made again; nothing if it may be replaced."""
-    if new.sha256 == entry.sha256:
+    """What the manifest has wrong of a damaged shard that was made again with another SHA-256, if it has."""
+    if not data.damage(entry):
         return ""
     if abs(new.bytes - entry.bytes) > SIZE_OF_VERSIONS:
         return f"{entry.file} made again has {new.bytes} bytes, the manifest notes {entry.bytes}"
@@ -133,22 +139,27 @@ def _mistaken(data: DataSet, entry: Entry, made: DataSet, new: Entry) -> str:
     return ""
 
 
-def _require_witness(data: DataSet, made: DataSet, different: Sequence[Entry], wanted: Set[str]) -> None:
-    """Make sure, by other shards of the set, that what is made here is right although its bytes differ.
+def _require_witness(data: DataSet, made: DataSet, shard: Entry, wanted: Set[str]) -> None:
+    """Make sure, by a whole shard of the set, that what is made here is right although its bytes differ.
+
+    Args:
+        data: the set.
+        made: what was made again.
+        shard: one of those whose bytes differ.
+        wanted: names of the shards that are damaged, or called so.
 
     Raises:
         ShardError: no whole shard of the same models is left, or it is not what is made here.
     """
     jobs = jobs_of(data)
-    salt = in_full(different[0].origin)["salt"]
+    salt = in_full(shard.origin)["salt"]
     for entry in data.entries:
         if entry.file in wanted or entry.file not in jobs or in_full(entry.origin)["salt"] != salt:
             continue
         if data.damage(entry):
             continue
         job = jobs[entry.file]
-        one = job._replace(numbers=job.numbers[:1])
-        make_shard(_study(data, job, made.folder), one)
+        make(_study(data, job, made.folder), [job._replace(numbers=job.numbers[:1])], workers=1)
         if _alike(data.folder / entry.file, made.folder / entry.file, samples=1):
             return
         raise ShardError(
@@ -156,7 +167,7 @@ def _require_witness(data: DataSet, made: DataSet, different: Sequence[Entry], w
             "here; make the set again in another folder, or repair it with the versions that made it"
         )
     raise ShardError(
-        f"{data.folder}: nothing was repaired, for {different[0].file} made again is not byte for byte what "
+        f"{data.folder}: nothing was repaired, for {shard.file} made again is not byte for byte what "
         "the manifest notes, and no whole shard of the same models is left to tell whether it is right; make "
         "the set again in another folder"
     )
@@ -175,14 +186,14 @@ def _alike(one: Path, other: Path, samples: int | None = None) -> bool:
             return (
                 shards.attribute(left, "study") == shards.attribute(right, "study")
                 and in_full(shards.attribute(left, "origin")) == in_full(shards.attribute(right, "origin"))
-                and set(left) == set(right)
+                and {name: left[name].dtype for name in left} == {name: right[name].dtype for name in right}
                 and all(
                     np.array_equal(left[name][:samples], right[name][:samples])
                     for name in set(right) - {"gathers"}
                 )
                 and all(
                     _same_records(left["gathers"][row], right["gathers"][row])
-                    for row in range(len(right["gathers"][:samples]))
+                    for row in range(len(right["gathers"]) if samples is None else samples)
                 )
             )
     except (*DAMAGE, ShardError):
@@ -192,7 +203,7 @@ def _alike(one: Path, other: Path, samples: int | None = None) -> bool:
 def _same_records(stored: NDArray[Any], simulated: NDArray[Any]) -> bool:
     if np.array_equal(stored, simulated):
         return True
-    if stored.dtype != simulated.dtype or stored.shape != simulated.shape or not simulated.any():
+    if stored.shape != simulated.shape or not simulated.any():
         return False
     nrms, _ = soundness.fit(*(torch.from_numpy(each).float() for each in (stored, simulated)))
     return nrms <= soundness.SAME_RECORDS[str(stored.dtype)]

@@ -47,7 +47,8 @@ def read_manifest(folder: Path) -> DataSet:
     if there and not (folder / shards.MANIFEST).exists():
         raise ShardError(
             f"{folder}: {shards.MANIFEST} is missing beside {len(there)} shards, {there[0]} the first: "
-            "repeat the 'fwi simulate' or 'fwi import' that made them; it takes up those that are whole"
+            "repeat the 'fwi simulate' or 'fwi import' that made them; it takes up those that are whole, and "
+            "names one that is not, which you then delete"
         )
     return DataSet.read(folder)
 

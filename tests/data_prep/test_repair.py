@@ -81,8 +81,9 @@ def test_a_shard_that_the_manifest_has_wrong_is_noted_anew_with_what_differs(
     [
         lambda s: s._replace(velocity=np.where(s.salt == 1, s.velocity, s.velocity + 1.0).astype(np.float32)),
         lambda s: s._replace(gathers=s.gathers[[1, 0, 3, 2]]),
+        lambda s: s._replace(gathers=s.gathers.astype(np.float32)),
     ],
-    ids=["models", "records"],
+    ids=["models", "records", "precision"],
 )
 def test_a_shard_whose_checksum_is_right_but_not_its_content_is_made_again(
     tiny_copy: StudyConfig, tiny_data: Path, spoil: Callable[[Samples], Samples]
@@ -265,6 +266,17 @@ def test_a_whole_shard_is_told_from_a_damaged_one_even_by_another_processor(tiny
     ):
         repair(wrong, ["train-00000.h5"], workers=1)
 
+    assert contents(folder) == before
+
+
+@pytest.mark.usefixtures("elsewhere")
+def test_a_whole_shard_that_was_called_damaged_stays(tiny_copy: StudyConfig) -> None:
+    folder = tiny_copy.storage.folder
+    before = contents(folder)
+
+    said = repair(DataSet.read(folder), ["train-00000.h5"], workers=1)
+
+    assert said == ["train-00000.h5: left as it is, for that is what is made again"]
     assert contents(folder) == before
 
 
