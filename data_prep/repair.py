@@ -136,6 +136,11 @@ def _mistaken(data: DataSet, entry: Entry, made: DataSet, new: Entry) -> str:
         return f"{entry.file} made again has {new.bytes} bytes, the manifest notes {entry.bytes}"
     if _alike(data.folder / entry.file, made.folder / new.file):
         return f"{entry.file} is what is made again; the manifest notes another SHA-256"
+    if not (data.folder / entry.file).exists():
+        known = {each.file for each in data.entries}
+        strays = sorted({path.name for path in data.folder.glob(f"{entry.split}-*.h5")} - known)
+        if strays:
+            return f"{entry.file} is missing, and may be {strays[0]}, which the manifest does not list"
     return ""
 
 
@@ -196,7 +201,7 @@ def _alike(one: Path, other: Path, samples: int | None = None) -> bool:
                     for row in range(len(right["gathers"]) if samples is None else samples)
                 )
             )
-    except (*DAMAGE, ShardError):
+    except (*DAMAGE, AttributeError, ShardError):  # a group, where there should be an array
         return False
 
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import pytest
 import torch
@@ -15,6 +16,7 @@ from data_prep.jobs import Job, salt_jobs
 from data_prep.repair import jobs_of, repair
 from data_prep.verify import inspect
 from fwi.config import SPLITS, StudyConfig
+from fwi.files import sha256
 from fwi.shards import DataSet, Entry, Samples, ShardError
 
 
@@ -302,6 +304,34 @@ def test_a_shard_that_nothing_vouches_for_replaces_none(tiny_copy: StudyConfig) 
     with pytest.raises(ShardError, match="no whole shard of the same models is left to tell"):
         repair(DataSet.read(folder), ["test-00000.h5"], workers=1)
     assert contents(folder) == before
+
+
+def test_a_damaged_shard_of_which_the_manifest_has_the_name_wrong_is_not_made_by_that_name(
+    tiny_copy: StudyConfig,
+) -> None:
+    folder = tiny_copy.storage.folder
+    wrong = with_entry(1, file="train-04001.h5")(DataSet.read(folder))
+    flip_byte(folder / "train-00001.h5", 0.7)
+    before = contents(folder)
+
+    with pytest.raises(ShardError, match=r"train-04001\.h5 is missing, and may be train-00001\.h5"):
+        repair(wrong, ["train-04001.h5"], workers=1)
+
+    assert contents(folder) == before
+
+
+def test_an_array_that_became_a_group_is_made_again(tiny_copy: StudyConfig, tiny_data: Path) -> None:
+    path = tiny_copy.storage.folder / "train-00001.h5"
+    with h5py.File(path, "r+") as file:
+        del file["gathers"]
+        file.create_group("gathers")
+    data = DataSet.read(path.parent)
+    with_entry(1, bytes=path.stat().st_size, sha256=sha256(path))(data).write()
+
+    found = inspect(DataSet.read(path.parent), resimulate=0)
+    repair(found.data, [problem.file for problem in found.problems if problem.remake], workers=1)
+
+    assert path.read_bytes() == (tiny_data / "train-00001.h5").read_bytes()
 
 
 def test_a_damaged_shard_of_which_the_manifest_has_the_number_of_samples_wrong_is_not_replaced(
