@@ -1,5 +1,6 @@
 """The card of a verified data set: a README.md beside its shards that says all about it, and a figure."""
 
+import os
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -57,7 +58,7 @@ def write(found: Inspection) -> bool:
         Whether it was written: somebody else's README.md is left alone.
     """
     path = found.data.folder / CARD
-    if path.exists() and not _is_ours(path):
+    if os.path.lexists(path) and not _is_ours(path):
         return False
     plots.save(_figure(found), found.data.folder / FIGURE)
     write_whole(path, text(found))
@@ -174,7 +175,10 @@ def number(value: float) -> str:
 
 
 def _is_ours(path: Path) -> bool:
-    return path.exists() and path.read_text(encoding="utf-8", errors="replace").startswith(MARK)
+    if path.is_symlink() or not path.is_file():
+        return False
+    with open(path, "rb") as file:
+        return file.read(len(MARK)) == MARK.encode()
 
 
 def _histogram(found: Inspection) -> list[Row]:

@@ -1,16 +1,18 @@
 """Is a set what its manifest, and the config, mean? What can be told without reading any records."""
 
-from collections import Counter
+from collections import Counter, defaultdict
+from pathlib import Path
 from typing import Any
 
 import h5py
 import numpy as np
 
-from data_prep.inspection import CARD, FIGURE, Inspection, Problem
+from data_prep.inspection import CARD, FIGURE, SCRATCH, Inspection, Problem
 from data_prep.jobs import Job, in_full, recipe, salt_jobs
 from fwi import shards
-from fwi.config import StudyConfig
-from fwi.shards import DataSet, Entry
+from fwi.config import SPLITS, StudyConfig
+from fwi.files import sha256
+from fwi.shards import DAMAGE, DataSet, Entry, ShardError
 from fwi.survey import Survey, differences
 
 SAME_AXIS = 1e-6
@@ -18,41 +20,91 @@ SAME_AXIS = 1e-6
 
 
 def misfit(file: h5py.File, data: DataSet, entry: Entry, job: Job | None) -> list[str]:
-    """In what an open shard is not the one that the manifest means.
+    """In what an open shard is not what it says itself, and the manifest with it.
 
     Args:
         file: the shard.
         data: the set.
         entry: the shard in the manifest.
         job: what made the shard, if that is known.
-
-    Raises:
-        ShardError: the file does not say what it is.
     """
-    lines = differences(shards.attribute(file, "study"), data.recipe)
-    lines += differences(in_full(shards.attribute(file, "origin")), in_full(entry.origin), "origin.")
     count, grid = entry.samples, data.survey.grid
     dtype = data.recipe.get("storage", {}).get("dtype")
     wanted = {"gathers": _array((count, *data.survey.gather_shape), dtype), "seed": _array((count,), "int64")}
     if "velocity" in file or "salt" in file or "salt" in entry.origin:
         model = (count, grid.nz, grid.nx)
         wanted |= {"velocity": _array(model, "float32"), "salt": _array(model, "uint8")}
-    lines += differences({name: _found(file, name) for name in wanted}, wanted)
+    lines = differences({name: _found(file, name) for name in wanted}, wanted)
     lines += [f"{name}: not that of the survey" for name in _wrong_axes(file, data.survey)]
     if not lines and job is not None and file["seed"][:].tolist() != job.numbers:
         lines.append(f"samples are not numbered {job.numbers[0]} to {job.numbers[-1]}")
     return lines
 
 
-def contradictions(data: DataSet) -> list[str]:
-    """What in a manifest cannot be, whatever is in its shards."""
+def at_odds(file: h5py.File, data: DataSet, entry: Entry) -> list[str]:
+    """In what the manifest says otherwise of an open shard than the shard itself, which noted it when made.
+
+    If the shard is what it was by its SHA-256, this is the manifest's mistake.
+
+    Raises:
+        ShardError: the file does not say what it is.
+    """
+    lines = differences(data.recipe, shards.attribute(file, "study"))
+    lines += differences(in_full(entry.origin), in_full(shards.attribute(file, "origin")), "origin.")
+    counts = {len(file[name]) for name in ("gathers", "velocity", "salt", "seed") if _found(file, name)}
+    if len(counts) == 1:
+        lines += differences({"samples": entry.samples}, {"samples": counts.pop()})
+    return lines + differences({"bytes": entry.bytes}, {"bytes": Path(file.filename).stat().st_size})
+
+
+def manifest_faults(data: DataSet) -> list[str]:
+    """What is wrong with a manifest: contradictions in it, and what its own shards tell against it."""
+    return [*_contradictions(data), *_other_names(data), *_overruled(data)]
+
+
+def _contradictions(data: DataSet) -> list[str]:
+    """What cannot be, whatever is in the shards."""
     files = Counter(entry.file for entry in data.entries)
     lines = [f"lists {file} {times} times" for file, times in files.items() if times > 1]
-    return lines + [
-        f"has {entry.file} in the {entry.split} split, whose shards have other names"
-        for entry in data.entries
-        if not entry.file.startswith(f"{entry.split}-")
-    ]
+    for entry in data.entries:
+        if not entry.file.startswith(f"{entry.split}-"):
+            lines.append(f"has {entry.file} in the {entry.split} split, whose shards have other names")
+        elif "salt" in entry.origin and entry.origin.get("stream") != SPLITS.index(entry.split):
+            stream = entry.origin.get("stream")
+            lines.append(f"draws {entry.file} from stream {stream}, which is another split's")
+    return lines
+
+
+def _other_names(data: DataSet) -> list[str]:
+    """Shards that are missing by the name that the manifest has for them, but there by another."""
+    missing = {entry.sha256: entry.file for entry in data.entries if not (data.folder / entry.file).exists()}
+    known = {entry.file for entry in data.entries}
+    strays = [path for path in sorted(data.folder.glob("*.h5")) if path.name not in known and path.is_file()]
+    found = {sha256(path): path.name for path in strays} if missing else {}
+    return [f"calls {found[digest]} {file}" for digest, file in missing.items() if digest in found]
+
+
+def _overruled(data: DataSet) -> list[str]:
+    """What shards that are whole say otherwise of themselves."""
+    found: dict[str, list[Entry]] = defaultdict(list)
+    for entry in data.entries:
+        try:
+            with shards.open_shard(data.folder / entry.file) as file:
+                said = "; ".join(at_odds(file, data, entry))
+        except (*DAMAGE, ShardError):
+            continue
+        if said:
+            found[said].append(entry)
+    lines = []
+    for said, entries in found.items():
+        # Of shards that say the same, one that is whole is enough; the others need not be read.
+        witness = next((entry for entry in entries if not data.damage(entry)), None)
+        if witness is not None:
+            lines.append(
+                f"is wrong: {len(entries)} of {len(data.entries)} shards say otherwise, such as "
+                f"{witness.file}, which is whole by its SHA-256 (manifest against shard: {said})"
+            )
+    return lines
 
 
 def compare_with(study: StudyConfig, found: Inspection) -> None:
@@ -84,7 +136,7 @@ def note_strangers(found: Inspection) -> None:
         remark = "no part of the set"
         if path.suffix == ".h5":
             remark = "not in the manifest; the command that made it, repeated, takes it up"
-        elif path.name.startswith(".") and path.suffix in (".tmp", ".lock"):
+        elif path.name == SCRATCH or (path.name.startswith(".") and path.suffix in (".tmp", ".lock")):
             remark = "of a command that is running, or was killed: then the next one removes it"
         found.notes.append(f"{path.name}: {remark}")
 

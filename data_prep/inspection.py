@@ -13,6 +13,9 @@ from fwi.shards import DataSet, Entry
 CARD, FIGURE = "README.md", "card.png"
 """What verification leaves in a folder, beside the manifest and the shards."""
 
+SCRATCH = ".repair"
+"""Where repair makes shards before they replace others: a folder in the data set's."""
+
 
 class Problem(NamedTuple):
     """Something that makes a set wrong to use."""

@@ -1,21 +1,38 @@
 """Making the damaged shards of a data set again, and only those."""
 
+import contextlib
 import functools
 import itertools
 import json
 import re
 import shlex
-from collections.abc import Callable, Iterable
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
+from pathlib import Path
+from typing import Any
 
+import numpy as np
+import torch
+from numpy.typing import NDArray
 from pydantic import ValidationError
 
+from data_prep import soundness
+from data_prep.conformity import manifest_faults
+from data_prep.inspection import SCRATCH
 from data_prep.jobs import Job, in_full, recipe, samples
 from data_prep.simulate import make
 from fwi import shards
 from fwi.config import GridConfig, PhysicsConfig, SaltConfig, StorageConfig, StudyConfig, SurveyConfig
-from fwi.shards import DataSet, Entry
+from fwi.files import claimed, locked
+from fwi.shards import DAMAGE, DataSet, Entry, ShardError
 from fwi.survey import differences
 from fwi.tracking import provenance
+
+BATCH = 8
+"""Shards that each worker makes before they are put in place: a killed repair loses no more."""
+
+SIZE_OF_VERSIONS = 1000
+"""Bytes by which shards of equal samples may differ: the versions that made them are named in them."""
 
 
 def repair(
@@ -23,8 +40,10 @@ def repair(
 ) -> list[str]:
     """Make shards of random models again; those of imported ones are left alone.
 
-    The same versions on the same processor give the same bytes. If others do not, the manifest gets the new
-    ones, and the return value says so.
+    A shard is made beside the one that it replaces, which stays until its successor is known to be right: by
+    the SHA-256 that the manifest has or, where this processor or other versions do not give the same bytes,
+    because a shard of the set that is whole is made again as it is. The manifest gets the new SHA-256 then,
+    and the return value says so.
 
     Args:
         data: the set.
@@ -36,25 +55,171 @@ def repair(
         A sentence on each file that was made.
 
     Raises:
-        ShardError: this version makes records otherwise than the set's.
+        ShardError: the manifest is wrong, this version makes records otherwise than the set's, or nothing
+            tells whether what it makes is right; the shards are as they were.
         OSError: the disk is full, the folder not writable, or a worker was killed.
     """
-    wanted, made, before = set(files), set(), 0
-    found = (job for job in jobs_of(data).values() if job.file in wanted)
-    for _, group in itertools.groupby(found, key=lambda job: job.origin["salt"]):
-        jobs = list(group)
-        study = _study(data, jobs[0])
+    wanted, before = set(files), 0
+    outcomes: dict[str, str] = {}
+    if faults := manifest_faults(data):
+        raise _wrong_manifest(data, [f"it {fault}" for fault in faults])
+    jobs = [job for job in jobs_of(data).values() if job.file in wanted]
+    for job in jobs:
         shards.refuse_differences(
             f"{data.folder} cannot be repaired, for this version makes records otherwise",
-            differences(data.recipe, recipe(study)),
+            differences(data.recipe, recipe(_study(data, job, data.folder))),
             "make the set again in another folder",
         )
-        for job in jobs:
-            (data.folder / job.file).unlink(missing_ok=True)
-        make(study, jobs, workers, functools.partial(_report, on_progress, before))
-        before += samples(jobs)
-        made |= {job.file for job in jobs}
-    return [_outcome(data, entry) for entry in DataSet.read(data.folder).entries if entry.file in made]
+    for _, group in itertools.groupby(jobs, key=lambda job: job.origin["salt"]):
+        alike = list(group)
+        for first in range(0, len(alike), BATCH * workers):
+            batch = alike[first : first + BATCH * workers]
+            with _scratch(data.folder) as scratch:
+                make(
+                    _study(data, batch[0], scratch),
+                    batch,
+                    workers,
+                    functools.partial(_report, on_progress, before),
+                )
+                outcomes |= _put_in_place(data, DataSet.read(scratch), wanted)
+            before += samples(batch)
+    return [outcomes[entry.file] for entry in data.entries if entry.file in outcomes]
+
+
+@contextlib.contextmanager
+def _scratch(folder: Path) -> Iterator[Path]:
+    """An empty folder in a data set's, on the same disk, that is removed afterwards; one repair at a time."""
+    scratch = folder / SCRATCH
+    with locked(folder):
+        if scratch.is_symlink():
+            scratch.unlink()
+        shutil.rmtree(scratch, ignore_errors=True)  # of a repair that was killed
+        scratch.mkdir()
+        try:
+            yield scratch
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _put_in_place(data: DataSet, made: DataSet, wanted: Set[str]) -> dict[str, str]:
+    """Replace shards by those that were made again, once all of these are known to be right.
+
+    Returns:
+        A sentence on each file.
+    """
+    outcomes, pairs = {}, []
+    for new in made.entries:
+        entry = next(entry for entry in data.entries if entry.file == new.file)
+        if not data.damage(entry) and _alike(data.folder / new.file, made.folder / new.file):
+            outcomes[new.file] = f"{new.file}: left as it is, for that is what is made again"
+        else:
+            pairs.append((entry, new))
+    different = [(entry, new) for entry, new in pairs if new.sha256 != entry.sha256]
+    wrong = [line for entry, new in different if (line := _mistaken(data, entry, made, new))]
+    if wrong:
+        raise _wrong_manifest(data, wrong)
+    if different:
+        _require_witness(data, made, different[0][0], wanted)
+        with claimed(data.folder / shards.MANIFEST, wait=True):
+            # Before the shards: if the process is killed in between, the next repair replaces them.
+            DataSet.read(data.folder).with_entries(new for _, new in different).write()
+    for _, new in pairs:
+        (made.folder / new.file).replace(data.folder / new.file)
+    return outcomes | {new.file: _outcome(data, entry, new) for entry, new in pairs}
+
+
+def _mistaken(data: DataSet, entry: Entry, made: DataSet, new: Entry) -> str:
+    """What the manifest has wrong of a damaged shard that was made again with another SHA-256, if it has."""
+    if not data.damage(entry):
+        return ""
+    if abs(new.bytes - entry.bytes) > SIZE_OF_VERSIONS:
+        return f"{entry.file} made again has {new.bytes} bytes, the manifest notes {entry.bytes}"
+    if _alike(data.folder / entry.file, made.folder / new.file):
+        return f"{entry.file} is what is made again; the manifest notes another SHA-256"
+    if not (data.folder / entry.file).exists():
+        known = {each.file for each in data.entries}
+        strays = sorted({path.name for path in data.folder.glob(f"{entry.split}-*.h5")} - known)
+        if strays:
+            return f"{entry.file} is missing, and may be {strays[0]}, which the manifest does not list"
+    return ""
+
+
+def _require_witness(data: DataSet, made: DataSet, shard: Entry, wanted: Set[str]) -> None:
+    """Make sure, by a whole shard of the set, that what is made here is right although its bytes differ.
+
+    Args:
+        data: the set.
+        made: what was made again.
+        shard: one of those whose bytes differ.
+        wanted: names of the shards that are damaged, or called so.
+
+    Raises:
+        ShardError: no whole shard of the same models is left, or it is not what is made here.
+    """
+    jobs = jobs_of(data)
+    salt = in_full(shard.origin)["salt"]
+    for entry in data.entries:
+        if entry.file in wanted or entry.file not in jobs or in_full(entry.origin)["salt"] != salt:
+            continue
+        if data.damage(entry):
+            continue
+        job = jobs[entry.file]
+        make(_study(data, job, made.folder), [job._replace(numbers=job.numbers[:1])], workers=1)
+        if _alike(data.folder / entry.file, made.folder / entry.file, samples=1):
+            return
+        raise ShardError(
+            f"{data.folder}: nothing was repaired, for {entry.file}, which is whole, would be made otherwise "
+            "here; make the set again in another folder, or repair it with the versions that made it"
+        )
+    raise ShardError(
+        f"{data.folder}: nothing was repaired, for {shard.file} made again is not byte for byte what "
+        "the manifest notes, and no whole shard of the same models is left to tell whether it is right; make "
+        "the set again in another folder"
+    )
+
+
+def _alike(one: Path, other: Path, samples: int | None = None) -> bool:
+    """Whether two shards hold the same: records within rounding, all else to the last bit.
+
+    Args:
+        one: a shard.
+        other: another one.
+        samples: compare only so many, the first; None for all.
+    """
+    try:
+        with shards.open_shard(one) as left, shards.open_shard(other) as right:
+            return (
+                shards.attribute(left, "study") == shards.attribute(right, "study")
+                and in_full(shards.attribute(left, "origin")) == in_full(shards.attribute(right, "origin"))
+                and {name: left[name].dtype for name in left} == {name: right[name].dtype for name in right}
+                and all(
+                    np.array_equal(left[name][:samples], right[name][:samples])
+                    for name in set(right) - {"gathers"}
+                )
+                and all(
+                    _same_records(left["gathers"][row], right["gathers"][row])
+                    for row in range(len(right["gathers"]) if samples is None else samples)
+                )
+            )
+    except (*DAMAGE, AttributeError, ShardError):  # a group, where there should be an array
+        return False
+
+
+def _same_records(stored: NDArray[Any], simulated: NDArray[Any]) -> bool:
+    if np.array_equal(stored, simulated):
+        return True
+    if stored.shape != simulated.shape or not simulated.any():
+        return False
+    nrms, _ = soundness.fit(*(torch.from_numpy(each).float() for each in (stored, simulated)))
+    return nrms <= soundness.SAME_RECORDS[str(stored.dtype)]
+
+
+def _wrong_manifest(data: DataSet, faults: Sequence[str]) -> ShardError:
+    lines = "\n".join(f"  - {fault}" for fault in faults)
+    return ShardError(
+        f"{data.folder / shards.MANIFEST}: the manifest is wrong, not the shards, so nothing was repaired; "
+        f"{shards.ANEW}:\n{lines}"
+    )
 
 
 def jobs_of(data: DataSet) -> dict[str, Job]:
@@ -97,13 +262,13 @@ def _report(on_progress: Callable[[int], None], before: int, done: int) -> None:
     on_progress(before + done)
 
 
-def _study(data: DataSet, job: Job) -> StudyConfig:
+def _study(data: DataSet, job: Job, folder: Path) -> StudyConfig:
     return StudyConfig(
         grid=GridConfig.model_validate(data.recipe["grid"]),
         survey=SurveyConfig.model_validate(data.recipe["survey"]),
         physics=PhysicsConfig.model_validate(data.recipe["physics"]),
         salt=SaltConfig.model_validate(job.origin["salt"]),
-        storage=StorageConfig(folder=data.folder, dtype=data.recipe["storage"]["dtype"]),
+        storage=StorageConfig(folder=folder, dtype=data.recipe["storage"]["dtype"]),
     )
 
 
@@ -121,15 +286,14 @@ def _import_command(data: DataSet, entry: Entry) -> str:
     return shlex.join(words)
 
 
-def _outcome(before: DataSet, entry: Entry) -> str:
-    old = next(old for old in before.entries if old.file == entry.file)
-    if entry.sha256 == old.sha256:
+def _outcome(data: DataSet, entry: Entry, new: Entry) -> str:
+    if new.sha256 == entry.sha256:
         return f"{entry.file}: made again, byte for byte what it was"
     now = provenance()
     different = [
         line
         for key in ("versions", "machine")
-        for line in differences(before.provenance.get(key, {}), now[key])
+        for line in differences(data.provenance.get(key, {}), now[key])
     ]
     why = "; ".join(different) or "the manifest had noted another file"
     return f"{entry.file}: made again, but not byte for byte what it was ({why}); the manifest has it now"

@@ -13,6 +13,9 @@ from fwi.survey import Survey
 CLIPPED_RUN = 4
 """Equal samples in a row at a trace's largest amplitude by which it counts as clipped."""
 
+SAME_RECORDS = {"float16": 1e-3, "float32": 1e-4}
+"""NRMS up to which records differ by rounding alone, by the precision in which they are stored."""
+
 
 class Records(NamedTuple):
     """What the traces of a sample look like."""

@@ -30,16 +30,11 @@ OnProgress = Callable[[int], None]
 Made = Literal["models", "records"]
 """What this version makes again, to compare."""
 
-MANIFEST_ANEW = "delete it and repeat the command that made the set, which takes up the shards that are whole"
-
 SPREAD = 300
 """Models, evenly spread over the set, that statistics are measured on and that are drawn again."""
 
 SHOWN = 3
 """Samples, evenly spread over the set, that the card shows."""
-
-SAME_RECORDS = {"float16": 1e-3, "float32": 1e-4}
-"""NRMS up to which records differ by rounding alone, by the precision in which they are stored."""
 
 
 def read_manifest(folder: Path) -> DataSet:
@@ -52,7 +47,8 @@ def read_manifest(folder: Path) -> DataSet:
     if there and not (folder / shards.MANIFEST).exists():
         raise ShardError(
             f"{folder}: {shards.MANIFEST} is missing beside {len(there)} shards, {there[0]} the first: "
-            "repeat the 'fwi simulate' or 'fwi import' that made them; it takes up those that are whole"
+            "repeat the 'fwi simulate' or 'fwi import' that made them; it takes up those that are whole, and "
+            "names one that is not, which you then delete"
         )
     return DataSet.read(folder)
 
@@ -88,8 +84,8 @@ def inspect(
     if study is not None:
         conformity.compare_with(study, found)
     conformity.note_strangers(found)
-    for what in conformity.contradictions(data):
-        found.problems.append(Problem(shards.MANIFEST, f"{what}; {MANIFEST_ANEW}"))
+    for what in conformity.manifest_faults(data):
+        found.problems.append(Problem(shards.MANIFEST, f"{what}; {shards.ANEW}"))
     reading, done = _Reading(found, resimulate, fingerprints), 0
     for entry in data.entries:
         reading.shard(entry, done, functools.partial(_report, on_progress, before))
@@ -147,6 +143,8 @@ class _Reading:
             damage = self.data.damage(entry)
             if not damage:
                 with shards.open_shard(self.data.folder / entry.file) as file:
+                    if conformity.at_odds(file, self.data, entry):
+                        return  # the manifest is wrong, and among the problems already
                     misfit = conformity.misfit(file, self.data, entry, self.jobs.get(entry.file))
                     damage = f"not the shard of the manifest: {'; '.join(misfit)}" if misfit else ""
                     tally = _Tally(file, entry)
@@ -284,7 +282,7 @@ class _Reading:
         precision, where = self.data.recipe["storage"]["dtype"], place(tally.entry, row)
         nrms, gain = soundness.fit(gathers, simulated.to(getattr(torch, precision)).float())
         self.found.resimulated.append(Resimulated(where, nrms))
-        same = nrms <= SAME_RECORDS[precision]
+        same = nrms <= soundness.SAME_RECORDS[precision]
         if tally.simulated and same:
             self.alike.add("records")
         elif tally.simulated:

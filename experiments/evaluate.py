@@ -15,7 +15,7 @@ from fwi import metrics, plots, report, runs
 from fwi.config import Split
 from fwi.data import Sample, ShotDataset, require_survey
 from fwi.evaluation import CheckedSample, Evaluation, Score
-from fwi.files import write_whole
+from fwi.files import refuse_links, write_whole
 from fwi.invert import BATCH, Run, load_run
 from fwi.shards import DataSet
 from fwi.tracking import provenance
@@ -43,6 +43,7 @@ def evaluate(
         raise ValueError(f"--checks {checks}: take 1 or more; the first of them is drawn")
     if name is not None and not re.fullmatch(r"[\w.-]+", name):
         raise ValueError(f"--name {name!r}: take letters, digits, '-', '_' and '.', for names of files")
+    refuse_links(run, "figures", "wandb")
     trained = load_run(run)
     runs.notes(run)  # to which this evaluation is added in the end: refused now if they are damaged
     mode = wandb_mode(trained.study)

@@ -36,7 +36,7 @@ from fwi.data import (
     require_survey,
     training_loader,
 )
-from fwi.files import locked
+from fwi.files import locked, refuse_links
 from fwi.networks.rehearsal import require_trainable
 from fwi.networks.synchronised import synchronise
 from fwi.shards import DataSet
@@ -62,6 +62,7 @@ def train(study: Study, run: Path, resume: Annotated[bool, tyro.conf.FlagCreateP
         _take_part(rank, study, run, goes_on)
         return
 
+    refuse_links(run, "checkpoints", "wandb")
     training, validation = _require_startable(study, run, resume, rank)
     own = [RunFolder(run), WandbRun(study, run, validation), EpochTable(run / "metrics.csv"), ProgressLines()]
     with _resumable(run):

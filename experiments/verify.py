@@ -60,14 +60,14 @@ def verify(
     )
     found = look(data)
     damaged = [problem.file for problem in found.problems if problem.remake]
+    if found.problems and card.withdraw(folder):
+        print(f"removed {folder / card.CARD} and {card.FIGURE}, by which the set was sound")
     if repair and damaged:
         _repair(data, damaged, workers)
         data = DataSet.read(folder)
         found = look(data)
     _tell(found)
     if found.problems:
-        if card.withdraw(folder):
-            print(f"removed {folder / card.CARD} and {card.FIGURE}, by which the set was sound")
         lines = "\n".join(f"  - {problem}" for problem in found.problems)
         raise ShardError(f"{folder}: {_count(found.problems, 'problem')}\n{lines}")
     if licence is not None:

@@ -27,7 +27,7 @@ def write_whole(path: Path, content: str | bytes | memoryview) -> None:
     """Write a file under a temporary name beside the target, flush it to the disk, and rename it.
 
     Whatever goes wrong on the way (a full disk, Ctrl-C, a crash), the target keeps its former content, or
-    stays absent.
+    stays absent. No link is followed: a target that is one is replaced, and what it points to is left alone.
 
     Raises:
         OSError: the folder is not writable or the disk is full; the temporary file is removed.
@@ -36,7 +36,7 @@ def write_whole(path: Path, content: str | bytes | memoryview) -> None:
     # By chance, not by process: those of two machines can have the same number.
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     try:
-        with open(temporary, "wb") as file:
+        with open(temporary, "xb") as file:  # never through a link that somebody has put there
             file.write(content.encode() if isinstance(content, str) else content)
             file.flush()
             os.fsync(file.fileno())
@@ -125,6 +125,58 @@ def amount(size: int) -> str:
     return f"{size / 1e9:.2f} GB" if size >= 1e8 else f"{size / 1e6:.2f} MB"
 
 
+def appending(path: Path) -> IO[str]:
+    """Open a text file to write at its end, unless it is a link to another.
+
+    Raises:
+        OSError: it is a link, or not writable.
+    """
+    return open(os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW, 0o666), "a")
+
+
+def read_own(path: Path, limit: int) -> bytes:
+    """Read a file that is part of what somebody hands on: no link to another file, pipe or device.
+
+    Args:
+        path: the file.
+        limit: how many bytes it has at most.
+
+    Raises:
+        FileNotFoundError: there is none.
+        ValueError: it is something else than a file, or too large.
+        OSError: it cannot be read.
+    """
+    # Nothing else is opened: a pipe would wait for its writer, and some devices act at being opened.
+    if not stat.S_ISREG(path.lstat().st_mode):
+        raise ValueError(f"{path}: not a regular file (a link, folder, pipe or device); put the file there")
+    with open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as file:
+        content = file.read(limit + 1)
+    if len(content) > limit:
+        raise ValueError(f"{path}: larger than {limit / 1e6:g} MB, which no such file is")
+    return content
+
+
+def refuse_links(folder: Path, *names: str) -> None:
+    """Refuse to use a folder in one of ours if it is a link: what is written there would land elsewhere.
+
+    The outer folder itself may be a link, such as to a larger disk: its user has named it.
+
+    Args:
+        folder: a data set, a run, or the like.
+        names: the folders in it that are about to be used.
+
+    Raises:
+        ValueError: one of them is a link.
+    """
+    for name in names:
+        path = folder / name
+        if path.is_symlink():
+            raise ValueError(
+                f"{path}: a link to {path.readlink()}, and no folder of its own; remove the link, or move "
+                f"all of {folder} to where there is room and make a link of that"
+            )
+
+
 def remove_leftovers(folder: Path, pattern: str) -> None:
     """Remove what killed processes left in a folder: temporary files and locks.
 
@@ -133,6 +185,8 @@ def remove_leftovers(folder: Path, pattern: str) -> None:
         pattern: names of files that are only written under a claim; what belongs to a claim in force stays.
     """
     for leftover in [*folder.glob(f".{pattern}.*.tmp"), *folder.glob(f".{pattern}.lock")]:
+        if leftover.is_dir() and not leftover.is_symlink():
+            continue  # nothing of ours
         name = leftover.name[1:].rsplit(".", 2 if leftover.suffix == ".tmp" else 1)[0]
         with claimed(folder / name) as ours:
             if ours:
@@ -150,6 +204,9 @@ def claimed(path: Path, wait: bool = False) -> Iterator[bool]:
     locks everybody gets the claim: files are still whole, because they are renamed into place, but two
     processes may write the same one.
 
+    What has a lock's name and is no file (a link, a pipe) is removed and never written through; a file that
+    has other names as well is not written to.
+
     Args:
         path: the file, which need not exist; its folder does.
         wait: wait until the claim is free.
@@ -158,7 +215,7 @@ def claimed(path: Path, wait: bool = False) -> Iterator[bool]:
         Whether the claim is ours, as it always is after waiting.
 
     Raises:
-        OSError: the folder is not writable.
+        OSError: the folder is not writable, or a folder has the lock's name.
     """
     lock = path.with_name(f".{path.name}.lock")
     handle = _locked_handle(lock, wait)
@@ -167,8 +224,9 @@ def claimed(path: Path, wait: bool = False) -> Iterator[bool]:
         return
     try:
         with contextlib.suppress(OSError):  # a full disk
-            os.truncate(handle, 0)
-            os.write(handle, f"{platform.node()} {os.getpid()}\n".encode())
+            if os.fstat(handle).st_nlink <= 1:
+                os.truncate(handle, 0)
+                os.write(handle, f"{platform.node()} {os.getpid()}\n".encode())
         yield True
     finally:
         lock.unlink(missing_ok=True)  # before the lock ends: who waits for it sees that the file is gone
@@ -177,7 +235,8 @@ def claimed(path: Path, wait: bool = False) -> Iterator[bool]:
 
 def _locked_handle(lock: Path, wait: bool) -> int | None:
     while True:
-        handle = os.open(lock, os.O_RDWR | os.O_CREAT, 0o666)
+        _remove_unless_file(lock)
+        handle = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o666)
         try:
             fcntl.flock(handle, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -189,9 +248,18 @@ def _locked_handle(lock: Path, wait: bool) -> int | None:
             os.close(handle)
             raise
         with contextlib.suppress(FileNotFoundError):
-            if os.path.samestat(os.fstat(handle), lock.stat()):
+            if os.path.samestat(os.fstat(handle), lock.lstat()):
                 return handle
         os.close(handle)  # its owner has removed it meanwhile
+
+
+def _remove_unless_file(lock: Path) -> None:
+    with contextlib.suppress(FileNotFoundError):
+        mode = lock.lstat().st_mode
+        if stat.S_ISDIR(mode):
+            raise OSError(f"{lock}: a folder, where this command keeps a lock file; remove it")
+        if not stat.S_ISREG(mode):
+            lock.unlink()
 
 
 @contextlib.contextmanager

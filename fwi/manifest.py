@@ -1,13 +1,19 @@
 """What is in the manifest of a data set: read as written, refused if a value is not what it should be."""
 
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
+from pydantic import AfterValidator, ConfigDict, TypeAdapter, ValidationError, with_config
 from typing_extensions import TypedDict
 
 from fwi.config import Split
 from fwi.config.base import Count
+
+
+def _in_folder(name: str) -> str:
+    if name in ("", ".", "..") or "/" in name or "\0" in name:
+        raise ValueError("shards are in the manifest's own folder")
+    return name
 
 
 @with_config(ConfigDict(extra="forbid"))
@@ -15,7 +21,7 @@ from fwi.config.base import Count
 class Entry:
     """One finished shard in the manifest."""
 
-    file: str
+    file: Annotated[str, AfterValidator(_in_folder)]
     split: Split
     samples: Count
     bytes: int
@@ -50,6 +56,8 @@ class Content:
     recipe: Recipe
     provenance: dict[str, Any]
     shards: tuple[Entry, ...]
+    checksum: str | None = None
+    """SHA-256 of the manifest without it; None in manifests that were written before there was one."""
 
 
 def parse(content: bytes) -> Content:

@@ -15,7 +15,13 @@ from pydantic import ValidationError
 
 from fwi import config, plots
 from fwi.evaluation import Evaluation, Score
-from fwi.files import write_whole
+from fwi.files import read_own, refuse_links, write_whole
+
+PNG = b"\x89PNG\r\n\x1a\n"
+"""What every PNG begins with."""
+
+LIMIT = 20_000_000
+"""Bytes that a file which is part of a report has at most: figures and tables have a hundredth of them."""
 
 
 class Metric(NamedTuple):
@@ -79,6 +85,8 @@ def write(folder: Path) -> Path:
     evaluation, no_evaluation = _evaluation(folder / "evaluation.json", folder)
     others = _other_evaluations(folder)
     training, no_training = _training(folder)
+    captions = _captions([*([evaluation] if evaluation else []), *others.values()])
+    figures, left_out = _figures(folder, captions)
     page = _template().render(
         run=folder.resolve().name,
         folder=str(folder),
@@ -89,7 +97,8 @@ def write(folder: Path) -> Path:
         predictors=PREDICTORS,
         others=others,
         metrics_of=_metrics,
-        figures=_figures(folder, _captions([*([evaluation] if evaluation else []), *others.values()])),
+        figures=figures,
+        left_out=left_out,
         training=training,
         no_training=no_training,
         **_study(folder),
@@ -129,7 +138,7 @@ def _captions(evaluations: Sequence[Evaluation]) -> dict[str, str]:
 def _evaluation(path: Path, folder: Path) -> tuple[Evaluation | None, str]:
     command = f"run fwi evaluate --run {folder}"
     try:
-        return Evaluation.model_validate(json.loads(path.read_bytes())), ""
+        return Evaluation.model_validate(json.loads(read_own(path, LIMIT))), ""
     except FileNotFoundError:
         return None, f"Not evaluated yet: {command}"
     except ValidationError as error:
@@ -145,28 +154,41 @@ def _evaluation(path: Path, folder: Path) -> tuple[Evaluation | None, str]:
 
 def _training(folder: Path) -> tuple[Figure | None, str]:
     path = folder / "metrics.csv"
-    if not path.exists():
-        return None, "There is no metrics.csv: fwi train writes it"
     try:
+        read_own(path, LIMIT)
         source = _data_uri(plots.png(plots.curves(path)))
-    except ValueError as error:
+    except FileNotFoundError:
+        return None, "There is no metrics.csv: fwi train writes it"
+    except (OSError, ValueError) as error:
         return None, f"{error}"
     return Figure(source, "Training and validation, epoch by epoch"), ""
 
 
-def _figures(folder: Path, captions: Mapping[str, str]) -> list[Figure]:
-    """The figures that have captions, in their order, then the others by name."""
+def _figures(folder: Path, captions: Mapping[str, str]) -> tuple[list[Figure], list[str]]:
+    """The figures that have captions, in their order, then the others by name; and why some are left out."""
     order = {stem: index for index, stem in enumerate(captions)}
     paths = sorted(
         (folder / "figures").glob("*.png"), key=lambda path: (order.get(path.stem, len(order)), path.stem)
     )
-    return [
-        Figure(
-            _data_uri(path.read_bytes()),
-            captions.get(path.stem, path.stem.replace("_", " ").capitalize()),
-        )
-        for path in paths
-    ]
+    figures, left_out = [], []
+    for path in paths:
+        try:
+            image = _png(path)
+        except (OSError, ValueError) as error:
+            left_out.append(f"Left out: {error}")
+            continue
+        caption = captions.get(path.stem, path.stem.replace("_", " ").capitalize())
+        figures.append(Figure(_data_uri(image), caption))
+    return figures, left_out
+
+
+def _png(path: Path) -> bytes:
+    """Read a figure, unless it is something else: a report is handed on with all that is in it."""
+    refuse_links(path.parent.parent, path.parent.name)
+    content = read_own(path, LIMIT)
+    if not content.startswith(PNG):
+        raise ValueError(f"{path}: no PNG")
+    return content
 
 
 def _data_uri(image: bytes) -> str:
@@ -214,8 +236,8 @@ def _study(folder: Path) -> dict[str, Any]:
     """The configuration as text and, where it is valid, in words."""
     path = folder / "config.yaml"
     try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError):
+        text = read_own(path, LIMIT).decode("utf-8")
+    except (OSError, ValueError):
         return {"config_text": "", "no_config": "There is no readable config.yaml: fwi train writes it"}
     try:
         study = config.load([path])
@@ -239,7 +261,7 @@ def _network(model: config.ModelConfig) -> str:
 def _provenance(folder: Path) -> dict[str, Any]:
     path = folder / "provenance.json"
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(read_own(path, LIMIT))
     except (OSError, ValueError):
         return {
             "provenance": {},

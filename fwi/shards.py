@@ -35,6 +35,8 @@ from fwi.survey import Survey
 
 SCHEMA = 1
 MANIFEST = "manifest.json"
+ANEW = "delete it and repeat the command that made the set, which takes up the shards that are whole"
+"""How to have a manifest again."""
 
 FORMAT = "v110"
 """HDF5's file format: the oldest with checksums on its own structures, read by HDF5 1.10 (2016) and later."""
@@ -100,11 +102,12 @@ class DataSet:
         """Read a folder's manifest.
 
         Raises:
-            ShardError: there is none, or it is not one of ours.
+            ShardError: there is none, it is not one of ours, or not what was written.
         """
         path = folder / MANIFEST
         try:
-            content = manifest.parse(path.read_bytes())
+            written = path.read_bytes()
+            content = manifest.parse(written)
             recipe = dict(content.recipe)
             Survey.from_dict(recipe)
         except (FileNotFoundError, NotADirectoryError):
@@ -116,15 +119,34 @@ class DataSet:
             raise ShardError(f"{path}: not a manifest of this project ({why})") from None
         if content.schema != SCHEMA:
             raise ShardError(f"{path}: schema {content.schema}, this version reads {SCHEMA}")
-        return cls(folder, recipe, content.provenance, content.shards)
+        data = cls(folder, recipe, content.provenance, content.shards)
+        if content.checksum is not None and not data._is_of(content.checksum, written):
+            raise ShardError(
+                f"{path}: damaged, or edited by hand (the checksum in it is not that of its content); bring "
+                f"back a copy of it, or {ANEW}"
+            )
+        return data
 
     def write(self) -> None:
-        """Write the manifest, whole or not at all, with a line for each shard: there may be 50,000."""
+        """Write the manifest and its checksum, whole or not at all."""
+        content = self._content()
+        head = _checksum_line(hashlib.sha256(content).hexdigest())
+        write_whole(self.folder / MANIFEST, content.replace(b"{\n", b"{\n" + head, 1))
+
+    def _content(self) -> bytes:
+        """The manifest without its checksum, with a line for each shard: there may be 50,000."""
         head = {"schema": SCHEMA, "recipe": self.recipe, "provenance": self.provenance}
         lines = [f"{json.dumps(key)}: {json.dumps(value)}" for key, value in head.items()]
         entries = ",\n".join(json.dumps(vars(entry)) for entry in self.entries)
         content = ",\n".join([*lines, f'"shards": [\n{entries}\n]'])
-        write_whole(self.folder / MANIFEST, f"{{\n{content}\n}}\n")
+        return f"{{\n{content}\n}}\n".encode()
+
+    def _is_of(self, checksum: str, written: bytes) -> bool:
+        """Whether a checksum is that of the manifest as it stands in its file, or as it would be written."""
+        as_it_stands = written.replace(_checksum_line(checksum), b"", 1)
+        return checksum == hashlib.sha256(as_it_stands).hexdigest() or (
+            checksum == hashlib.sha256(self._content()).hexdigest()  # somebody has only formatted it
+        )
 
     def with_entry(self, entry: Entry) -> "DataSet":
         """The same set with one more finished shard, in the order of splits and names."""
@@ -151,7 +173,7 @@ class DataSet:
         return sum(entry.samples for entry in self.split(split))
 
     def verify(self, split: Split | None = None) -> None:
-        """Compare size and SHA-256 of every shard (of a split) with the manifest.
+        """Compare the SHA-256 of every shard (of a split) with the manifest.
 
         Raises:
             ShardError: naming every shard that is missing or not what it was.
@@ -163,18 +185,25 @@ class DataSet:
             raise ShardError("\n".join([*wrong, remedy]))
 
     def damage(self, entry: Entry) -> str:
-        """What is wrong with the file of a shard, by its size and SHA-256; nothing if it is what it was."""
+        """What is wrong with the file of a shard: nothing if its SHA-256 is that of the manifest."""
         path = self.folder / entry.file
         try:
             size = path.stat().st_size
-            if size != entry.bytes:
-                return f"{size} bytes instead of {entry.bytes}: truncated or replaced"
-            changed = sha256(path) != entry.sha256
+            if not path.is_file():  # reading a pipe would wait for ever
+                return "not a regular file"
+            if sha256(path) == entry.sha256:
+                return ""
         except FileNotFoundError:
             return "missing"
         except OSError as error:
             return f"cannot be read ({error.strerror})"
-        return "its content changed since it was written (SHA-256 differs)" if changed else ""
+        if size != entry.bytes:
+            return f"{size} bytes instead of {entry.bytes}: truncated or replaced"
+        return "its content changed since it was written (SHA-256 differs)"
+
+
+def _checksum_line(checksum: str) -> bytes:
+    return f'"checksum": {json.dumps(checksum)},\n'.encode()
 
 
 def write(path: Path, samples: Samples, survey: Survey, attributes: dict[str, Any]) -> tuple[int, str]:

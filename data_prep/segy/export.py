@@ -9,7 +9,7 @@ import h5py
 from data_prep.segy.headers import TRACE_HEADER
 from data_prep.segy.layout import FILE_HEADERS
 from data_prep.segy.write import require_fits, write_gathers, write_section
-from fwi.files import claimed, remove_leftovers
+from fwi.files import claimed, refuse_links, remove_leftovers
 from fwi.shards import DAMAGE, DataSet, Entry, ShardError, open_shard
 from fwi.survey import Survey
 
@@ -33,9 +33,11 @@ def export(data: DataSet, on_progress: Callable[[int], None] = lambda done: None
     Raises:
         SegyError: SEG-Y's fields cannot hold the survey or the grid.
         ShardError: a shard is missing or damaged.
+        ValueError: the folder of the files is a link.
         OSError: the disk is too small, or the folder not writable.
     """
     require_fits(data.survey)
+    refuse_links(data.folder, FOLDER)
     folder = data.folder / FOLDER
     folder.mkdir(exist_ok=True)
     remove_leftovers(folder, "*.segy")

@@ -12,7 +12,7 @@ from experiments.sweep.variants import read_variants
 from fwi import config, runs
 from fwi.config import StudyConfig
 from fwi.data import ShotDataset, require_complete, require_survey
-from fwi.files import locked, write_whole
+from fwi.files import locked, refuse_links, write_whole
 from fwi.runs import RunError
 from fwi.shards import DataSet
 from fwi.survey import Survey
@@ -84,6 +84,7 @@ def ablate(
         for variant in variants
     }
 
+    refuse_links(out, *(each.folder.name for each in trainings))
     out.mkdir(parents=True, exist_ok=True)
     failed = []
     with locked(out):

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from data_prep.pool import end_with_parent
 from experiments import cli
+from fwi.files import appending
 from fwi.interrupts import held_back
 
 LOG = "sweep.log"
@@ -78,7 +79,7 @@ def _failure(log: Path, code: int) -> str:
 def _run(commands: Sequence[Sequence[str]], log: Path, environment: dict[str, str]) -> None:
     threading.Thread(target=end_with_parent, daemon=True).start()
     os.environ |= environment  # before torch is imported, which counts its threads then
-    with open(log, "a") as file:
+    with appending(log) as file:
         for stream in (sys.stdout, sys.stderr):
             os.dup2(file.fileno(), stream.fileno())
     for arguments in commands:

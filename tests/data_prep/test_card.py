@@ -1,7 +1,10 @@
 """The data-set card: its numbers are those of the data, and its examples run."""
 
+import datetime
+import os
 import re
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -114,6 +117,28 @@ def test_a_card_is_replaced_and_somebody_s_own_readme_is_not(found: Inspection) 
     assert not card.write(found)
 
     assert readme.read_text() == "My notes"
+
+
+@pytest.mark.parametrize("kind", ["link", "dangling link", "pipe", "device"])
+def test_what_is_in_the_place_of_a_card_and_no_file_is_left_alone(
+    tiny_data: Path, tmp_path: Path, kind: str
+) -> None:
+    own = tmp_path / "precious.md"
+    own.write_text(f"{card.MARK}\nprecious")
+    readme = tmp_path / "README.md"
+    if kind == "pipe":
+        os.mkfifo(readme)
+    else:
+        targets = {"link": own, "dangling link": tmp_path / "nowhere", "device": Path("/dev/zero")}
+        readme.symlink_to(targets[kind])
+    data = replace(DataSet.read(tiny_data), folder=tmp_path)
+    found = Inspection(data, datetime.datetime.now(datetime.UTC))
+
+    assert not card.write(found)
+    assert not card.withdraw(tmp_path)
+
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["README.md", "precious.md"]
+    assert own.read_text() == f"{card.MARK}\nprecious"
 
 
 def run(code: str) -> dict[str, Any]:

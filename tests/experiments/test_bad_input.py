@@ -267,6 +267,22 @@ def test_resuming_takes_settings_that_are_the_runs_own(run, tmp_path):
     ]
 
 
+@pytest.mark.parametrize(
+    ("command", "name"), [("train", "checkpoints"), ("train", "wandb"), ("evaluate", "figures")]
+)
+def test_run_whose_folder_leads_elsewhere_is_not_written_to(command, name, study_file, tmp_path, refused):
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / name).symlink_to(tmp_path / "elsewhere")
+    study = ["--config", study_file] if command == "train" else []
+
+    said = refused(command, *study, "--run", tmp_path / "run")
+
+    assert f"run/{name}: a link to {tmp_path / 'elsewhere'}, and no folder of its own" in said
+    assert [path.name for path in (tmp_path / "run").iterdir()] == [name]
+    assert list((tmp_path / "elsewhere").iterdir()) == []
+
+
 def test_run_that_another_process_trains_is_left_alone(run, refused):
     with locked(run):
         said = refused("train", "--run", run, "--resume")

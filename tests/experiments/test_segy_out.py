@@ -7,9 +7,11 @@ import numpy as np
 import pytest
 import segyio
 
+from data_prep.segy.export import export
 from experiments.cli import main
 from fwi import config, shards
 from fwi.config import StudyConfig
+from fwi.shards import DataSet
 
 
 @pytest.fixture
@@ -36,6 +38,16 @@ def test_simulate_writes_what_its_shards_hold(study_copy, tiny_copy, capsys):
     shown = capsys.readouterr()
     assert f"{folder / 'segy'}: 8 train, 4 validation, 4 test as SEG-Y" in shown.out
     assert "SEG-Y: 16/16 samples" in shown.err
+
+
+def test_an_export_writes_through_no_link_to_another_folder(tiny_copy, tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    (tiny_copy.storage.folder / "segy").symlink_to(tmp_path / "elsewhere")
+
+    with pytest.raises(ValueError, match=r"segy: a link to .*elsewhere"):
+        export(DataSet.read(tiny_copy.storage.folder))
+
+    assert list((tmp_path / "elsewhere").iterdir()) == []
 
 
 def test_simulate_goes_on_where_an_export_was_stopped(study_copy, tiny_copy, monkeypatch):

@@ -260,6 +260,17 @@ def test_two_data_sets_of_one_name_are_refused(command, refused, tiny_data, tmp_
     assert "'test' is taken" in message
 
 
+def test_run_that_leads_out_of_the_folder_is_refused(command, refused, tmp_path):
+    for name in ("out", "elsewhere"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "out" / "se-0").symlink_to(tmp_path / "elsewhere")
+
+    message = refused(*command)
+
+    assert f"out/se-0: a link to {tmp_path / 'elsewhere'}" in message
+    assert list((tmp_path / "elsewhere").iterdir()) == []
+
+
 def test_folder_of_another_study_is_refused(command, refused, study, tmp_path):
     written(tmp_path / "out" / "study.yaml", config.dump(study))
 

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from shard_edits import flip_byte, rewrite
 
 from experiments.cli import main
 from fwi.config import StudyConfig
+from fwi.shards import DataSet
 
 
 def test_a_sound_set_is_described_and_gets_its_card(
@@ -105,6 +107,25 @@ def test_repair_makes_a_damaged_set_sound(
     assert "test-00000.h5: made again, byte for byte what it was" in said
     assert (folder / "test-00000.h5").read_bytes() == (tiny_data / "test-00000.h5").read_bytes()
     assert (folder / "README.md").exists()
+
+
+def test_repair_by_a_manifest_that_the_shards_contradict_is_refused_and_the_card_is_withdrawn(
+    tiny_copy: StudyConfig, refused: Callable[..., str]
+) -> None:
+    folder = tiny_copy.storage.folder
+    main(["verify", str(folder), "--samples", "0"])
+    data = DataSet.read(folder)
+    replace(data, recipe=data.recipe | {"physics": data.recipe["physics"] | {"pml_width": 13}}).write()
+    whole = {path: path.read_bytes() for path in folder.glob("train-*.h5")}
+    flip_byte(folder / "test-00000.h5", 0.7)
+
+    said = refused("verify", folder, "--repair", "--samples", 0, "--workers", 1)
+
+    assert "manifest.json: the manifest is wrong, not the shards, so nothing was repaired; delete it" in said
+    assert "4 of 4 shards say otherwise, such as train-00000.h5" in said
+    assert "physics.pml_width: 13 against 12" in said
+    assert {path: path.read_bytes() for path in whole} == whole
+    assert not (folder / "README.md").exists()
 
 
 def test_what_repair_cannot_make_is_left_and_named(

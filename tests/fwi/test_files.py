@@ -1,18 +1,23 @@
-"""Claims on files: one process at a time, whatever becomes of the others."""
+"""Files that are whole or absent, claims on them by one process at a time, and what is in their way."""
 
 import errno
 import multiprocessing
 import os
+import re
+import secrets
 import signal
 import threading
 import tracemalloc
+from collections.abc import Callable
 from multiprocessing.synchronize import Event
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from fwi.files import claimed, read_npy, remove_leftovers, write_whole
+from fwi.files import appending, claimed, read_npy, read_own, refuse_links, remove_leftovers, write_whole
+
+ROOT = Path(__file__).parents[2]
 
 processes = multiprocessing.get_context("fork")  # nothing of theirs needs more than this file
 
@@ -107,6 +112,172 @@ def test_leftovers_of_the_dead_are_removed_and_what_is_being_written_stays(tmp_p
         left = {path.name for path in tmp_path.iterdir()}
 
     assert left == {*kept, ".live-0.h5.lock"}
+
+
+# -- what strangers put in the way
+
+
+@pytest.fixture
+def precious(tmp_path: Path) -> Path:
+    """A file outside the folder that is written to."""
+    path = tmp_path / "outside" / "precious.txt"
+    path.parent.mkdir()
+    path.write_text("precious")
+    return path
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder of ours."""
+    path = tmp_path / "set"
+    path.mkdir()
+    return path
+
+
+def test_a_link_in_the_place_of_a_file_is_replaced_and_what_it_points_to_is_left_alone(
+    folder: Path, precious: Path
+) -> None:
+    (folder / "a.png").symlink_to(precious)
+    (folder / "b.png").hardlink_to(precious)
+
+    for name in ("a.png", "b.png"):
+        write_whole(folder / name, "figure")
+
+    assert precious.read_text() == "precious"
+    assert [(path.is_symlink(), path.read_text()) for path in folder.iterdir()] == [(False, "figure")] * 2
+
+
+def test_a_link_in_the_place_of_a_temporary_file_is_not_written_through(
+    folder: Path, precious: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(secrets, "token_hex", lambda count: "0123")
+    (folder / ".a.png.0123.tmp").symlink_to(precious)
+
+    with pytest.raises(FileExistsError):
+        write_whole(folder / "a.png", "figure")
+
+    assert precious.read_text() == "precious"
+
+
+def test_nothing_in_the_program_writes_to_files_by_itself() -> None:
+    by_itself = re.compile(
+        r"""\bopen\([^)]*["'](?:[wax]|r\+)b?\+?["']|\.write_(?:text|bytes)\(|np\.savez?\(|torch\.save\(|savefig\("""
+    )
+    program = [
+        path for package in ("fwi", "data_prep", "experiments") for path in (ROOT / package).rglob("*.py")
+    ]
+
+    found = {
+        f"{path.relative_to(ROOT)}: {line.strip()}"
+        for path in program
+        if path != ROOT / "fwi" / "files.py"
+        for line in path.read_text().splitlines()
+        if by_itself.search(line) and "buffer" not in line  # in memory, for write_whole
+    }
+
+    assert len(program) > 50
+    assert found == set()
+
+
+def test_a_folder_that_is_a_link_to_a_larger_disk_is_written_to(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "data").symlink_to(folder)
+
+    with claimed(tmp_path / "data" / "a.h5") as ours:
+        write_whole(tmp_path / "data" / "a.h5", "shard")
+
+    assert ours
+    assert (folder / "a.h5").read_text() == "shard"
+
+
+@pytest.mark.parametrize(
+    "put",
+    [
+        lambda lock, precious: lock.symlink_to(precious),
+        lambda lock, precious: lock.symlink_to(precious.with_name("not there yet")),
+        lambda lock, precious: lock.symlink_to(precious.parent),
+        lambda lock, precious: lock.hardlink_to(precious),
+        lambda lock, precious: os.mkfifo(lock),
+    ],
+    ids=["link", "dangling link", "link to a folder", "hard link", "pipe"],
+)
+def test_what_has_a_lock_s_name_and_is_no_lock_is_never_written_to_and_removed(
+    folder: Path, precious: Path, put: Callable[[Path, Path], object]
+) -> None:
+    put(folder / ".a.h5.lock", precious)
+
+    remove_leftovers(folder, "*.h5")
+    put(folder / ".a.h5.lock", precious)
+    with claimed(folder / "a.h5", wait=True) as ours, claimed(folder / "a.h5") as theirs:
+        pass
+
+    assert (ours, theirs) == (True, False)
+    assert precious.read_text() == "precious"
+    assert list(precious.parent.iterdir()) == [precious]
+    assert list(folder.iterdir()) == []
+
+
+def test_a_folder_with_a_lock_s_name_is_named_and_one_with_that_of_a_temporary_file_stays(
+    folder: Path,
+) -> None:
+    for name in (".a.h5.lock", ".a.h5.0123.tmp"):
+        (folder / name).mkdir()
+
+    remove_leftovers(folder, "*.h5")
+    with (
+        pytest.raises(OSError, match=r"\.a\.h5\.lock: a folder, where .* lock file; remove it"),
+        claimed(folder / "a.h5"),
+    ):
+        pass
+
+    assert len(list(folder.iterdir())) == 2
+
+
+def test_a_link_among_the_leftovers_is_removed_and_what_it_points_to_stays(
+    folder: Path, precious: Path
+) -> None:
+    (folder / ".a.h5.0123.tmp").symlink_to(precious)
+
+    remove_leftovers(folder, "*.h5")
+
+    assert list(folder.iterdir()) == []
+    assert precious.read_text() == "precious"
+
+
+def test_nothing_is_added_to_the_end_of_a_file_through_a_link(folder: Path, precious: Path) -> None:
+    (folder / "link.log").symlink_to(precious)
+
+    for line in ("first\n", "second\n"):
+        with appending(folder / "own.log") as file:
+            file.write(line)
+    with pytest.raises(OSError, match="symbolic links"):
+        appending(folder / "link.log")
+
+    assert (folder / "own.log").read_text() == "first\nsecond\n"
+    assert precious.read_text() == "precious"
+
+
+def test_only_regular_files_of_a_sensible_size_are_read_to_be_handed_on(folder: Path, precious: Path) -> None:
+    (folder / "link").symlink_to(precious)
+    (folder / "device").symlink_to("/dev/zero")
+    os.mkfifo(folder / "pipe")
+    (folder / "folder").mkdir()
+
+    for name in ("link", "device", "pipe", "folder"):
+        with pytest.raises(ValueError, match=f"{name}: not a regular file"):
+            read_own(folder / name, 100)
+    with pytest.raises(ValueError, match=r"precious\.txt: larger than"):
+        read_own(precious, 7)
+
+    assert read_own(precious, 8) == b"precious"
+
+
+def test_a_folder_inside_that_is_a_link_is_refused_with_where_it_leads(folder: Path, precious: Path) -> None:
+    (folder / "own").mkdir()
+    (folder / "link").symlink_to(precious.parent)
+
+    refuse_links(folder, "own", "not there")
+    with pytest.raises(ValueError, match=rf"link: a link to {precious.parent}, .* remove the link"):
+        refuse_links(folder, "own", "link")
 
 
 # -- helpers

@@ -73,10 +73,10 @@ def evaluation() -> dict:
     }
 
 
-@pytest.fixture
-def run(tmp_path) -> Path:
-    """A finished run folder."""
-    folder = tmp_path / "salt & pepper"
+@pytest.fixture(scope="module")
+def finished_run(tmp_path_factory) -> Path:
+    """A finished run folder. Read only: it is shared."""
+    folder = tmp_path_factory.mktemp("finished") / "salt & pepper"
     figures = folder / "figures"
     velocity = np.linspace(2000, 4000, 20 * 30).reshape(20, 30)
     for name in ("first_shot", "worst_sample"):
@@ -93,6 +93,12 @@ def run(tmp_path) -> Path:
     (folder / "evaluation.json").write_text(json.dumps(evaluation()))
     (folder / "metrics.csv").write_text("epoch,train/loss,validation/mae\n0,0.5,\n0,,300\n1,0.3,\n1,,200\n")
     return folder
+
+
+@pytest.fixture
+def run(finished_run, tmp_path) -> Path:
+    """A finished run folder of the test's own."""
+    return shutil.copytree(finished_run, tmp_path / finished_run.name)
 
 
 class Page(HTMLParser):
@@ -238,6 +244,61 @@ def test_every_figure_is_embedded_with_its_caption_and_those_with_captions_come_
     figures = run / "figures"
     assert images["The sample with the largest MAE"] == (figures / "worst_sample.png").read_bytes()
     assert images["First shot"] == (figures / "first_shot.png").read_bytes()
+
+
+def test_only_what_is_a_png_of_the_run_s_own_is_embedded_and_the_rest_is_named(run, tmp_path):
+    secret, figures = tmp_path / "secret.txt", run / "figures"
+    secret.write_text("-----BEGIN PRIVATE KEY-----")
+    (figures / "device.png").symlink_to("/dev/zero")
+    (figures / "folder.png").mkdir()
+    (figures / "large.png").write_bytes(report.PNG + bytes(report.LIMIT))
+    (figures / "link.png").symlink_to(secret)
+    (figures / "own_link.png").symlink_to("first_shot.png")
+    os.mkfifo(figures / "pipe.png")
+    (figures / "text.png").write_bytes(secret.read_bytes())
+
+    html = report.write(run).read_text()
+
+    page = Page(html)
+    assert len(page.images) == 3
+    for name in ("device", "folder", "link", "own_link", "pipe"):
+        assert f"Left out: {figures}/{name}.png: not a regular file" in page.text
+    assert f"Left out: {figures}/large.png: larger than 20 MB" in page.text
+    assert f"Left out: {figures}/text.png: no PNG" in page.text
+    assert base64.b64encode(secret.read_bytes()).decode() not in html
+
+
+def test_figures_in_a_linked_folder_are_left_out(run, tmp_path):
+    (run / "figures").rename(tmp_path / "pictures")
+    (run / "figures").symlink_to(tmp_path / "pictures")
+
+    page = Page(report.write(run).read_text())
+
+    assert list(page.images) == ["Training and validation, epoch by epoch"]
+    assert f"{run}/figures: a link to {tmp_path}/pictures" in page.text
+
+
+@pytest.mark.parametrize("kind", ["link", "pipe"])
+def test_nothing_is_shown_of_a_file_by_a_link_to_it_and_a_pipe_is_not_waited_for(run, tmp_path, kind):
+    secret = json.dumps({**evaluation(), "data": "271828"})
+    for name, content in {
+        "config.yaml": "{train: {epochs: 271828}}",
+        "provenance.json": secret,
+        "evaluation.json": secret,
+        "evaluation-sea.json": secret,
+        "metrics.csv": "epoch,train/loss\n0,271828\n",
+    }.items():
+        (run / name).unlink(missing_ok=True)
+        if kind == "link":
+            (tmp_path / name).write_text(content)
+            (run / name).symlink_to(tmp_path / name)
+        else:
+            os.mkfifo(run / name)
+
+    page = Page(report.write(run).read_text())
+
+    assert "271828" not in page.text
+    assert list(page.images) == ["First shot", "Worst sample"]
 
 
 def test_the_training_curves_are_those_of_metrics_csv(run):

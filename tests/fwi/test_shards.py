@@ -6,6 +6,7 @@ import shutil
 import sys
 import threading
 from collections import deque
+from dataclasses import replace
 from pathlib import Path
 
 import h5py
@@ -14,6 +15,7 @@ import pytest
 import torch
 import xarray
 
+from data_prep.simulate import simulate
 from fwi import files, shards
 from fwi.config import StudyConfig
 from fwi.shards import DataSet, Samples, ShardError
@@ -252,6 +254,14 @@ def test_a_manifest_of_another_kind_is_refused(tmp_path: Path, content: str) -> 
         (("recipe", "storage"), {"dtype": "int8"}, r"recipe\.storage\.dtype: input should be 'float16' or"),
         (("recipe", "grid", "nz"), "deep", "nz: input should be a valid integer, .*got 'deep'"),
         (("shards",), None, r"shards: input should be .*got None"),
+        (
+            ("shards", 0, "file"),
+            "../a.h5",
+            r"shards\.0\.file: .*shards are in the manifest's own folder, got",
+        ),
+        (("shards", 0, "file"), "/tmp/a.h5", r"shards\.0\.file: .*shards are in the manifest's own folder"),
+        (("shards", 0, "file"), "..", r"shards\.0\.file: .*shards are in the manifest's own folder"),
+        (("checksum",), 5, r"checksum: input should be a valid string, got 5"),
         (("shards", 0, "colour"), "red", r"shards\.0\.colour: unexpected keyword argument, got 'red'"),
     ],
 )
@@ -275,6 +285,80 @@ def test_a_manifest_of_another_schema_is_refused_with_both_numbers(tiny_copy: St
 
     with pytest.raises(ShardError, match="schema 7, this version reads 1"):
         DataSet.read(path.parent)
+
+
+def test_a_character_changed_anywhere_in_a_manifest_is_refused_or_of_no_consequence(
+    tiny_copy: StudyConfig,
+) -> None:
+    whole = DataSet.read(tiny_copy.storage.folder)
+    path = whole.folder / "manifest.json"
+    written, random = path.read_text(), np.random.default_rng(0)
+    refused = 0
+
+    for position in random.choice(len(written), 150, replace=False):
+        other = str(random.choice(list("0123456789abcdef ,")))
+        path.write_text(written[:position] + other + written[position + 1 :])
+        try:
+            assert DataSet.read(whole.folder) == whole
+        except ShardError as error:
+            refused += "manifest.json" in str(error)
+
+    assert refused > 100
+
+
+def test_an_edited_manifest_is_refused_with_how_to_have_it_anew(tiny_copy: StudyConfig) -> None:
+    path = tiny_copy.storage.folder / "manifest.json"
+    path.write_text(path.read_text().replace('"pml_width": 12', '"pml_width": 13'))
+
+    with pytest.raises(ShardError, match=r"checksum in it is not that of its content.*delete it and repeat"):
+        DataSet.read(path.parent)
+
+    path.unlink()
+    assert simulate(tiny_copy, workers=1).recipe["physics"]["pml_width"] == 12
+
+
+def test_a_manifest_that_was_only_formatted_is_read(tiny_copy: StudyConfig) -> None:
+    whole = DataSet.read(tiny_copy.storage.folder)
+    path = whole.folder / "manifest.json"
+    path.write_text(json.dumps(json.loads(path.read_text()), indent=2))
+
+    assert DataSet.read(path.parent) == whole
+
+
+def test_a_manifest_from_before_checksums_is_read_and_gets_one_with_the_next_write(
+    tiny_copy: StudyConfig,
+) -> None:
+    whole = DataSet.read(tiny_copy.storage.folder)
+    path = whole.folder / "manifest.json"
+    now = json.loads(path.read_text())
+    old = {key: value for key, value in now.items() if key != "checksum"}
+    path.write_text(json.dumps(old))
+
+    before = DataSet.read(path.parent)
+    before.verify()
+    before.write()
+
+    assert before == whole
+    assert json.loads(path.read_text()) == now
+    assert len(now["checksum"]) == 64
+
+
+def test_a_shard_with_the_sha_256_of_the_manifest_is_not_damaged_whatever_size_is_noted(
+    tiny_data: Path,
+) -> None:
+    data = DataSet.read(tiny_data)
+
+    assert data.damage(replace(data.entries[0], bytes=5)) == ""
+    assert data.damage(replace(data.entries[0], bytes=5, sha256="0")).endswith("truncated or replaced")
+
+
+def test_a_pipe_in_the_place_of_a_shard_is_not_waited_for(tiny_copy: StudyConfig) -> None:
+    data = DataSet.read(tiny_copy.storage.folder)
+    (data.folder / "train-00000.h5").unlink()
+    os.mkfifo(data.folder / "train-00000.h5")
+
+    with pytest.raises(ShardError, match=r"train-00000\.h5: not a regular file"):
+        data.verify("train")
 
 
 def random_samples(study: StudyConfig, precision: type[np.floating] = np.float16) -> Samples:
