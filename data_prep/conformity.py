@@ -20,7 +20,7 @@ SAME_AXIS = 1e-6
 
 
 def misfit(file: h5py.File, data: DataSet, entry: Entry, job: Job | None) -> list[str]:
-    """In what an open shard is not what it says itself, and the manifest with it.
+    """In what the arrays of an open shard are not those that its attributes and the manifest tell of.
 
     Args:
         file: the shard.
@@ -88,8 +88,11 @@ def _overruled(data: DataSet) -> list[str]:
     """What shards that are whole say otherwise of themselves."""
     found: dict[str, list[Entry]] = defaultdict(list)
     for entry in data.entries:
+        path = data.folder / entry.file
+        if not path.is_file():  # missing, or a pipe, whose opening would wait for ever
+            continue
         try:
-            with shards.open_shard(data.folder / entry.file) as file:
+            with shards.open_shard(path) as file:
                 said = "; ".join(at_odds(file, data, entry))
         except (*DAMAGE, ShardError):
             continue

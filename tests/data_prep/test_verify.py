@@ -1,5 +1,6 @@
 """Verifying a data set: every kind of damage is found and named, and a sound set is called sound."""
 
+import os
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -56,6 +57,7 @@ def test_a_sound_set_is_called_sound_and_counted(tiny_data: Path) -> None:
         (lambda path: path.unlink(), "missing"),
         (lambda path: path.write_bytes(path.read_bytes()[:-1000]), "truncated"),
         (lambda path: flip_byte(path, 0.7), "SHA-256 differs"),
+        (lambda path: (path.unlink(), os.mkfifo(path)), "not a regular file"),
     ],
 )
 def test_a_damaged_shard_is_named_with_its_remedy_and_the_others_are_read(
