@@ -151,7 +151,11 @@ def find(
     if not arrays:
         raise ModelError("nothing to import: name a file of models, or --records")
     models_found, records_found = _series(arrays, "models"), _series(arrays, "records")
-    own_unit = unit or (models_found.arrays[0].unit if models_found else None)
+    if big_endian is not None and shape is None:
+        raise ModelError("--endian: without use but for raw floats, whose --shape is to be given; leave out")
+    if models_found is None and (unit or axes):
+        raise ModelError("--unit, --axes: without use for records alone; leave out")
+    own_unit = unit or _unit(models_found)
     found_spacing = _spacing(models_found, spacing)
     source = Foreign(study.grid, models_found, found_spacing, own_unit or "m/s", records_found)
     said = []
@@ -280,19 +284,28 @@ def _spacing(models: Series | None, spacing: float | None) -> float:
     return size
 
 
+def _unit(models: Series | None) -> Unit | None:
+    """What the headers of the models say that they are in; None if they do not tell."""
+    found = {array.unit for array in models.arrays} if models else {None}
+    if len(found) > 1:
+        raise ModelError(f"{_names(models)}: in {', '.join(map(str, found))}: import them one by one")
+    return found.pop()
+
+
 def _refuse_other_size(study: StudyConfig, source: Foreign, models: Series, axes: Axes | None) -> None:
     """Refuse models that are not the grid's size, and more than any set holds, before any is read."""
     array, samples = models.arrays[0], len(models)
     nz, nx = array.sample_shape
     if axes is None and array.stored.format.startswith("raw"):
+        several = f"{samples} " if len(array.stored.shape) == 3 else ""
         hint = (
-            f"--shape takes depth first, so --shape {nx} {nz}, with --axes x-depth if depth is the fastest "
-            "axis in the file, as Madagascar, SU, Fortran and MATLAB write it"
+            f"--shape takes depth first, so --shape {several}{nx} {nz}, with --axes x-depth if depth is the "
+            "fastest axis in the file, as Madagascar, SU, Fortran and MATLAB write it"
         )
     elif array.axes == "x-depth":
         hint = "leave out --axes x-depth" if axes else "add --axes depth-x"
     else:
-        hint = "stored (x, depth), they need --axes x-depth"
+        hint = "if they are stored (x, depth), add --axes x-depth"
     stored = array.stored.shape
     if len(stored) == 3 and stored[:2] == (study.grid.nz, study.grid.nx) != stored[1:]:
         raise ModelError(
@@ -360,6 +373,7 @@ def _misread(source: Foreign, models: Series, axes: Axes | None) -> list[str]:
     remedy, raw = f"add --axes {other}", array.stored.format.startswith("raw")
     if verdict == "striped" and not raw:
         remedy = "make the array anew, as with numpy: v.reshape(-1, nx, nz).swapaxes(1, 2)"
+        remedy = "exchange n1 and n2 in its header" if array.header else remedy
     elif verdict != "striped" and raw and array.sample_shape[0] != array.sample_shape[1]:
         nz, nx = array.sample_shape
         remedy = f"add --axes {other} and give --shape {nx} {nz}"
@@ -420,6 +434,9 @@ def _said_of_models(models: Series, spacing: float) -> list[str]:
     said = [_said(models, f"cells at {spacing:g} m")]
     if models.arrays[0].channel_last:
         said.append("the last axis, of one channel, is left out")
+    own = models.arrays[0].header.spacing if models.arrays[0].header else None
+    if own not in (None, spacing):
+        said.append(f"--spacing {spacing:g} in place of the {own:g} m of the header")
     return said + [f"{models.arrays[0].path}: {note}" for note in _notes(models)]
 
 

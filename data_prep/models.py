@@ -115,9 +115,11 @@ def _refuse_other_unit(
     said = f"{path}: speeds of {span[0]:g} .. {span[1]:g}"
     if span[1] < SLOWEST_ROCK and "km/s" in looks:
         raise KilometresError(f"{said} look like km/s; if so, add --kilometres")
+    impossible = not ROCK[0] <= span[1] <= ROCK[1]
+    if looks and impossible:
+        raise ModelError(f"{said} {_in_words(span, looks, remedy)}")
     if span[1] < SLOWEST_ROCK:
-        what = _in_words(span, looks, remedy) or "are none of rock, in any unit: mend the model"
-        raise ModelError(f"{said} {what}")
+        raise ModelError(f"{said} are none of rock, in any unit: mend the model")
     if span[0] > SLOWEST_OF_ALL_ROCK and {"m/s", "ft/s"} <= {*looks}:
         raise ModelError(
             f"{said} are faster than salt throughout, if in m/s, and {_in_words(span, ['ft/s'], remedy)}; "

@@ -86,10 +86,10 @@ def judge(models: NDArray[np.floating]) -> tuple[Verdict, str]:
     ends = _jump_at_ends(models) > JUMP and (nx % nz != 0 or max(taken.faster) < 1)
     if nz != nx and (ends or smoother):
         return "striped", (
-            f"neighbouring cells differ by {taken.depth:.3g} in depth and {taken.line:.3g} along the line, "
-            f"in the other order by {reordered.line:.3g} and {reordered.depth:.3g}"
+            f"neighbouring cells differ by {taken.depth:.4g} in depth and {taken.line:.4g} along the line, "
+            f"in the other order by {reordered.line:.4g} and {reordered.depth:.4g}"
         )
-    figures = f"neighbouring cells differ by {taken.line:.3g} along the line and {taken.depth:.3g} in depth"
+    figures = f"neighbouring cells differ by {taken.line:.4g} along the line and {taken.depth:.4g} in depth"
     votes = [_vote(model[None]) for model in models]
     if votes.count("exchanged") >= max(VOTES * number, 4 * votes.count("layered")):
         return "exchanged", figures

@@ -485,7 +485,7 @@ def test_models_stored_line_first_are_refused_with_the_flag_that_turns_them(
 
     with pytest.raises(ModelError, match=r"depth and line look exchanged: .* If so, add --axes x-depth"):
         jobs_of(square, tmp_path / "square.npy")
-    with pytest.raises(ModelError, match=r"exchanged they fit: stored \(x, depth\), they need --axes x-dep"):
+    with pytest.raises(ModelError, match=r"they fit: if they are stored \(x, depth\), add --axes x-depth"):
         jobs_of(study, tmp_path / "other.npy")
     (job,) = jobs_of(square, tmp_path / "square.npy", axes="x-depth")
     (other,) = jobs_of(study, tmp_path / "other.npy", axes="x-depth")
@@ -590,3 +590,26 @@ def test_files_of_different_cell_size_are_refused(study: StudyConfig, tmp_path: 
 
     with pytest.raises(ModelError, match=r"cells of .*20\.0 m.*: import them one by one"):
         legacy.find(study, [tmp_path])
+
+
+def test_models_alike_in_both_directions_are_remarked_upon_and_imported(
+    study: StudyConfig, tmp_path: Path
+) -> None:
+    wall = np.full((1, 24, 36), 2000, np.float32)
+    wall[:, 4:, 15:20] = 4400
+    np.save(tmp_path / "wall.npy", wall)
+
+    found = legacy.find(study, [tmp_path / "wall.npy"], spacing=20.0)
+
+    assert re.search(r"wall\.npy: .*are depth and line exchanged\? If so, add --axes x-depth", found.said[-1])
+    np.testing.assert_array_equal(found.source.velocity([0]), wall)
+
+
+@pytest.mark.parametrize("flags", [{"unit": "s/m"}, {"axes": "x-depth"}, {"big_endian": True}])
+def test_flags_of_models_are_refused_for_records_alone(
+    study: StudyConfig, tmp_path: Path, flags: dict[str, Any]
+) -> None:
+    np.save(tmp_path / "data.npy", np.ones((2, 4, 50, 36), np.float32))
+
+    with pytest.raises(ModelError, match=r"--\w+.*: without use .*leave out"):
+        legacy.find(study, [], tmp_path / "data.npy", **flags)

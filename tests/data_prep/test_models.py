@@ -150,3 +150,10 @@ def test_models_that_fit_when_exchanged_are_told_how_and_not_to_change_the_grid(
 def test_a_model_of_more_cells_than_any_grid_needs_is_refused_though_it_has_its_size() -> None:
     with pytest.raises(ModelError, match=r"models of 46001 x 70001 cells take 12\.88 GB each"):
         refuse_other_size(Path("a.npy"), (46_001, 70_001), 0.01, GridConfig(nz=24, nx=36))
+
+
+def test_numbers_too_large_for_rock_are_not_answered_with_a_wider_range() -> None:
+    with pytest.raises(ModelError, match=r"look like feet per second .*add --unit ft/s") as refused:
+        refuse_impossible(Path("a.npy"), random_models() / 0.3048, RANGE, remedy="add --unit {unit}")
+
+    assert "widen" not in str(refused.value)
