@@ -14,6 +14,7 @@ from data_prep.segy.recognise import Holds, recognise
 from data_prep.segy.regularise import Spreading
 from data_prep.segy.shots import open_shots, report
 from data_prep.segy.source import jobs, prepare
+from data_prep.segy.strangers import StrangerError
 from data_prep.segy.suggest import suggest
 from data_prep.segy.velocity import SegyVelocity
 from experiments.simulate import make_set
@@ -66,12 +67,18 @@ NO_FLAGS = SegyFlags()
 
 
 def is_segy(file: Path, raw: bool = False) -> bool:
-    """Whether a file is SEG-Y or SU, by its suffix, or else by its content unless that is raw."""
+    """Whether a file is SEG-Y or SU, by its suffix, or else by its content unless that is raw.
+
+    Raises:
+        StrangerError: the file holds records in a seismic format that is not read.
+    """
     suffix = file.suffix.lower()
     if suffix in SEGY or raw or suffix in SUFFIXES:
         return suffix in SEGY
     try:
         detect(file)
+    except StrangerError:
+        raise
     except SegyError:
         return False
     return True
