@@ -77,7 +77,8 @@ def on_line(
     if len(both) == 1:
         raise SegyError(
             f"{layout.path}: all sources and receivers are at ({metres(both[0].real)}, "
-            f"{metres(both[0].imag)}) m; name the bytes that hold their coordinates, or write the geometry into the headers"
+            f"{metres(both[0].imag)}) m; name the bytes that hold their coordinates, or write the "
+            "geometry into the headers"
         )
     line = Line.through(both)
     along, aside = line.project(both)

@@ -104,9 +104,9 @@ class SegyShots:
             raise SegyError(
                 f"{self.path}: trace {shot.traces[receiver] + 1} (shot {number}, receiver at "
                 f"{metres(shot.receiver_x[receiver])} m) has {samples[receiver, sample]} at sample "
-                f"{sample + 1}; {bad.any(axis=1).sum()} of the shot's {len(bad)} traces have such samples. If it "
-                f"is most of them, the format is not what the header says ({self.layout}): correct it; else mute "
-                "these traces or leave them out"
+                f"{sample + 1}; {bad.any(axis=1).sum()} of the shot's {len(bad)} traces have such samples. "
+                f"If it is most of them, the format is not what the header says ({self.layout}): correct it; "
+                "else mute these traces or leave them out"
             )
         return np.ascontiguousarray(samples.T)
 

@@ -4,6 +4,7 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,7 @@ from data_prep.calibrate import refuse_unstorable
 from data_prep.jobs import Job
 from data_prep.segy import changes
 from data_prep.segy.direct_arrival import measure_direct_arrival
+from data_prep.segy.left_out import left_out
 from data_prep.segy.placing import GeometryError, Placement, place, slide
 from data_prep.segy.regularise import Spreading, bring, missing_times
 from data_prep.segy.shots import SegyShots
@@ -21,6 +23,16 @@ from fwi.survey import Survey
 
 ON_TIME = 0.25
 """Periods of the peak frequency within which the direct arrival is on time and is not shifted."""
+
+
+class Stated(TypedDict, total=False):
+    """What a user may state of how records are brought onto a survey, as ``prepare`` takes it."""
+
+    start: float | None
+    every: float | None
+    spreading: Spreading
+    gain: float | None
+    shift: float | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,6 +123,7 @@ def prepare(
         _refuse_unstorable(file, 0, records, chosen_gain, study.storage.dtype)
     said = [
         *changes.placed(survey, places),
+        *left_out(file, survey, places),
         *changes.filtered(file, survey, spreading),
         *changes.in_time(file, survey, chosen_shift, measured),
         *changes.scaled(chosen_gain, measured, first.shots),
