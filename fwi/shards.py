@@ -14,6 +14,7 @@ named axes. Equal samples give equal bytes; what differs between two runs (times
 import hashlib
 import io
 import json
+import shlex
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -243,7 +244,8 @@ def open_shard(path: Path) -> h5py.File:
         return h5py.File(path, "r")
     except DAMAGE as error:
         raise ShardError(
-            f"{path}: missing, truncated, or no shard ({error}); run 'fwi verify {path.parent}'"
+            f"{path}: missing, truncated, or no shard ({error}); run "
+            f"'fwi verify {shlex.quote(str(path.parent))}'"
         ) from None
 
 
