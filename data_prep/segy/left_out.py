@@ -63,4 +63,4 @@ def _fates(file: SegyShots, survey: Survey, places: Sequence[Placement]) -> dict
 
 
 def _reasons(counts: dict[str, int], what: str) -> str:
-    return " and ".join(f"{count} {where} {what}" for where, count in counts.items() if count)
+    return " and ".join(f"{count} {where}" for where, count in counts.items() if count) + f" {what}"

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from data_prep.segy.direct_arrival import traces_to_compare
 from data_prep.segy.left_out import kept
 from data_prep.segy.line import metres
-from data_prep.segy.placing import GeometryError, Placement, depths, place
+from data_prep.segy.placing import FITTING, GeometryError, Placement, depths, place
 from data_prep.segy.regularise import missing_times
 from data_prep.segy.shots import SegyShots, Shot
 from data_prep.segy.source import SegyLine, Stated, prepare
@@ -26,7 +26,7 @@ VELOCITY = GridConfig().velocity
 HIGHEST_PEAK = 10.0
 """Peak frequency [Hz] that suffices: each doubling of it costs eightfold."""
 
-MOST_DOUBLINGS = 4
+MOST_DOUBLINGS = 7
 """How often that is doubled for receivers within half a wavelength of the shots, or for short records."""
 
 LOWEST_PEAK = 0.5
@@ -52,6 +52,9 @@ MEAN_SPEED = 2000.0
 
 ROUND = (1.0, 1.25, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 7.5, 8.0)
 """Leading digits of suggested cell sizes."""
+
+FEWEST_CELLS = 8
+"""Cells along the shortest line."""
 
 EVEN = 0.25
 """Share of the usual interval by which the interval of two shots in one survey may differ from it."""
@@ -105,7 +108,7 @@ def suggest(
                 return Suggestion(_text(file, fit.values, line.placements[0]), line)
         if fits:
             break
-    reason = str(refused[0]).removeprefix(f"{file.path}: ")
+    reason = str(refused[0]).removeprefix(f"{file.path}: ").removesuffix(f"\n{FITTING}")
     raise GeometryError(
         f"{file.path}: no survey is found that fits; the closest: {reason}. What is stated with "
         "--suggest-config is taken for granted and handed on to the import, as --gain 1 --shift 0 or "
@@ -225,8 +228,8 @@ def _study(file: SegyShots, layout: Layout, velocity: tuple[float, float], doubl
         raise GeometryError(f"{file.path}: the records hold no frequencies above {peaks[-1]:g} Hz")
     peak = peaks[doublings]
     cell = slowest / (HIGHEST_FREQUENCY * peak * MIN_POINTS_PER_WAVELENGTH[PhysicsConfig().order])
-    cell = _round_cell(min(cell, receivers))
     build = {"streamer": _streamer, "even": _even_spread, "listed": _listed_spread}[layout]
+    cell = _round_cell(min(cell, receivers, _extent(file, layout, receivers) / FEWEST_CELLS))
     geometry = build(file, receivers, cell)
     length = geometry.pop("length")
     # At least ten samples per period, and whole samples of the file where it is fine enough.
@@ -234,6 +237,11 @@ def _study(file: SegyShots, layout: Layout, velocity: tuple[float, float], doubl
     keep_every = math.ceil(interval / (COURANT_LIMIT * cell / fastest / math.sqrt(2)))
     end = file.start + (file.nt - 1) * file.dt
     kept = int(end / interval + 1e-6)
+    if kept < 1:
+        raise GeometryError(
+            f"{file.path}: the records end at {end:g} s, before the second sample of a survey, at "
+            f"{interval:g} s, of ten in a period of {peak:g} Hz"
+        )
     # A free surface neither emits nor records: the first row below it does.
     rows = [max(round(depth / cell), 1 if towed else 0) for depth in depths(file)]
     nz = max(8, round(end * MEAN_SPEED / 2 / cell) + 1, max(rows) + 2)
@@ -255,12 +263,10 @@ def _study(file: SegyShots, layout: Layout, velocity: tuple[float, float], doubl
 
 def _streamer(file: SegyShots, interval: float, cell: float) -> dict[str, Any]:
     """The survey of receivers that move with the shot, on one side of it."""
-    behind = np.mean([np.mean(shot.offset < 0) for shot in file.shots]) >= 0.5
-    offsets = [np.abs(shot.offset[(shot.offset < 0) == behind]) for shot in file.shots]
-    near = float(np.median([offset.min() for offset in offsets if len(offset)]))
-    near = near if near > 0 else near + interval
-    far = float(np.median([offset.max() for offset in offsets if len(offset)]))
+    near, far = _offsets(file, interval)
     receivers = round((far - near) / interval) + 1
+    if receivers < 2:
+        raise GeometryError(f"{file.path}: one receiver on the longer side of its shot; a survey needs two")
     last = near + (receivers - 1) * interval
     x = _even(np.array([shot.x for shot in file.shots]))
     x = _thinned(x[x - x[0] <= (LONGEST - 1) * last], cell)
@@ -276,12 +282,21 @@ def _streamer(file: SegyShots, interval: float, cell: float) -> dict[str, Any]:
     }
 
 
+def _offsets(file: SegyShots, interval: float) -> tuple[float, float]:
+    """The least and largest distance of receivers from their shot [m], on the side where most are."""
+    behind = np.mean([np.mean(shot.offset < 0) for shot in file.shots]) >= 0.5
+    offsets = [np.abs(shot.offset[(shot.offset < 0) == behind]) for shot in file.shots]
+    near = float(np.median([offset.min() for offset in offsets if len(offset)]))
+    far = float(np.median([offset.max() for offset in offsets if len(offset)]))
+    return near if near > 0 else near + interval, far
+
+
 def _even_spread(file: SegyShots, interval: float, cell: float) -> dict[str, Any]:
     """The survey of receivers that stay where they are, with evenly spread shots: symmetric."""
-    first, last, x = _common(file, cell)
+    first, last, x = _common(file)
     x = _thinned(_even(x), cell)
     margin = min(x[0] - first, last - x[-1])
-    shortest = max(math.ceil(np.ptp(x) / cell - 1e-6), 8)  # no shot interval is squeezed
+    shortest = max(math.ceil(np.ptp(x) / cell - 1e-6), FEWEST_CELLS)  # no shot interval is squeezed
     length = max(math.floor((np.ptp(x) + 2 * margin) / cell + 1e-6), shortest) * cell
     return {
         "shots": len(x),
@@ -293,7 +308,7 @@ def _even_spread(file: SegyShots, interval: float, cell: float) -> dict[str, Any
 
 def _listed_spread(file: SegyShots, interval: float, cell: float) -> dict[str, Any]:
     """The survey of receivers that stay where they are, with shots wherever they are among them."""
-    first, last, x = _common(file, cell)
+    first, last, x = _common(file)
     length = math.floor((last - first) / cell + 1e-6) * cell
     apart: list[float] = []
     for position in np.round(x - first, 3).tolist():  # to the millimetre
@@ -308,13 +323,26 @@ def _listed_spread(file: SegyShots, interval: float, cell: float) -> dict[str, A
     }
 
 
-def _common(file: SegyShots, cell: float) -> tuple[float, float, Floats]:
+def _extent(file: SegyShots, layout: Layout, interval: float) -> float:
+    """The length of line that the receivers of a shot take at least [m]."""
+    if layout == "streamer":
+        return _offsets(file, interval)[1]
+    first, last, _ = _common(file)
+    if last - first < 2 * interval * (1 - EVEN):
+        raise GeometryError(
+            f"{file.path}: the shots have only {metres(max(0.0, last - first))} m of receivers in common, "
+            f"which are {metres(interval)} m apart; no survey of a fixed spread fits"
+        )
+    return last - first
+
+
+def _common(file: SegyShots) -> tuple[float, float, Floats]:
     """The first and last receiver that all shots have, and the shots between them [m]."""
     first = max(shot.receiver_x[0] for shot in file.shots)
     last = min(shot.receiver_x[-1] for shot in file.shots)
     x = np.array([shot.x for shot in file.shots])
     x = x[(x >= first) & (x <= last)]
-    if len(x) == 0 or last - first < 8 * cell:
+    if len(x) == 0:
         raise GeometryError(
             f"{file.path}: receivers neither move with the shots nor stay where they are with a shot among "
             "them; no survey fits"
