@@ -156,7 +156,7 @@ def refuse_other_places(
 
 def _extensions(head: bytes, order: Order) -> tuple[int, ...]:
     """Further headers of each trace: revision 2.0 counts them in 32 bits, 2.1 in the first 16 of these."""
-    long, short = number(head, 3507, order, "i4"), number(head, 3507, order)
-    of_20, of_21 = max(long, 0), max(short, 0)
-    readings = (of_21, of_20) if head[3500:3502] in (b"\x02\x01", b"\x01\x02") or of_21 else (of_20, of_21)
-    return tuple(dict.fromkeys(readings))
+    of_20, of_21 = max(number(head, 3507, order, "i4"), 0), max(number(head, 3507, order), 0)
+    if of_21 or 1 in head[3500:3502]:
+        return of_21, of_20
+    return (of_20,)
