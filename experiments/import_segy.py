@@ -51,7 +51,7 @@ class SegyFlags:
     shift: float | None = None
     """SEG-Y: seconds to add to the records' times; measured on the direct arrival if not given."""
     suggest_config: Path | None = None
-    """SEG-Y: write a study whose survey fits the file to this YAML, and do no more."""
+    """SEG-Y: write a study whose survey takes the file, with the other flags as given, and do no more."""
 
     @property
     def header_bytes(self) -> HeaderBytes:

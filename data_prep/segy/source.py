@@ -102,7 +102,7 @@ def prepare(
         GeometryError: the survey does not fit the records; the message gives the numbers.
         RecordsError: the records cannot be stored.
     """
-    _refuse_no_numbers(every=every, gain=gain, shift=shift)
+    refuse_no_numbers(every=every, gain=gain, shift=shift)
     survey = Survey(study.grid, study.survey)
     survey.check(study.physics.order)
     missing_times(file, survey, 0.0)
@@ -156,11 +156,12 @@ def jobs(study: StudyConfig, line: SegyLine, split: Split) -> list[Job]:
 # -- what cannot be
 
 
-def _refuse_no_numbers(**flags: float | None) -> None:
+def refuse_no_numbers(**flags: float | None) -> None:
+    """Refuse what is stated, by the name of its flag, if it cannot be meant."""
     for flag, value in flags.items():
         if value is not None and not math.isfinite(value):
             raise GeometryError(f"--{flag} {value}: expected a number")
-    if (every := flags["every"]) is not None and every <= 0:
+    if (every := flags.get("every")) is not None and every <= 0:
         raise GeometryError(f"--every {every:g}: expected metres between samples, more than 0")
 
 

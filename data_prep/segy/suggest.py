@@ -14,7 +14,7 @@ from data_prep.segy.line import metres
 from data_prep.segy.placing import FITTING, GeometryError, Placement, depths, place
 from data_prep.segy.regularise import missing_times
 from data_prep.segy.shots import SegyShots, Shot
-from data_prep.segy.source import SegyLine, Stated, prepare
+from data_prep.segy.source import SegyLine, Stated, prepare, refuse_no_numbers
 from fwi.config import GridConfig, PhysicsConfig, StudyConfig, validate
 from fwi.survey import COURANT_LIMIT, HIGHEST_FREQUENCY, MIN_POINTS_PER_WAVELENGTH, Survey
 
@@ -64,6 +64,10 @@ Layout = Literal["streamer", "even", "listed"]
 """Receivers that move with the shot, or that stay: with shots evenly spread, or listed one by one."""
 
 
+class FrequencyError(GeometryError):
+    """A peak frequency that the records do not allow."""
+
+
 class Suggestion(NamedTuple):
     """A study whose survey fits a file."""
 
@@ -96,6 +100,7 @@ def suggest(
     Raises:
         GeometryError: there is none; the message says what is in the way of the closest.
     """
+    refuse_no_numbers(every=stated.get("every"), gain=stated.get("gain"), shift=stated.get("shift"))
     refused: list[ValueError] = []
     for doublings in range(MOST_DOUBLINGS + 1):
         fits = _fits(file, velocity, doublings, stated, refused)
@@ -109,6 +114,8 @@ def suggest(
         if fits:
             break
     reason = str(refused[0]).removeprefix(f"{file.path}: ").removesuffix(f"\n{FITTING}")
+    if limits := [str(error) for error in refused if isinstance(error, FrequencyError)]:
+        reason += f"; {limits[0]}"
     raise GeometryError(
         f"{file.path}: no survey is found that fits; the closest: {reason}. What is stated with "
         "--suggest-config is taken for granted and handed on to the import, as --gain 1 --shift 0 or "
@@ -225,7 +232,7 @@ def _study(file: SegyShots, layout: Layout, velocity: tuple[float, float], doubl
     receivers = float(np.median(steps))
     peaks = _peaks(file, layout, slowest, receivers)
     if doublings >= len(peaks):
-        raise GeometryError(f"{file.path}: the records hold no frequencies above {peaks[-1]:g} Hz")
+        raise FrequencyError(f"no peak frequency above {peaks[-1]:g} Hz was recorded")
     peak = peaks[doublings]
     cell = slowest / (HIGHEST_FREQUENCY * peak * MIN_POINTS_PER_WAVELENGTH[PhysicsConfig().order])
     build = {"streamer": _streamer, "even": _even_spread, "listed": _listed_spread}[layout]

@@ -177,6 +177,7 @@ def test_low_frequencies_near_the_surface_are_refused_with_what_is_missing(tmp_p
     assert "offsets are 10 .. 56 m, and needed is one of 75 m (half a wavelength of 10 Hz" in str(
         refusal.value
     )
+    assert "no peak frequency above 10.5 Hz was recorded" in str(refusal.value)
     assert "stated with --suggest-config is taken for granted" in str(refusal.value)
     assert prepare(file, study_of(suggest(file, gain=1.0, shift=0.0).text, tmp_path), gain=1.0, shift=0.0)
     assert stated.changes[-1] == "gain: multiplied by 1, as stated"
