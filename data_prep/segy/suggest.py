@@ -2,23 +2,21 @@
 
 import math
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple, Unpack
+from typing import Any, NamedTuple, Unpack
 
 import numpy as np
 import yaml
-from numpy.typing import NDArray
 
 from data_prep.segy.direct_arrival import traces_to_compare
 from data_prep.segy.left_out import kept
 from data_prep.segy.line import metres
 from data_prep.segy.placing import FITTING, GeometryError, Placement, depths, place
 from data_prep.segy.regularise import missing_times
-from data_prep.segy.shots import SegyShots, Shot
+from data_prep.segy.shots import SegyShots
 from data_prep.segy.source import SegyLine, Stated, prepare, refuse_no_numbers
+from data_prep.segy.spreads import FEWEST_CELLS, Layout, extent, is_towed, layout_values
 from fwi.config import GridConfig, PhysicsConfig, StudyConfig, validate
 from fwi.survey import COURANT_LIMIT, HIGHEST_FREQUENCY, MIN_POINTS_PER_WAVELENGTH, Survey
-
-Floats = NDArray[np.float64]
 
 VELOCITY = GridConfig().velocity
 """Slowest and fastest speed [m/s] where nothing else is known."""
@@ -41,27 +39,11 @@ MOST_UPDATES = 3e11
 MORE = 1.05
 """Share by which more traces must be kept to give up evenly spread shots, whose samples can be mirrored."""
 
-MOST_SHOTS = 32
-"""Shots of a survey; a longer line is thinned, and cut into several samples."""
-
-LONGEST = 2.0
-"""Length of a towed survey's line, in lengths of its streamer."""
-
 MEAN_SPEED = 2000.0
 """Average speed down to the section's bottom [m/s]: twice the time there is the length of the records."""
 
 ROUND = (1.0, 1.25, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 7.5, 8.0)
 """Leading digits of suggested cell sizes."""
-
-FEWEST_CELLS = 8
-"""Cells along the shortest line."""
-
-EVEN = 0.25
-"""Share of the usual interval by which the interval of two shots in one survey may differ from it."""
-
-
-Layout = Literal["streamer", "even", "listed"]
-"""Receivers that move with the shot, or that stay: with shots evenly spread, or listed one by one."""
 
 
 class FrequencyError(GeometryError):
@@ -75,6 +57,17 @@ class Suggestion(NamedTuple):
     """The study, as YAML."""
     line: SegyLine
     """The file's records on that survey."""
+
+
+@dataclass(frozen=True)
+class _Terms:
+    """On what terms a study is sought."""
+
+    velocity: tuple[float, float]
+    """Slowest and fastest speed of the grid [m/s]."""
+    dominant: float
+    """Mean frequency of the records [Hz]."""
+    stated: Stated
 
 
 @dataclass(frozen=True)
@@ -101,9 +94,10 @@ def suggest(
         GeometryError: there is none; the message says what is in the way of the closest.
     """
     refuse_no_numbers(every=stated.get("every"), gain=stated.get("gain"), shift=stated.get("shift"))
+    terms = _Terms(velocity, _dominant(file), stated)
     refused: list[ValueError] = []
     for doublings in range(MOST_DOUBLINGS + 1):
-        fits = _fits(file, velocity, doublings, stated, refused)
+        fits = _fits(file, terms, doublings, refused)
         for fit in fits:
             try:
                 line = prepare(file, fit.study, **stated)
@@ -133,22 +127,16 @@ def _text(file: SegyShots, values: dict[str, Any], placement: Placement) -> str:
     )
 
 
-def _fits(
-    file: SegyShots,
-    velocity: tuple[float, float],
-    doublings: int,
-    stated: Stated,
-    refused: list[ValueError],
-) -> list[_Fit]:
+def _fits(file: SegyShots, terms: _Terms, doublings: int, refused: list[ValueError]) -> list[_Fit]:
     """Studies of one peak frequency, the best first; what is in the way of others is added to ``refused``."""
     # A shot at the end of a fixed spread is as good as one with a streamer.
-    usual: tuple[Layout, Layout] = ("streamer", "even") if _towed(file.shots) else ("even", "streamer")
+    usual: tuple[Layout, Layout] = ("streamer", "even") if is_towed(file.shots) else ("even", "streamer")
     fits: list[_Fit] = []
     for layout in (*usual, "listed"):
         if fits and layout != "listed":
             continue
         try:
-            fit = _fit(file, layout, velocity, doublings, stated)
+            fit = _fit(file, layout, terms, doublings)
         except ValueError as error:
             refused.append(error)
         else:
@@ -157,22 +145,20 @@ def _fits(
     return fits
 
 
-def _fit(
-    file: SegyShots, layout: Layout, velocity: tuple[float, float], doublings: int, stated: Stated
-) -> _Fit:
+def _fit(file: SegyShots, layout: Layout, terms: _Terms, doublings: int) -> _Fit:
     """A study of one layout, which the shots and receivers of the file fill.
 
     Raises:
         ValueError: they do not, or no gain and shift could be told on what they record.
     """
-    values = _study(file, layout, velocity, doublings)
+    values = _study(file, layout, terms, doublings)
     study = validate(StudyConfig, values, source=f"the survey of {file.path.name}")
     _refuse_too_large(study.grid)
     survey = Survey(study.grid, study.survey)
     survey.check(study.physics.order)
     missing_times(file, survey, 0.0)
-    placement = place(file, survey, stated.get("start"))
-    if stated.get("gain") is None or stated.get("shift") is None:
+    placement = place(file, survey, terms.stated.get("start"))
+    if terms.stated.get("gain") is None or terms.stated.get("shift") is None:
         traces_to_compare(survey)
         _refuse_endless(survey)
     values["data"] = {"flip": 0.5 if survey.symmetric else 0.0}
@@ -198,11 +184,11 @@ def _refuse_endless(survey: Survey) -> None:
         )
 
 
-def _peaks(file: SegyShots, layout: Layout, slowest: float, receivers: float) -> list[float]:
+def _peaks(file: SegyShots, layout: Layout, terms: _Terms, receivers: float) -> list[float]:
     """Peak frequencies that the records allow [Hz]: what suffices or else the highest, and it doubled."""
-    dominant = _dominant(file)
+    slowest = terms.velocity[0]
     limits = {
-        f"the records' mean frequency is {dominant:.2g} Hz": dominant,
+        f"the records' mean frequency is {terms.dominant:.2g} Hz": terms.dominant,
         f"samples are {file.dt:g} s apart": 0.5 / file.dt / HIGHEST_FREQUENCY,
     }
     if layout != "streamer":  # receivers are then seldom where they were recorded, and must not alias
@@ -220,8 +206,8 @@ def _peaks(file: SegyShots, layout: Layout, slowest: float, receivers: float) ->
     return peaks
 
 
-def _study(file: SegyShots, layout: Layout, velocity: tuple[float, float], doublings: int) -> dict[str, Any]:
-    slowest, fastest = velocity
+def _study(file: SegyShots, layout: Layout, terms: _Terms, doublings: int) -> dict[str, Any]:
+    slowest, fastest = terms.velocity
     towed = layout == "streamer"
     steps = np.concatenate([np.diff(shot.receiver_x) for shot in file.shots])
     if not len(steps):
@@ -230,14 +216,13 @@ def _study(file: SegyShots, layout: Layout, velocity: tuple[float, float], doubl
             "source, --bytes.shot 0 groups them by its place; else another byte may tell the shots apart"
         )
     receivers = float(np.median(steps))
-    peaks = _peaks(file, layout, slowest, receivers)
+    peaks = _peaks(file, layout, terms, receivers)
     if doublings >= len(peaks):
         raise FrequencyError(f"no peak frequency above {peaks[-1]:g} Hz was recorded")
     peak = peaks[doublings]
     cell = slowest / (HIGHEST_FREQUENCY * peak * MIN_POINTS_PER_WAVELENGTH[PhysicsConfig().order])
-    build = {"streamer": _streamer, "even": _even_spread, "listed": _listed_spread}[layout]
-    cell = _round_cell(min(cell, receivers, _extent(file, layout, receivers) / FEWEST_CELLS))
-    geometry = build(file, receivers, cell)
+    cell = _round_cell(min(cell, receivers, extent(file, layout, receivers) / FEWEST_CELLS))
+    geometry = layout_values(file, layout, receivers, cell)
     length = geometry.pop("length")
     # At least ten samples per period, and whole samples of the file where it is fine enough.
     interval = file.dt * max(1, int(1 / (10 * peak) / file.dt))
@@ -266,123 +251,6 @@ def _study(file: SegyShots, layout: Layout, velocity: tuple[float, float], doubl
         },
         "storage": {"folder": f"data/{file.path.stem}"},
     }
-
-
-def _streamer(file: SegyShots, interval: float, cell: float) -> dict[str, Any]:
-    """The survey of receivers that move with the shot, on one side of it."""
-    near, far = _offsets(file, interval)
-    receivers = round((far - near) / interval) + 1
-    if receivers < 2:
-        raise GeometryError(f"{file.path}: one receiver on the longer side of its shot; a survey needs two")
-    last = near + (receivers - 1) * interval
-    x = _even(np.array([shot.x for shot in file.shots]))
-    x = _thinned(x[x - x[0] <= (LONGEST - 1) * last], cell)
-    shortest = math.ceil(last / cell + len(x) - 1 - 1e-6)  # with a cell between shots
-    length = max(round((last + np.ptp(x)) / cell), shortest) * cell
-    return {
-        "shots": len(x),
-        "spread": "streamer",
-        "near_offset": near,
-        "receiver_interval": interval,
-        "receivers": receivers,
-        "length": length,
-    }
-
-
-def _offsets(file: SegyShots, interval: float) -> tuple[float, float]:
-    """The least and largest distance of receivers from their shot [m], on the side where most are."""
-    behind = np.mean([np.mean(shot.offset < 0) for shot in file.shots]) >= 0.5
-    offsets = [np.abs(shot.offset[(shot.offset < 0) == behind]) for shot in file.shots]
-    near = float(np.median([offset.min() for offset in offsets if len(offset)]))
-    far = float(np.median([offset.max() for offset in offsets if len(offset)]))
-    return near if near > 0 else near + interval, far
-
-
-def _even_spread(file: SegyShots, interval: float, cell: float) -> dict[str, Any]:
-    """The survey of receivers that stay where they are, with evenly spread shots: symmetric."""
-    first, last, x = _common(file)
-    x = _thinned(_even(x), cell)
-    margin = min(x[0] - first, last - x[-1])
-    shortest = max(math.ceil(np.ptp(x) / cell - 1e-6), FEWEST_CELLS)  # no shot interval is squeezed
-    length = max(math.floor((np.ptp(x) + 2 * margin) / cell + 1e-6), shortest) * cell
-    return {
-        "shots": len(x),
-        "shot_margin": max(0.0, float(length - np.ptp(x)) / 2),
-        "receivers": _receivers(length, interval, cell),
-        "length": length,
-    }
-
-
-def _listed_spread(file: SegyShots, interval: float, cell: float) -> dict[str, Any]:
-    """The survey of receivers that stay where they are, with shots wherever they are among them."""
-    first, last, x = _common(file)
-    length = math.floor((last - first) / cell + 1e-6) * cell
-    apart: list[float] = []
-    for position in np.round(x - first, 3).tolist():  # to the millimetre
-        if position <= length and (not apart or position - apart[-1] >= cell):
-            apart.append(abs(position))
-    shot_x = apart[:: math.ceil(len(apart) / MOST_SHOTS)]
-    return {
-        "shots": len(shot_x),
-        "shot_x": shot_x,
-        "receivers": _receivers(length, interval, cell),
-        "length": length,
-    }
-
-
-def _extent(file: SegyShots, layout: Layout, interval: float) -> float:
-    """The length of line that the receivers of a shot take at least [m]."""
-    if layout == "streamer":
-        return _offsets(file, interval)[1]
-    first, last, _ = _common(file)
-    if last - first < 2 * interval * (1 - EVEN):
-        raise GeometryError(
-            f"{file.path}: the shots have only {metres(max(0.0, last - first))} m of receivers in common, "
-            f"which are {metres(interval)} m apart; no survey of a fixed spread fits"
-        )
-    return last - first
-
-
-def _common(file: SegyShots) -> tuple[float, float, Floats]:
-    """The first and last receiver that all shots have, and the shots between them [m]."""
-    first = max(shot.receiver_x[0] for shot in file.shots)
-    last = min(shot.receiver_x[-1] for shot in file.shots)
-    x = np.array([shot.x for shot in file.shots])
-    x = x[(x >= first) & (x <= last)]
-    if len(x) == 0:
-        raise GeometryError(
-            f"{file.path}: receivers neither move with the shots nor stay where they are with a shot among "
-            "them; no survey fits"
-        )
-    return first, last, x
-
-
-def _receivers(length: float, interval: float, cell: float) -> int:
-    return max(2, min(round(length / interval), round(length / cell)) + 1)
-
-
-def _towed(shots: tuple[Shot, ...]) -> bool:
-    """Whether the receivers move with the shot, or all are on one side of the only one."""
-    if len(shots) == 1:
-        return bool(abs(np.sign(shots[0].offset).sum()) == len(shots[0].offset))
-    moved = np.median(np.abs(np.diff([shot.receiver_x.mean() for shot in shots])))
-    return bool(moved > 0.5 * np.median(np.diff([shot.x for shot in shots])))
-
-
-def _even(x: Floats) -> Floats:
-    """The longest run of evenly spread positions among ascending ones."""
-    steps = np.diff(x)
-    if len(steps) == 0:
-        return x
-    even = np.abs(steps - np.median(steps)) <= EVEN * np.median(steps)
-    runs = np.split(np.arange(len(x)), np.flatnonzero(~even) + 1)
-    return x[max(runs, key=len)]
-
-
-def _thinned(x: Floats, cell: float) -> Floats:
-    """Every so many of evenly spread positions that they are few enough, and no closer than cells."""
-    step = np.diff(x).min(initial=np.inf)
-    return x[:: max(math.ceil(len(x) / MOST_SHOTS), math.ceil(cell / max(step, 1e-3 * cell)))]
 
 
 def _dominant(file: SegyShots) -> float:
