@@ -1,5 +1,6 @@
 """Which samples hold the same model? Told by content, whatever their names, in one set or in several."""
 
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -49,7 +50,8 @@ class Fingerprints:
                     for row in range(entry.samples):
                         self.meet(_of(file, row), Sample(data.folder, entry, row))
                 except DAMAGE as error:
-                    raise ShardError(f"{path}: damaged ({error}); 'fwi verify {data.folder}' first") from None
+                    command = f"fwi verify {shlex.quote(str(data.folder))}"
+                    raise ShardError(f"{path}: damaged ({error}); '{command}' first") from None
             done += entry.samples
             on_progress(done)
 

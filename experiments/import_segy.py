@@ -1,5 +1,6 @@
 """``fwi import`` of SEG-Y: velocity sections as models, or recorded shots onto a study's survey."""
 
+import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,10 +11,12 @@ from data_prep.containers import SUFFIXES
 from data_prep.models import KilometresError
 from data_prep.segy.headers import STANDARD, HeaderBytes, SegyError
 from data_prep.segy.layout import detect
+from data_prep.segy.left_out import left_out
 from data_prep.segy.recognise import Holds, recognise
 from data_prep.segy.regularise import Spreading
 from data_prep.segy.shots import open_shots, report
-from data_prep.segy.source import jobs, prepare
+from data_prep.segy.source import Stated, jobs, prepare
+from data_prep.segy.strangers import StrangerError
 from data_prep.segy.suggest import suggest
 from data_prep.segy.velocity import SegyVelocity
 from experiments.simulate import make_set
@@ -48,7 +51,7 @@ class SegyFlags:
     shift: float | None = None
     """SEG-Y: seconds to add to the records' times; measured on the direct arrival if not given."""
     suggest_config: Path | None = None
-    """SEG-Y: write a study whose survey fits the file to this YAML, and do no more."""
+    """SEG-Y: write a study whose survey takes the file, with the other flags as given, and do no more."""
 
     @property
     def header_bytes(self) -> HeaderBytes:
@@ -66,12 +69,18 @@ NO_FLAGS = SegyFlags()
 
 
 def is_segy(file: Path, raw: bool = False) -> bool:
-    """Whether a file is SEG-Y or SU, by its suffix, or else by its content unless that is raw."""
+    """Whether a file is SEG-Y or SU, by its suffix, or else by its content unless that is raw.
+
+    Raises:
+        StrangerError: the file holds records in a seismic format that is not read.
+    """
     suffix = file.suffix.lower()
     if suffix in SEGY or raw or suffix in SUFFIXES:
         return suffix in SEGY
     try:
         detect(file)
+    except StrangerError:
+        raise
     except SegyError:
         return False
     return True
@@ -132,27 +141,43 @@ def import_shots(
         raise ValueError(f"{files[1]}: the shots of SEG-Y files are imported one file at a time")
     shots = open_shots(files[0], flags.header_bytes)
     print(report(shots))
+    stated: Stated = {
+        "start": flags.line_start,
+        "every": flags.every,
+        "spreading": flags.spreading,
+        "gain": gain,
+        "shift": flags.shift,
+    }
     if flags.suggest_config is not None:
-        write_whole(flags.suggest_config, suggest(shots))
-        print(
-            f"{flags.suggest_config}: a study whose survey fits; next: "
-            f"fwi import --config {flags.suggest_config} --dry-run {files[0]}"
-        )
+        text, line = suggest(shots, study.grid.velocity, **stated)
+        write_whole(flags.suggest_config, text)
+        for reason in left_out(shots, line.survey, line.placements):
+            print(f"  {reason}")
+        print(f"{flags.suggest_config}: a study whose survey fits; next: {_next(files[0], flags, gain)}")
         return
-    line = prepare(
-        shots,
-        study,
-        start=flags.line_start,
-        every=flags.every,
-        spreading=flags.spreading,
-        gain=gain,
-        shift=flags.shift,
-    )
+    line = prepare(shots, study, **stated)
     print("\n".join(f"  {change}" for change in line.changes))
     if dry_run:
         print(f"{len(line.placements)} samples to store in {study.storage.folder}")
         return
     make_set(study, jobs(study, line, split), workers, dry_run)
+
+
+def _next(file: Path, flags: SegyFlags, gain: float | None) -> str:
+    """The command that imports a file onto the survey suggested for it, with the flags that were given."""
+    words = ["fwi", "import", "--config", _path(flags.suggest_config)]
+    for name, value in {"gain": gain, **flags.given("suggest_config", "bytes")}.items():
+        if value is not None:
+            words += [f"--{name.replace('_', '-')}", str(value)]
+    for name, byte in flags.header_bytes:
+        if byte != getattr(STANDARD, name):
+            words += [f"--bytes.{name.replace('_', '-')}", str(byte)]
+    return shlex.join([*words, "--dry-run", _path(file)])
+
+
+def _path(path: Path | None) -> str:
+    """A path as a word of a command, which is no flag."""
+    return f"./{path}" if str(path).startswith("-") else str(path)
 
 
 def _agreed(question: str) -> bool:

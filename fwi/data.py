@@ -1,6 +1,7 @@
 """Samples for the network: shards opened lazily, mirrored exactly, normalised with stored statistics."""
 
 import hashlib
+import shlex
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -84,7 +85,7 @@ class ShotDataset(Dataset[Sample]):
             sample = Sample(*(torch.from_numpy(file[name][row]) for name in Sample._fields))
         except DAMAGE as error:
             raise ShardError(
-                f"{path}: sample {row} is damaged ({error}); run 'fwi verify {path.parent}'"
+                f"{path}: sample {row} is damaged ({error}); run 'fwi verify {shlex.quote(str(path.parent))}'"
             ) from None
         return mirrored(sample) if flip else sample
 

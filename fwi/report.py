@@ -6,6 +6,7 @@ has a report, too.
 
 import base64
 import json
+import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -136,7 +137,7 @@ def _captions(evaluations: Sequence[Evaluation]) -> dict[str, str]:
 
 
 def _evaluation(path: Path, folder: Path) -> tuple[Evaluation | None, str]:
-    command = f"run fwi evaluate --run {folder}"
+    command = f"run fwi evaluate --run {shlex.quote(str(folder))}"
     try:
         return Evaluation.model_validate(json.loads(read_own(path, LIMIT))), ""
     except FileNotFoundError:

@@ -1,6 +1,7 @@
 """The run folder: what it holds, how it is begun, and how a trained network is taken from it."""
 
 import json
+import shlex
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -181,7 +182,8 @@ def read_study(folder: Path) -> StudyConfig:
     """
     if not (folder / CONFIG).exists():
         raise RunError(
-            f"{folder}: no run here ({CONFIG} is missing); train one with 'fwi train --run {folder}'"
+            f"{folder}: no run here ({CONFIG} is missing); train one with "
+            f"'fwi train --run {shlex.quote(str(folder))}'"
         )
     study = config.load([folder / CONFIG])
     what = f"bring it back, or delete its line in {CHECKSUMS} if the change is meant"

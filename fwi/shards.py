@@ -16,6 +16,7 @@ import io
 import json
 import math
 import os
+import shlex
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -278,7 +279,8 @@ def open_shard(path: Path) -> h5py.File:
         file = h5py.File(path, "r")
     except DAMAGE as error:
         raise ShardError(
-            f"{path}: missing, truncated, or no shard ({error}); run 'fwi verify {path.parent}'"
+            f"{path}: missing, truncated, or no shard ({error}); run "
+            f"'fwi verify {shlex.quote(str(path.parent))}'"
         ) from None
     try:
         status = path.stat()

@@ -6,6 +6,7 @@ import numpy as np
 
 from data_prep.segy import regularise
 from data_prep.segy.direct_arrival import DirectArrival
+from data_prep.segy.line import metres
 from data_prep.segy.placing import Placement, depths, reach, to_nearest
 from data_prep.segy.regularise import Spreading, missing_times
 from data_prep.segy.shots import SegyShots, Shot
@@ -16,9 +17,9 @@ def placed(survey: Survey, places: Sequence[Placement]) -> list[str]:
     """Where the survey lies on the line, and how far its shots and receivers are from recorded ones."""
     first, cell = places[0], survey.grid.spacing
     way = "against the file's line" if first.direction < 0 else "along the file's line"
-    lines = [f"line: the survey's x = 0 lies at {first.start:.6g} m and runs {way}"]
+    lines = [f"line: the survey's x = 0 lies at {metres(first.start)} m and runs {way}"]
     if len(places) > 1:
-        lines[0] += f"; {len(places)} samples, the last with its x = 0 at {places[-1].start:.6g} m"
+        lines[0] += f"; {len(places)} samples, the last with its x = 0 at {metres(places[-1].start)} m"
     off = np.abs(np.concatenate([each.misplaced(survey) for each in places]))
     numbers = [shot.number for shot in first.shots]
     lines.append(
@@ -46,7 +47,7 @@ def filtered(file: SegyShots, survey: Survey, spreading: Spreading) -> list[str]
         ("sources", "receivers"), depths(file), (survey.shot_depth, survey.receiver_depth), strict=True
     ):
         if abs(depth - wanted) > 1e-3:
-            lines.append(f"depth: {who} of {depth:g} m stand for {wanted:g} m")
+            lines.append(f"depth: {who} of {metres(depth)} m stand for {metres(wanted)} m")
     lines.append(
         f"band: {low:g} .. {high:g} Hz passed, that of a {peak:g} Hz {survey.config.wavelet.kind} wavelet, "
         "without change of phase; the source's signature is kept"

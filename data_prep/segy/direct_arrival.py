@@ -5,14 +5,21 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from data_prep.segy.line import metres
 from data_prep.segy.placing import GeometryError
 from fwi.config import PhysicsConfig
 from fwi.survey import Survey
 
 Floats = NDArray[np.float64]
 
+NEAREST = (1.0, 0.5)
+"""Offset from which on the direct arrival is compared, or else where no receiver is there [wavelengths].
+
+Nearer than half a wavelength the field is no sum of waves, and interpolated receivers miss it.
+"""
+
 NEAR = 4.0
-"""Offsets, from one wavelength or the nearest on, over which the direct arrival is compared [wavelengths]."""
+"""Offsets, from there or the nearest on, over which the direct arrival is compared [wavelengths]."""
 
 WINDOW = 3.0
 """Length of the window that holds the direct arrival: the wavelet's, in periods of its peak frequency."""
@@ -89,7 +96,7 @@ def measure_direct_arrival(
     Raises:
         GeometryError: no direct arrival is recognised.
     """
-    shot, receiver = _near(survey)
+    shot, receiver = traces_to_compare(survey)
     offset = np.abs(survey.receiver_x - survey.shot_x[:, None])[shot, receiver]
     records = gathers[shot, :, receiver].astype(np.float64)
     slowest, fastest = survey.grid.velocity
@@ -116,23 +123,31 @@ def measure_direct_arrival(
     )
 
 
-def _near(survey: Survey) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Shot and receiver of the traces to compare, shape ``(trace,)`` each."""
+def traces_to_compare(survey: Survey) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Shot and receiver of the traces on which gain and time are told, shape ``(trace,)`` each.
+
+    Raises:
+        GeometryError: none is far enough from its shot and yet records the whole direct arrival.
+    """
     offset = np.abs(survey.receiver_x - survey.shot_x[:, None])
-    slowest = survey.grid.velocity[0]
-    wavelength = slowest / survey.config.wavelet.frequency
-    nearest = max(wavelength, float(offset.min()))
-    furthest = nearest + NEAR * wavelength
-    recorded = slowest * (survey.time[-1] - WINDOW / survey.config.wavelet.frequency)
-    near = (offset >= nearest) & (offset <= min(furthest, recorded))
-    if not near.any():
-        raise GeometryError(
-            f"no receiver records the whole direct arrival at an offset of {nearest:.4g} .. {furthest:.4g} m"
-            "; take a longer survey.nt, or state --gain and --shift"
-        )
-    pairs = np.argwhere(near)
-    kept = pairs[np.linspace(0, len(pairs) - 1, min(MOST_TRACES, len(pairs))).astype(int)]
-    return kept[:, 0], kept[:, 1]
+    slowest, peak = survey.grid.velocity[0], survey.config.wavelet.frequency
+    wavelength = slowest / peak
+    recorded = slowest * (survey.time[-1] - WINDOW / peak)
+    for least in NEAREST:
+        nearest = max(least * wavelength, float(offset.min()))
+        pairs = np.argwhere((offset >= nearest) & (offset <= min(nearest + NEAR * wavelength, recorded)))
+        if len(pairs):
+            chosen = pairs[np.linspace(0, len(pairs) - 1, min(MOST_TRACES, len(pairs))).astype(int)]
+            return chosen[:, 0], chosen[:, 1]
+    needed = NEAREST[-1] * wavelength
+    too_short = "a longer survey.nt, " if recorded < nearest else ""
+    raise GeometryError(
+        f"no receiver records the whole direct arrival, on which gain and time are told: offsets are "
+        f"{metres(offset.min())} .. {metres(offset.max())} m, and needed is one of {needed:.4g} m (half a "
+        f"wavelength of {peak:g} Hz at {slowest:g} m/s) or more, and of {max(recorded, 0):.4g} m (whose "
+        f"arrival ends within the {survey.time[-1]:.4g} s) or less; take {too_short}a higher "
+        "survey.wavelet.frequency, or state --gain and --shift"
+    )
 
 
 def _direct_arrivals(survey: Survey, physics: PhysicsConfig, speed: float) -> NDArray[np.float32]:

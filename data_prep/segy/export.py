@@ -1,5 +1,6 @@
 """A data set as SEG-Y: of each sample a file of records and one of the model, made where they are missing."""
 
+import shlex
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -80,7 +81,8 @@ def _write(data: DataSet, entry: Entry, shard: h5py.File, sample: int, folder: P
         gathers, number = shard["gathers"][sample], int(shard["seed"][sample])
         velocity = shard["velocity"][sample] if "velocity" in shard else None
     except DAMAGE as error:
-        raise ShardError(f"{shard.filename}: damaged ({error}); run 'fwi verify {data.folder}'") from None
+        command = f"fwi verify {shlex.quote(str(data.folder))}"
+        raise ShardError(f"{shard.filename}: damaged ({error}); run '{command}'") from None
     versions = data.provenance.get("versions", {})
     provenance = "\n".join(
         [

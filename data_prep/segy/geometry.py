@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from data_prep.segy.headers import Columns, HeaderBytes, SegyError, present, scaled
 from data_prep.segy.layout import Layout
-from data_prep.segy.line import Line, Places
+from data_prep.segy.line import Line, Places, metres
 
 Floats = NDArray[np.float64]
 
@@ -76,8 +76,9 @@ def on_line(
     both = np.unique(np.concatenate([source, receiver]))
     if len(both) == 1:
         raise SegyError(
-            f"{layout.path}: all sources and receivers are at ({both[0].real:g}, {both[0].imag:g}) m; name "
-            "the bytes that hold their coordinates, or write the geometry into the headers"
+            f"{layout.path}: all sources and receivers are at ({metres(both[0].real)}, "
+            f"{metres(both[0].imag)}) m; name the bytes that hold their coordinates, or write the "
+            "geometry into the headers"
         )
     line = Line.through(both)
     along, aside = line.project(both)
@@ -91,8 +92,9 @@ def on_line(
         )
     if np.ptp(both.real) and np.ptp(both.imag):
         findings.append(
-            f"coordinates are projected on the line that fits best, from ({line.origin[0]:.1f}, "
-            f"{line.origin[1]:.1f}) m, {line.azimuth:.1f} degrees from north; the farthest is {off:.1f} m off"
+            f"coordinates are projected on the line that fits best, from ({metres(line.origin[0])}, "
+            f"{metres(line.origin[1])}) m, {line.azimuth:.1f} degrees from north; the farthest is "
+            f"{off:.1f} m off"
         )
     return line, line.project(source)[0], line.project(receiver)[0]
 
@@ -110,8 +112,8 @@ def depths(
         if (found[who] < 0).any():
             byte = getattr(header_bytes, f"{who}_elevation")
             findings.append(
-                f"{who}s are up to {-found[who].min():g} m above the datum; if the file writes depths as "
-                f"positive elevations, set {who}_depth to {byte} and {who}_elevation to 0"
+                f"{who}s are up to {metres(-found[who].min())} m above the datum; if the file writes depths "
+                f"as positive elevations, set {who}_depth to {byte} and {who}_elevation to 0"
             )
     return found["source"], found["receiver"]
 
@@ -119,8 +121,18 @@ def depths(
 def group(
     record: NDArray[np.int32], source: Places, header_bytes: HeaderBytes, findings: list[str]
 ) -> tuple[NDArray[np.int64], bool]:
-    """Which shot each trace is of, shape ``(trace,)``, and whether these numbers are the file's own."""
+    """Which shot each trace is of, shape ``(trace,)``, and whether these numbers are the file's own.
+
+    A number that every trace has for itself counts traces, where some of them have their source in common.
+    """
     sources, place = np.unique(source, return_inverse=True)
+    if len(sources) < len(record) == len(np.unique(record)):
+        findings.append(
+            f"byte {header_bytes.shot}, which should tell the shots apart, is another in each of the "
+            f"{len(record)} trace headers, and counts traces: the traces are grouped by the source's "
+            f"coordinates, as with --bytes.shot 0, and the {len(sources)} shots are numbered along the line"
+        )
+        return place.astype(np.int64), False
     if (record != record[0]).any() or (len(sources) == 1 and record[0]):
         return record.astype(np.int64), True
     if header_bytes.shot and len(sources) > 1:

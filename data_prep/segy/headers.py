@@ -73,6 +73,13 @@ STANDARD = HeaderBytes()
 """Revision 1."""
 
 
+def number(raw: bytes, byte: int, order: Order, kind: str = "i2") -> int:
+    """An integer of a header by its first byte, counted from 1; 0 where the header does not have it."""
+    kind_in_order = np.dtype(order + kind)
+    field = raw[byte - 1 :][: kind_in_order.itemsize] if byte else b""
+    return int(np.frombuffer(field, kind_in_order)[0]) if len(field) == kind_in_order.itemsize else 0
+
+
 def width(name: str, byte: int) -> str:
     """The numpy type, without byte order, of the value that starts at a byte."""
     if name in ("samples", "interval"):

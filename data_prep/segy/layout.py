@@ -1,20 +1,27 @@
 """How a SEG-Y or SU file is laid out: its number format, byte order, and the size and number of its traces.
 
 SEG-Y is a textual header of 3200 bytes, a binary one of 400, perhaps more textual ones, and then traces, each
-behind a header of its own. SU (Seismic Unix) is the traces alone, in IEEE floating point.
+behind a header of its own and in revision 2 perhaps further ones. SU (Seismic Unix) is the traces alone, in
+IEEE floating point.
 """
 
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Literal
 
-import numpy as np
-
-from data_prep.segy.headers import STANDARD, TRACE_HEADER, HeaderBytes, Order, SegyError
+from data_prep.segy import revision2, strangers
+from data_prep.segy.headers import STANDARD, TRACE_HEADER, HeaderBytes, Order, SegyError, number
+from data_prep.segy.revision2 import Revision2
 from data_prep.segy.samples import FORMATS, IEEE, UNREAD
 
 TEXT = 3200
 FILE_HEADERS = 3600
+
+END_OF_TEXTS = "((SEG: EndText))"
+"""What the last of a number of textual headers contains that is not stated."""
+
+MOST_TEXTS = 2**15 - 1
+"""Textual headers that the binary header can count."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +38,7 @@ class Layout:
         traces: number of traces.
         interval: sample interval in the binary header [microseconds]; 0 if it is empty or there is none.
         units: measurement system of the binary header: 1 metres, 2 feet; 0 if it is empty or there is none.
+        extensions: number of further headers of each trace, behind its first.
         findings: what is odd.
     """
 
@@ -41,14 +49,20 @@ class Layout:
     nt: int
     first: int
     traces: int
-    interval: int = 0
+    interval: float = 0
     units: int = 0
+    extensions: int = 0
     findings: tuple[str, ...] = ()
 
     @property
+    def header_size(self) -> int:
+        """Bytes of a trace before its samples."""
+        return TRACE_HEADER * (1 + self.extensions)
+
+    @property
     def trace_size(self) -> int:
-        """Bytes of a trace with its header."""
-        return TRACE_HEADER + self.nt * FORMATS[self.format].size
+        """Bytes of a trace with its headers."""
+        return self.header_size + self.nt * FORMATS[self.format].size
 
     def __str__(self) -> str:
         order = {">": "big", "<": "little"}[self.order]
@@ -63,20 +77,26 @@ def detect(path: Path, header_bytes: HeaderBytes = STANDARD) -> Layout:
         header_bytes: where trace headers keep what.
 
     Raises:
+        StrangerError: records of another format than SEG-Y and SU.
         SegyError: no such file, neither SEG-Y nor SU, or not a whole number of traces.
     """
     with open_file(path) as file:
         size = file.seek(0, 2)
         if size == 0:
             raise SegyError(f"{path}: the file is empty; copy or export it again")
+        head = read_at(file, 0, FILE_HEADERS)
         readers = (_su, _segy) if path.suffix.lower() == ".su" else (_segy, _su)
-        for reader in readers:
-            layout = reader(path, file, size, header_bytes)
-            if layout is not None:
-                return layout
-        counts = [
-            _number(read_at(file, 0, TRACE_HEADER), header_bytes.samples, order, "u2") for order in "<>"
-        ]
+        try:
+            for reader in readers:
+                layout = reader(path, file, size, header_bytes)
+                if layout is not None:
+                    return layout
+        except SegyError:
+            strangers.refuse(path, head)  # another format may well have what looks like a format code
+            raise
+        strangers.refuse(path, head)
+        orders: tuple[Order, ...] = ("<", ">")
+        counts = [number(head[:TRACE_HEADER], header_bytes.samples, order, "u2") for order in orders]
     raise SegyError(
         f"{path}: neither SEG-Y nor SU. SEG-Y has one of the format codes {', '.join(map(str, FORMATS))} in "
         f"bytes 3225-3226. SU is whole traces of as many samples as byte {header_bytes.samples} says, and "
@@ -123,31 +143,42 @@ def _segy(path: Path, file: BinaryIO, size: int, header_bytes: HeaderBytes) -> L
     head = read_at(file, 0, FILE_HEADERS)
     orders: tuple[Order, ...] = (">", "<")
     for order in orders:
-        code = _number(head, 3225, order)
+        code = number(head, 3225, order)
         if code in FORMATS or code in UNREAD:
             break
     else:
         return None
+    more = revision2.read(path, head, order)
     if code in UNREAD:
         known = ", ".join(f"{code} ({form.name})" for code, form in FORMATS.items())
         raise SegyError(
             f"{path}: samples have format code {code} (bytes 3225-3226); read are {known}: convert the file"
         )
-    first = FILE_HEADERS + TEXT * _extended_headers(path, file, _number(head, 3505, order))
-    said = _number(head, 3221, order, "u2")
-    header = _number(read_at(file, first, TRACE_HEADER), header_bytes.samples, order, "u2")
-    nt = _fitting(path, size - first, first, said, header, FORMATS[code].size, header_bytes)
+    first = _first_trace(path, file, size, number(head, 3505, order), more)
+    said = number(head, 3221, order, "u2")
+    header = number(read_at(file, first, TRACE_HEADER), header_bytes.samples, order, "u2")
+    nt, extensions = _fitting(path, size, first, said, header, FORMATS[code].size, header_bytes, more)
     findings = []
-    if nt != said:
+    if nt not in (said, more.samples):
         findings.append(
             f"the binary header says {said} samples per trace (byte 3221), the trace headers {header} (byte "
             f"{header_bytes.samples}), and only {nt} fit the file's size"
         )
-    extended = int(np.frombuffer(head[3268:3272], order + "u4")[0])
-    if max(head[3500:3502]) >= 2 and extended not in (0, nt):
+    if more.samples not in (0, nt):
         findings.append(
-            f"the binary header says revision 2, with {extended} samples per trace (byte 3269), and only "
+            f"the binary header says revision 2, with {more.samples} samples per trace (byte 3269), and only "
             f"{nt} fit the file's size"
+        )
+    if extensions:
+        findings.append(f"trace header extensions, {extensions} of each trace (byte 3507), are passed over")
+    trace_size = TRACE_HEADER * (1 + extensions) + nt * FORMATS[code].size
+    traces = (size - first - more.trailing) // trace_size
+    if more.counted_by_traces:
+        traces = more.traces
+    elif more.traces not in (0, traces):
+        findings.append(
+            f"the binary header says {more.traces} traces (byte 3513), and {traces} fit the file's size: if "
+            "traces are missed, copy the file again"
         )
     return Layout(
         path,
@@ -156,9 +187,10 @@ def _segy(path: Path, file: BinaryIO, size: int, header_bytes: HeaderBytes) -> L
         code,
         nt,
         first,
-        (size - first) // (TRACE_HEADER + nt * FORMATS[code].size),
-        _number(head, 3217, order, "u2"),
-        _number(head, 3255, order),
+        traces,
+        revision2.interval(path, number(head, 3217, order, "u2"), more),
+        number(head, 3255, order),
+        extensions,
         tuple(findings),
     )
 
@@ -167,41 +199,76 @@ def _su(path: Path, file: BinaryIO, size: int, header_bytes: HeaderBytes) -> Lay
     """The layout of an SU file, or None if traces like the first do not fill it in either byte order."""
     orders: tuple[Order, ...] = ("<", ">")
     for order in orders:
-        nt = _number(read_at(file, 0, TRACE_HEADER), header_bytes.samples, order, "u2")
+        nt = number(read_at(file, 0, TRACE_HEADER), header_bytes.samples, order, "u2")
         trace_size = TRACE_HEADER + nt * FORMATS[IEEE].size
-        last = _number(read_at(file, size - trace_size, TRACE_HEADER), header_bytes.samples, order, "u2")
+        last = number(read_at(file, size - trace_size, TRACE_HEADER), header_bytes.samples, order, "u2")
         if nt > 0 and size % trace_size == 0 and last == nt:
             return Layout(path, "SU", order, IEEE, nt, 0, size // trace_size)
     return None
 
 
+def _first_trace(path: Path, file: BinaryIO, size: int, texts: int, more: Revision2) -> int:
+    """Bytes before the first trace."""
+    if more.first:
+        if not FILE_HEADERS <= more.first < size:
+            raise SegyError(
+                f"{path}: the binary header says that the first trace begins behind byte {more.first} (bytes "
+                f"3521-3528), but the headers take {FILE_HEADERS} bytes and the file has {size}: correct it, "
+                "or copy the file again"
+            )
+        return more.first
+    counted = _extended_headers(path, file, texts)
+    first = FILE_HEADERS + TEXT * counted
+    if counted and first >= size:
+        raise SegyError(
+            f"{path}: no traces: the file ends within or behind its {first} bytes of headers, of which "
+            f"{counted} are extended textual ones (bytes 3505-3506); it has {size} bytes: correct that "
+            "number, or copy the file again"
+        )
+    return first
+
+
 def _fitting(
-    path: Path, room: int, first: int, said: int, header: int, sample_size: int, header_bytes: HeaderBytes
-) -> int:
-    """The number of samples, of the binary header or else of the first trace's, that fits the file's size."""
+    path: Path,
+    size: int,
+    first: int,
+    said: int,
+    header: int,
+    sample_size: int,
+    header_bytes: HeaderBytes,
+    more: Revision2,
+) -> tuple[int, int]:
+    """The numbers of samples and of header extensions of a trace that are said and that fit the file's size.
+
+    Samples are said by the binary header or else by the first trace's.
+    """
+    room = size - first - more.trailing
     if room <= 0:
         raise SegyError(
             f"{path}: no traces: the file ends within or behind its {first} bytes of headers; copy or export "
             "it again"
         )
-    if not said and not header:
+    samples = [nt for nt in (more.samples, said, header) if nt]
+    if not samples:
         raise SegyError(
             f"{path}: no number of samples per trace, neither in the binary header (bytes 3221-3222) nor in "
             f"the first trace header (byte {header_bytes.samples}); write it into the binary header"
         )
-    for nt in (said, header):
-        if nt and room % (TRACE_HEADER + nt * sample_size) == 0:
-            return nt
-    nt = said or header
-    trace_size = TRACE_HEADER + nt * sample_size
+    for extensions in more.extensions:
+        for nt in samples:
+            if more.fits(room, TRACE_HEADER * (1 + extensions) + nt * sample_size):
+                return nt, extensions
+    nt, extensions = samples[0], more.extensions[0]
+    trace_size = TRACE_HEADER * (1 + extensions) + nt * sample_size
     whole, rest = divmod(room, trace_size)
-    byte = 3221 if said else header_bytes.samples
+    byte = 3269 if more.samples else 3221 if said else header_bytes.samples
     also = f" (its first trace header says {header})" if said and header not in (0, said) else ""
+    headers = f" and {extensions} trace header extensions (byte 3507)" if extensions else ""
     raise SegyError(
         f"{path}: not a whole number of traces: after {first} bytes of headers, {nt} samples per trace (byte "
-        f"{byte}){also} make traces of {trace_size} bytes, and {rest} bytes are left after trace {whole}. "
-        f"Either trace {whole + 1} lacks its last {trace_size - rest} bytes: copy the file again; or the "
-        "number of samples is wrong: correct it"
+        f"{byte}){also}{headers} make traces of {trace_size} bytes, and {rest} bytes are left after trace "
+        f"{whole}. Either trace {whole + 1} lacks its last {trace_size - rest} bytes: copy the file again; "
+        f"or the number of samples{' or of extensions' if extensions else ''} is wrong: correct it"
     )
 
 
@@ -209,23 +276,19 @@ def _extended_headers(path: Path, file: BinaryIO, count: int) -> int:
     """Number of textual headers behind the binary one, which may be left to be counted (-1)."""
     if count >= 0:
         return count
-    end = "((SEG: EndText))"
     if count == -1:
-        number = 0
-        while text := read_at(file, FILE_HEADERS + TEXT * number, TEXT):
-            number += 1
-            if end.encode("ascii") in text or end.encode("cp037") in text:
-                return number
+        for found in range(1, MOST_TEXTS + 1):
+            text = read_at(file, FILE_HEADERS + TEXT * (found - 1), TEXT)
+            if not text:
+                break
+            if any(_plain(END_OF_TEXTS) in _plain(text.decode(coding)) for coding in ("latin1", "cp037")):
+                return found
     raise SegyError(
         f"{path}: the binary header says {count} extended textual headers (bytes 3505-3506); right is their "
-        f"number, or -1 where the last one contains {end}: correct it"
+        f"number, or -1 where the last one contains {END_OF_TEXTS}: correct it"
     )
 
 
-# -- bytes
-
-
-def _number(raw: bytes, byte: int, order: str, kind: str = "i2") -> int:
-    """An integer of a header, 0 where the header ends before it or has none."""
-    field = raw[byte - 1 :][:2] if byte else b""
-    return int(np.frombuffer(field, order + kind)[0]) if len(field) == 2 else 0
+def _plain(text: str) -> str:
+    """Text without what makes no difference in a stanza's name: upper and lower case, blanks."""
+    return "".join(text.split()).lower()

@@ -10,6 +10,11 @@ Places = NDArray[np.complex128]
 """Places on the map [m], east + 1j * north: what turns a place is a multiplication."""
 
 
+def metres(position: float | np.number) -> str:
+    """A position, distance or depth [m] for a message: to the millimetre, and never minus zero."""
+    return f"{round(float(position), 3) + 0.0:.10g}"
+
+
 @dataclass(frozen=True)
 class Line:
     """A line on the map, along which positions are measured.

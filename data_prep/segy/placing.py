@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from data_prep.segy.headers import SegyError
+from data_prep.segy.line import metres
 from data_prep.segy.shots import SegyShots, Shot
 from fwi.survey import HIGHEST_FREQUENCY, Survey
 
@@ -81,7 +82,9 @@ def place(file: SegyShots, survey: Survey, start: float | None = None) -> Placem
     *_, placement, mistakes = min(found, key=lambda each: each[:2])
     raise GeometryError(
         f"{file.path}: the survey does not fit the recorded line; best with its x = 0 at "
-        f"{placement.start:g} m:\n" + "\n".join(f"  - {mistake}" for mistake in mistakes) + f"\n{FITTING}"
+        f"{metres(placement.start)} m:\n"
+        + "\n".join(f"  - {mistake}" for mistake in mistakes)
+        + f"\n{FITTING}"
     )
 
 
@@ -153,8 +156,8 @@ def _misplaced_shots(placement: Placement, survey: Survey) -> list[str]:
     tolerance, off = shot_tolerance(survey), placement.misplaced(survey)
     wrong = np.flatnonzero(np.abs(off) > tolerance * (1 + 1e-6))
     lines = [
-        f"shot {i} at {survey.shot_x[i]:g} m: the nearest recorded one, {placement.shots[i].number}, is "
-        f"{abs(off[i]):.3g} m away; at most {tolerance:.3g} m"
+        f"shot {i} at {metres(survey.shot_x[i])} m: the nearest recorded one, {placement.shots[i].number}, "
+        f"is {abs(off[i]):.3g} m away; at most {tolerance:.3g} m"
         for i in wrong
     ]
     if len(wrong) == 0 and len({shot.x for shot in placement.shots}) < len(placement.shots):
@@ -180,8 +183,8 @@ def _missing_receivers(placement: Placement, survey: Survey) -> list[str]:
             lines.append(
                 f"shot {i} (recorded {placement.shots[i].number}): {far} of {len(distance)} receivers are "
                 f"over {usual:.3g} m from a recorded one (a quarter of the shortest wavelength), the one at "
-                f"offset {survey.receiver_x[i, worst] - survey.shot_x[i]:g} m {distance[worst]:.3g} m; at "
-                f"most {100 * DEAD_SHARE:.0f} % may be, up to {most:.3g} m"
+                f"offset {metres(survey.receiver_x[i, worst] - survey.shot_x[i])} m {distance[worst]:.3g} m; "
+                f"at most {100 * DEAD_SHARE:.0f} % may be, up to {most:.3g} m"
             )
     return _shortened(lines, "shots")
 
@@ -198,8 +201,8 @@ def _refuse_depths(file: SegyShots, survey: Survey) -> None:
         # Above the datum, as on land: how far below the surface is not said.
         if depth >= 0 and abs(depth - configured) > LARGEST_DEPTH_ERROR * cell * (1 + 1e-6):
             lines.append(
-                f"recorded at {depth:g} m, survey.{key} is {configured:g} m: "
-                f"take {round(depth / cell) * cell:g} m"
+                f"recorded at {metres(depth)} m, survey.{key} is {metres(configured)} m: "
+                f"take {metres(round(depth / cell) * cell)} m"
             )
     if lines:
         raise GeometryError(f"{file.path}: " + "; ".join(lines) + f"; or {FITTING}")

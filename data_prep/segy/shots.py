@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from data_prep.segy import geometry, loudness, timing
 from data_prep.segy.headers import STANDARD, Columns, HeaderBytes, SegyError
 from data_prep.segy.layout import Layout, detect
-from data_prep.segy.line import Line, Places
+from data_prep.segy.line import Line, Places, metres
 from data_prep.segy.samples import FORMATS, decode, looks_like
 from data_prep.segy.traces import LISTED, listed, read_columns, read_traces
 
@@ -103,10 +103,10 @@ class SegyShots:
             receiver, sample = (int(i) for i in np.argwhere(bad)[0])
             raise SegyError(
                 f"{self.path}: trace {shot.traces[receiver] + 1} (shot {number}, receiver at "
-                f"{shot.receiver_x[receiver]:g} m) has {samples[receiver, sample]} at sample {sample + 1}; "
-                f"{bad.any(axis=1).sum()} of the shot's {len(bad)} traces have such samples. If it is most "
-                f"of them, the format is not what the header says ({self.layout}): correct it; else mute "
-                "these traces or leave them out"
+                f"{metres(shot.receiver_x[receiver])} m) has {samples[receiver, sample]} at sample "
+                f"{sample + 1}; {bad.any(axis=1).sum()} of the shot's {len(bad)} traces have such samples. "
+                f"If it is most of them, the format is not what the header says ({self.layout}): correct it; "
+                "else mute these traces or leave them out"
             )
         return np.ascontiguousarray(samples.T)
 
@@ -177,9 +177,9 @@ def report(shots: SegyShots) -> str:
             f"{_span(counts)} per shot, x {_span(receiver_x)} m{_apart(spacing)}, "
             f"depth {_span(receiver_depth)} m"
         ),
-        "offsets": f"{_span(offset)} m from source to receiver, the nearest {np.abs(offset).min():g} m",
+        "offsets": f"{_span(offset)} m from source to receiver, the nearest {metres(np.abs(offset).min())} m",
         "time": f"{shots.nt} samples every {shots.dt * 1e3:g} ms, {shots.start:g} .. {end:g} s",
-        "line": f"x = 0 is at ({east:g}, {north:g}) m; heads {azimuth:.1f} degrees from north",
+        "line": f"x = 0 is at ({metres(east)}, {metres(north)}) m; heads {azimuth:.1f} degrees from north",
         "traces": f"{shots.layout.traces}, {len(shots.dead)} of them dead",
         "odd": "\n".join(["nothing"] if not shots.findings else shots.findings).replace(
             "\n", "\n" + 13 * " "
@@ -227,9 +227,9 @@ def _refuse_two_sources(
 ) -> None:
     places = np.unique(source)
     if len(places) > 1:
-        what = " and ".join(f"({place.real:g}, {place.imag:g})" for place in places[:2])
+        what = " and ".join(f"({metres(place.real)}, {metres(place.imag)})" for place in places[:2])
     elif np.ptp(depth):
-        what = f"at depths of {depth.min():g} and {depth.max():g}"
+        what = f"at depths of {metres(depth.min())} and {metres(depth.max())}"
     else:
         return
     raise SegyError(
@@ -247,8 +247,8 @@ def _refuse_duplicates(
         one, two = sorted(int(trace) + 1 for trace in traces[same[0] : same[0] + 2])
         raise SegyError(
             f"{layout.path}: shot {number} has {same.size} receivers twice: traces {one} and {two} are both "
-            f"at {x[same[0]]:g} m; remove one of each (of several components keep one), or group the traces "
-            f"by another byte than {header_bytes.shot}"
+            f"at {metres(x[same[0]])} m; remove one of each (of several components keep one), or group the "
+            f"traces by another byte than {header_bytes.shot}"
         )
 
 
@@ -259,7 +259,10 @@ def _irregular(shots: list[Shot]) -> list[str]:
     together = np.flatnonzero(steps < SAME_PLACE)
     if together.size:
         one, two = shots[together[0]], shots[together[0] + 1]
-        findings.append(f"shots share a place, such as {one.number} and {two.number} at {one.x:g} m")
+        findings.append(
+            f"shots share a place, such as {one.number} and {two.number} at {metres(one.x)} m; --bytes.shot "
+            "0 takes the traces of a place for one shot"
+        )
     spacing = np.concatenate([np.diff(shot.receiver_x) for shot in shots])
     for who, found in (("shots", steps), ("receivers", spacing)):
         if found.size and np.ptp(found) > REGULAR * np.median(found):
@@ -273,8 +276,8 @@ def _irregular(shots: list[Shot]) -> list[str]:
 
 def _span(values: NDArray[np.generic]) -> str:
     low, high = values.min(), values.max()
-    return f"{low:g}" if low == high else f"{low:g} .. {high:g}"
+    return metres(low) if low == high else f"{metres(low)} .. {metres(high)}"
 
 
 def _apart(steps: NDArray[np.float64]) -> str:
-    return f", {np.median(steps):g} m apart" if steps.size else ""
+    return f", {metres(np.median(steps))} m apart" if steps.size else ""

@@ -4,6 +4,7 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,7 @@ from data_prep.calibrate import refuse_unstorable
 from data_prep.jobs import Job
 from data_prep.segy import changes
 from data_prep.segy.direct_arrival import measure_direct_arrival
+from data_prep.segy.left_out import left_out
 from data_prep.segy.placing import GeometryError, Placement, place, slide
 from data_prep.segy.regularise import Spreading, bring, missing_times
 from data_prep.segy.shots import SegyShots
@@ -21,6 +23,16 @@ from fwi.survey import Survey
 
 ON_TIME = 0.25
 """Periods of the peak frequency within which the direct arrival is on time and is not shifted."""
+
+
+class Stated(TypedDict, total=False):
+    """What a user may state of how records are brought onto a survey, as ``prepare`` takes it."""
+
+    start: float | None
+    every: float | None
+    spreading: Spreading
+    gain: float | None
+    shift: float | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,7 +102,7 @@ def prepare(
         GeometryError: the survey does not fit the records; the message gives the numbers.
         RecordsError: the records cannot be stored.
     """
-    _refuse_no_numbers(every=every, gain=gain, shift=shift)
+    refuse_no_numbers(every=every, gain=gain, shift=shift)
     survey = Survey(study.grid, study.survey)
     survey.check(study.physics.order)
     missing_times(file, survey, 0.0)
@@ -111,6 +123,7 @@ def prepare(
         _refuse_unstorable(file, 0, records, chosen_gain, study.storage.dtype)
     said = [
         *changes.placed(survey, places),
+        *left_out(file, survey, places),
         *changes.filtered(file, survey, spreading),
         *changes.in_time(file, survey, chosen_shift, measured),
         *changes.scaled(chosen_gain, measured, first.shots),
@@ -143,11 +156,12 @@ def jobs(study: StudyConfig, line: SegyLine, split: Split) -> list[Job]:
 # -- what cannot be
 
 
-def _refuse_no_numbers(**flags: float | None) -> None:
+def refuse_no_numbers(**flags: float | None) -> None:
+    """Refuse what is stated, by the name of its flag, if it cannot be meant."""
     for flag, value in flags.items():
         if value is not None and not math.isfinite(value):
             raise GeometryError(f"--{flag} {value}: expected a number")
-    if (every := flags["every"]) is not None and every <= 0:
+    if (every := flags.get("every")) is not None and every <= 0:
         raise GeometryError(f"--every {every:g}: expected metres between samples, more than 0")
 
 

@@ -1,31 +1,43 @@
 """A study whose survey fits a file of recorded shots."""
 
 import math
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Unpack
 
 import numpy as np
 import yaml
-from numpy.typing import NDArray
 
-from data_prep.segy.placing import GeometryError, Placement, depths, place
+from data_prep.segy.direct_arrival import traces_to_compare
+from data_prep.segy.left_out import kept
+from data_prep.segy.line import metres
+from data_prep.segy.placing import FITTING, GeometryError, Placement, depths, place
 from data_prep.segy.regularise import missing_times
-from data_prep.segy.shots import SegyShots, Shot
+from data_prep.segy.shots import SegyShots
+from data_prep.segy.source import SegyLine, Stated, prepare, refuse_no_numbers
+from data_prep.segy.spreads import FEWEST_CELLS, Layout, extent, is_towed, layout_values
 from fwi.config import GridConfig, PhysicsConfig, StudyConfig, validate
 from fwi.survey import COURANT_LIMIT, HIGHEST_FREQUENCY, MIN_POINTS_PER_WAVELENGTH, Survey
 
-Floats = NDArray[np.float64]
+VELOCITY = GridConfig().velocity
+"""Slowest and fastest speed [m/s] where nothing else is known."""
 
 HIGHEST_PEAK = 10.0
 """Peak frequency [Hz] that suffices: each doubling of it costs eightfold."""
 
+MOST_DOUBLINGS = 7
+"""How often that is doubled for receivers within half a wavelength of the shots, or for short records."""
+
 LOWEST_PEAK = 0.5
 """Peak frequency [Hz] below which no survey is suggested."""
 
-MOST_SHOTS = 32
-"""Shots of a survey; a longer line is thinned, and cut into several samples."""
+MOST_CELLS = 2e7
+"""Cells of a grid on which a simulation fits into the memory of an ordinary machine."""
 
-LONGEST = 2.0
-"""Length of a towed survey's line, in lengths of its streamer."""
+MOST_UPDATES = 3e11
+"""Updates of a cell in a simulation of all shots, of which a core does 1e8 a second or so: an hour."""
+
+MORE = 1.05
+"""Share by which more traces must be kept to give up evenly spread shots, whose samples can be mirrored."""
 
 MEAN_SPEED = 2000.0
 """Average speed down to the section's bottom [m/s]: twice the time there is the length of the records."""
@@ -33,66 +45,195 @@ MEAN_SPEED = 2000.0
 ROUND = (1.0, 1.25, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 7.5, 8.0)
 """Leading digits of suggested cell sizes."""
 
-EVEN = 0.25
-"""Share of the usual interval by which the interval of two shots in one survey may differ from it."""
+
+class FrequencyError(GeometryError):
+    """A peak frequency that the records do not allow."""
 
 
-def suggest(file: SegyShots) -> str:
-    """Write a study, as YAML, whose survey can be filled with a file's records.
+class Suggestion(NamedTuple):
+    """A study whose survey fits a file."""
+
+    text: str
+    """The study, as YAML."""
+    line: SegyLine
+    """The file's records on that survey."""
+
+
+@dataclass(frozen=True)
+class _Terms:
+    """On what terms a study is sought."""
+
+    velocity: tuple[float, float]
+    """Slowest and fastest speed of the grid [m/s]."""
+    dominant: float
+    """Mean frequency of the records [Hz]."""
+    stated: Stated
+
+
+@dataclass(frozen=True)
+class _Fit:
+    """A study whose survey the file's shots and receivers fill."""
+
+    values: dict[str, Any]
+    study: StudyConfig
+    kept: int
+    """Number of traces that it takes."""
+
+
+def suggest(
+    file: SegyShots, velocity: tuple[float, float] = VELOCITY, **stated: Unpack[Stated]
+) -> Suggestion:
+    """Find a study whose survey takes a file's records, where the import is told nothing but what is stated.
+
+    Args:
+        file: the recorded shots.
+        velocity: slowest and fastest speed of the grid [m/s].
+        stated: what the import is told, as ``prepare`` takes it.
 
     Raises:
-        GeometryError: there is none.
+        GeometryError: there is none; the message says what is in the way of the closest.
     """
-    towed = _towed(file.shots)
-    try:
-        values, placement = _fitting(file, towed)
-    except ValueError as error:
-        try:  # a shot at the end of a fixed spread is as good as one with a streamer
-            values, placement = _fitting(file, not towed)
-        except ValueError:
-            raise GeometryError(f"{file.path}: no survey is found that fits; the closest: {error}") from None
+    refuse_no_numbers(every=stated.get("every"), gain=stated.get("gain"), shift=stated.get("shift"))
+    terms = _Terms(velocity, _dominant(file), stated)
+    refused: list[ValueError] = []
+    for doublings in range(MOST_DOUBLINGS + 1):
+        fits = _fits(file, terms, doublings, refused)
+        for fit in fits:
+            try:
+                line = prepare(file, fit.study, **stated)
+            except ValueError as error:
+                refused = [error]  # it came closer than what the geometry excludes
+            else:
+                return Suggestion(_text(file, fit.values, line.placements[0]), line)
+        if fits:
+            break
+    reason = str(refused[0]).removeprefix(f"{file.path}: ").removesuffix(f"\n{FITTING}")
+    if limits := [str(error) for error in refused if isinstance(error, FrequencyError)]:
+        reason += f"; {limits[0]}"
+    raise GeometryError(
+        f"{file.path}: no survey is found that fits; the closest: {reason}. What is stated with "
+        "--suggest-config is taken for granted and handed on to the import, as --gain 1 --shift 0 or "
+        "--grid.velocity 300 2500"
+    )
+
+
+def _text(file: SegyShots, values: dict[str, Any], placement: Placement) -> str:
     sections = yaml.safe_dump(values, sort_keys=False, default_flow_style=None, width=100)
+    name = "".join(letter if letter.isprintable() else "?" for letter in file.path.name)
     return (
-        f"# A survey that fits {file.path.name}; its x = 0 lies at {placement.start:.6g} m of its line.\n"
+        f"# A survey that fits {name}; its x = 0 lies at {metres(placement.start)} m of its line.\n"
         "# To be set by who knows the geology: grid.nz and grid.velocity. survey.top free is for water,\n"
         "# absorbing for land, and for records without ghosts and surface multiples.\n" + sections
     )
 
 
-def _fitting(file: SegyShots, towed: bool) -> tuple[dict[str, Any], Placement]:
-    """A study of a streamer or a fixed spread, and where it lies on the line."""
-    values = _study(file, towed)
+def _fits(file: SegyShots, terms: _Terms, doublings: int, refused: list[ValueError]) -> list[_Fit]:
+    """Studies of one peak frequency, the best first; what is in the way of others is added to ``refused``."""
+    # A shot at the end of a fixed spread is as good as one with a streamer.
+    usual: tuple[Layout, Layout] = ("streamer", "even") if is_towed(file.shots) else ("even", "streamer")
+    fits: list[_Fit] = []
+    for layout in (*usual, "listed"):
+        if fits and layout != "listed":
+            continue
+        try:
+            fit = _fit(file, layout, terms, doublings)
+        except ValueError as error:
+            refused.append(error)
+        else:
+            better = bool(fits) and fit.kept > MORE * fits[0].kept
+            fits.insert(0 if better else len(fits), fit)
+    return fits
+
+
+def _fit(file: SegyShots, layout: Layout, terms: _Terms, doublings: int) -> _Fit:
+    """A study of one layout, which the shots and receivers of the file fill.
+
+    Raises:
+        ValueError: they do not, or no gain and shift could be told on what they record.
+    """
+    values = _study(file, layout, terms, doublings)
     study = validate(StudyConfig, values, source=f"the survey of {file.path.name}")
+    _refuse_too_large(study.grid)
     survey = Survey(study.grid, study.survey)
     survey.check(study.physics.order)
     missing_times(file, survey, 0.0)
-    return values, place(file, survey)
+    placement = place(file, survey, terms.stated.get("start"))
+    if terms.stated.get("gain") is None or terms.stated.get("shift") is None:
+        traces_to_compare(survey)
+        _refuse_endless(survey)
+    values["data"] = {"flip": 0.5 if survey.symmetric else 0.0}
+    return _Fit(values, validate(StudyConfig, values, source=file.path.name), kept(file, survey, [placement]))
 
 
-def _study(file: SegyShots, towed: bool) -> dict[str, Any]:
-    slowest, fastest = GridConfig().velocity
+def _refuse_too_large(grid: GridConfig) -> None:
+    if grid.nz * grid.nx > MOST_CELLS:
+        raise GeometryError(
+            f"a grid of {grid.nz} x {grid.nx} cells of {grid.spacing:g} m is too large to simulate on; take "
+            "a part of the line, or a faster --grid.velocity if it is right, which makes coarser cells"
+        )
+
+
+def _refuse_endless(survey: Survey) -> None:
+    shots, _, _ = survey.gather_shape
+    updates = float(shots) * survey.config.nt * survey.grid.nz * survey.grid.nx
+    if updates > MOST_UPDATES:
+        raise GeometryError(
+            f"gain and time are told on a simulation, and {shots} shots on {survey.grid.nz} x "
+            f"{survey.grid.nx} cells over {survey.config.nt} time steps would take hours; state "
+            "--gain and --shift, or a faster --grid.velocity if it is right, which makes coarser cells"
+        )
+
+
+def _peaks(file: SegyShots, layout: Layout, terms: _Terms, receivers: float) -> list[float]:
+    """Peak frequencies that the records allow [Hz]: what suffices or else the highest, and it doubled."""
+    slowest = terms.velocity[0]
+    limits = {
+        f"the records' mean frequency is {terms.dominant:.2g} Hz": terms.dominant,
+        f"samples are {file.dt:g} s apart": 0.5 / file.dt / HIGHEST_FREQUENCY,
+    }
+    if layout != "streamer":  # receivers are then seldom where they were recorded, and must not alias
+        aliased = f"receivers {metres(receivers)} m apart alias above {slowest / 2 / receivers:.2g} Hz at "
+        aliased += f"{slowest:g} m/s (--grid.velocity SLOWEST FASTEST if it is more)"
+        limits[aliased] = slowest / HIGHEST_FREQUENCY / (2 * receivers)
+    reason = min(limits, key=lambda each: limits[each])
+    highest = limits[reason]
+    doubled = [min(HIGHEST_PEAK * 2**doublings, highest) for doublings in range(MOST_DOUBLINGS + 1)]
+    peaks = [*dict.fromkeys(_down(peak, 0.1 if peak < 5 else 0.5) for peak in doubled)]
+    if not peaks[0] >= LOWEST_PEAK:
+        raise GeometryError(
+            f"{file.path}: {reason}; no survey fits such records, of a wavelet of {LOWEST_PEAK:g} Hz or more"
+        )
+    return peaks
+
+
+def _study(file: SegyShots, layout: Layout, terms: _Terms, doublings: int) -> dict[str, Any]:
+    slowest, fastest = terms.velocity
+    towed = layout == "streamer"
     steps = np.concatenate([np.diff(shot.receiver_x) for shot in file.shots])
     if not len(steps):
-        raise GeometryError(f"{file.path}: one receiver per shot; a survey needs two or more")
-    receivers = float(np.median(steps))
-    peak = min(HIGHEST_PEAK, _dominant(file), 0.5 / file.dt / HIGHEST_FREQUENCY)
-    if not towed:  # receivers are then seldom where they were recorded, and must not alias
-        peak = min(peak, slowest / HIGHEST_FREQUENCY / (2 * receivers))
-    peak = _down(peak, 0.1 if peak < 5 else 0.5)
-    if peak < LOWEST_PEAK:
         raise GeometryError(
-            f"{file.path}: receivers {receivers:g} m apart alias above {slowest / 2 / receivers:.2g} Hz; no "
-            "survey fits such a spread"
+            f"{file.path}: one receiver per shot; a survey needs two or more. If several traces have one "
+            "source, --bytes.shot 0 groups them by its place; else another byte may tell the shots apart"
         )
+    receivers = float(np.median(steps))
+    peaks = _peaks(file, layout, terms, receivers)
+    if doublings >= len(peaks):
+        raise FrequencyError(f"no peak frequency above {peaks[-1]:g} Hz was recorded")
+    peak = peaks[doublings]
     cell = slowest / (HIGHEST_FREQUENCY * peak * MIN_POINTS_PER_WAVELENGTH[PhysicsConfig().order])
-    cell = _round_cell(min(cell, receivers))
-    geometry = _streamer(file, receivers, cell) if towed else _spread(file, receivers, cell)
+    cell = _round_cell(min(cell, receivers, extent(file, layout, receivers) / FEWEST_CELLS))
+    geometry = layout_values(file, layout, receivers, cell)
     length = geometry.pop("length")
     # At least ten samples per period, and whole samples of the file where it is fine enough.
     interval = file.dt * max(1, int(1 / (10 * peak) / file.dt))
     keep_every = math.ceil(interval / (COURANT_LIMIT * cell / fastest / math.sqrt(2)))
     end = file.start + (file.nt - 1) * file.dt
     kept = int(end / interval + 1e-6)
+    if kept < 1:
+        raise GeometryError(
+            f"{file.path}: the records end at {end:g} s, before the second sample of a survey, at "
+            f"{interval:g} s, of ten in a period of {peak:g} Hz"
+        )
     # A free surface neither emits nor records: the first row below it does.
     rows = [max(round(depth / cell), 1 if towed else 0) for depth in depths(file)]
     nz = max(8, round(end * MEAN_SPEED / 2 / cell) + 1, max(rows) + 2)
@@ -109,78 +250,7 @@ def _study(file: SegyShots, towed: bool) -> dict[str, Any]:
             "wavelet": {"frequency": peak},
         },
         "storage": {"folder": f"data/{file.path.stem}"},
-        "data": {"flip": 0.0 if towed else 0.5},
     }
-
-
-def _streamer(file: SegyShots, interval: float, cell: float) -> dict[str, Any]:
-    """The survey of receivers that move with the shot, on one side of it."""
-    behind = np.mean([np.mean(shot.offset < 0) for shot in file.shots]) >= 0.5
-    offsets = [np.abs(shot.offset[(shot.offset < 0) == behind]) for shot in file.shots]
-    near = float(np.median([offset.min() for offset in offsets if len(offset)]))
-    near = near if near > 0 else near + interval
-    far = float(np.median([offset.max() for offset in offsets if len(offset)]))
-    receivers = round((far - near) / interval) + 1
-    last = near + (receivers - 1) * interval
-    x = _even(np.array([shot.x for shot in file.shots]))
-    x = _thinned(x[x - x[0] <= (LONGEST - 1) * last], cell)
-    shortest = math.ceil(last / cell + len(x) - 1 - 1e-6)  # with a cell between shots
-    length = max(round((last + np.ptp(x)) / cell), shortest) * cell
-    return {
-        "shots": len(x),
-        "spread": "streamer",
-        "near_offset": near,
-        "receiver_interval": interval,
-        "receivers": receivers,
-        "length": length,
-    }
-
-
-def _spread(file: SegyShots, interval: float, cell: float) -> dict[str, Any]:
-    """The survey of receivers that stay where they are: as long as all shots have them."""
-    first = max(shot.receiver_x[0] for shot in file.shots)
-    last = min(shot.receiver_x[-1] for shot in file.shots)
-    x = np.array([shot.x for shot in file.shots])
-    x = x[(x >= first) & (x <= last)]
-    if len(x) == 0 or last - first < 8 * cell:
-        raise GeometryError(
-            f"{file.path}: receivers neither move with the shots nor stay where they are with a shot among "
-            "them; no survey fits"
-        )
-    x = _thinned(_even(x), cell)
-    margin = min(x[0] - first, last - x[-1])
-    shortest = max(math.ceil(np.ptp(x) / cell - 1e-6), 8)  # no shot interval is squeezed
-    length = max(math.floor((np.ptp(x) + 2 * margin) / cell + 1e-6), shortest) * cell
-    return {
-        "shots": len(x),
-        "shot_margin": max(0.0, float(length - np.ptp(x)) / 2),
-        "receivers": max(2, min(round(length / interval), round(length / cell)) + 1),
-        "length": length,
-    }
-
-
-def _towed(shots: tuple[Shot, ...]) -> bool:
-    """Whether the receivers move with the shot, or all are on one side of the only one."""
-    if len(shots) == 1:
-        return bool(abs(np.sign(shots[0].offset).sum()) == len(shots[0].offset))
-    moved = np.median(np.abs(np.diff([shot.receiver_x.mean() for shot in shots])))
-    return bool(moved > 0.5 * np.median(np.diff([shot.x for shot in shots])))
-
-
-def _even(x: Floats) -> Floats:
-    """The longest run of evenly spread positions among ascending ones."""
-    steps = np.diff(x)
-    if len(steps) == 0:
-        return x
-    even = np.abs(steps - np.median(steps)) <= EVEN * np.median(steps)
-    runs = np.split(np.arange(len(x)), np.flatnonzero(~even) + 1)
-    return x[max(runs, key=len)]
-
-
-def _thinned(x: Floats, cell: float) -> Floats:
-    """Every so many of evenly spread positions that they are few enough, and no closer than cells."""
-    step = np.diff(x).min(initial=np.inf)
-    return x[:: max(math.ceil(len(x) / MOST_SHOTS), math.ceil(cell / max(step, 1e-3 * cell)))]
 
 
 def _dominant(file: SegyShots) -> float:

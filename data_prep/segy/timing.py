@@ -43,9 +43,9 @@ def interval(layout: Layout, columns: Columns, header_bytes: HeaderBytes, findin
             f"{layout.path}: the sample interval is zero {binary}in all trace headers (byte "
             f"{header_bytes.interval}); write it there, in microseconds"
         )
-    if said and layout.interval and said[0] != layout.interval:
+    if said and layout.interval and abs(said[0] - layout.interval) >= 1:  # less is lost to whole numbers
         raise SegyError(
-            f"{layout.path}: the sample interval is {layout.interval} microseconds in the binary header "
+            f"{layout.path}: the sample interval is {layout.interval:g} microseconds in the binary header "
             f"(bytes 3217-3218), and {said[0]} in the trace headers (byte {header_bytes.interval}); correct "
             "the wrong one"
         )

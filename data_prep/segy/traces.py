@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from data_prep.segy.headers import STANDARD, TRACE_HEADER, Columns, HeaderBytes, SegyError, width
 from data_prep.segy.layout import Layout, open_file, read_at
+from data_prep.segy.revision2 import refuse_other_places
 from data_prep.segy.samples import decode
 
 CHUNK = 2**21
@@ -42,7 +43,7 @@ def read_columns(layout: Layout, header_bytes: HeaderBytes = STANDARD) -> tuple[
         part = slice(first, first + len(raw))
         for name, values in _columns(layout, raw, header_bytes).items():
             columns[name][part] = values
-        magnitude = np.abs(decode(raw[:, TRACE_HEADER:], layout.format, layout.order))
+        magnitude = np.abs(decode(raw[:, layout.header_size :], layout.format, layout.order))
         peak[part] = magnitude.max(axis=1)
         at_peak[part] = (magnitude == peak[part, None]).sum(axis=1)
     return columns, Loudness(peak, at_peak)
@@ -58,7 +59,7 @@ def look_at(
     """
     with open_file(layout.path) as file:
         raw = np.concatenate([_raw_traces(layout, file, int(trace), 1) for trace in traces])
-    samples = decode(raw[:, TRACE_HEADER:], layout.format, layout.order)
+    samples = decode(raw[:, layout.header_size :], layout.format, layout.order)
     return _columns(layout, raw, header_bytes), samples
 
 
@@ -75,13 +76,13 @@ def read_traces(layout: Layout, traces: NDArray[np.int64]) -> NDArray[np.uint8]:
     Raises:
         SegyError: the file cannot be read, or is shorter than its layout.
     """
-    found = np.empty((len(traces), layout.trace_size - TRACE_HEADER), np.uint8)
+    found = np.empty((len(traces), layout.trace_size - layout.header_size), np.uint8)
     order = np.argsort(traces)
     runs = np.split(order, np.flatnonzero(np.diff(traces[order]) != 1) + 1)
     with open_file(layout.path) as file:
         for run in runs:
             raw = _raw_traces(layout, file, int(traces[run[0]]), len(run))
-            found[run] = raw[:, TRACE_HEADER:]
+            found[run] = raw[:, layout.header_size :]
     return found
 
 
@@ -104,7 +105,11 @@ def _columns(layout: Layout, raw: NDArray[np.uint8], header_bytes: HeaderBytes) 
     )
     values = raw.view(header)[:, 0]
     none = np.zeros(len(raw), np.int32)
-    return {name: values[name].astype(np.int32) if byte else none for name, byte in places.items()}
+    columns = {name: values[name].astype(np.int32) if byte else none for name, byte in places.items()}
+    if layout.extensions:
+        extension = raw[:, TRACE_HEADER : 2 * TRACE_HEADER]
+        refuse_other_places(layout.path, extension, columns, header_bytes, layout.order)
+    return columns
 
 
 def _pieces(layout: Layout) -> Iterator[tuple[int, NDArray[np.uint8]]]:

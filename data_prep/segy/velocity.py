@@ -172,14 +172,18 @@ def _dz(layout: Layout, columns: Columns, metres: float, findings: list[str]) ->
     """Height of the cells [m]."""
     said = sorted({*present(columns["interval"]), layout.interval} - {0})
     if len(said) != 1:
-        what = f"several sample intervals ({', '.join(map(str, said[:4]))})" if said else "no sample interval"
+        what = (
+            f"several sample intervals ({', '.join(f'{each:g}' for each in said[:4])})"
+            if said
+            else "no sample interval"
+        )
         raise ModelError(
             f"{layout.path}: {what} in its headers (bytes 3217 and 117), which should be the cells' height "
             "in millimetres; say --spacing, or correct the headers"
         )
     interval = float(said[0])
     dz = (interval if interval < METRES_BELOW else interval / 1000) * metres
-    findings.append(f"the sample interval, {said[0]}, is taken as a depth of {dz:g} m")
+    findings.append(f"the sample interval, {interval:g}, is taken as a depth of {dz:g} m")
     return dz
 
 

@@ -31,7 +31,7 @@ def main() -> None:
 
     file = open_shots(REPOSITORY / "../shared/data/segy/viking_four_shots.segy")
     with tempfile.TemporaryDirectory() as folder:
-        (Path(folder) / "suggested.yaml").write_text(suggest(file))
+        (Path(folder) / "suggested.yaml").write_text(suggest(file, spreading="point").text)
         study = config.load([Path(folder) / "suggested.yaml"])
     as_kept = prepare(file, study, spreading="point")
     survey = as_kept.survey

@@ -1,5 +1,6 @@
 """SEG-Y from the command line: suggested survey, report, dry run, shard, and inversion of the file itself."""
 
+import shlex
 import shutil
 from pathlib import Path
 
@@ -11,7 +12,9 @@ from data_prep.segy.source import prepare
 from data_prep.segy.write import write_gathers, write_section
 from experiments.cli import main
 from fwi import config, load_run, shards
+from fwi.config import GridConfig, SurveyConfig
 from fwi.shards import DataSet
+from fwi.survey import Survey
 
 PUBLIC = Path(__file__).resolve().parents[3] / "shared/data/segy"
 
@@ -81,6 +84,74 @@ def test_our_own_records_come_back_from_segy(line, study_file, tmp_path):
     (entry,) = DataSet.read(folder).split("train")
     (found,) = shards.read(folder / entry.file).gathers.astype(np.float32)
     assert np.linalg.norm(found - gathers) < 0.05 * np.linalg.norm(gathers)
+
+
+@pytest.mark.parametrize("folder", ["my lines", "line (1)", "it's"])
+def test_the_command_that_follows_a_suggestion_can_be_pasted(line, folder, tmp_path, capsys):
+    file = tmp_path / folder / "shots & more.sgy"
+    file.parent.mkdir()
+    line[0].rename(file)
+    suggested = file.with_name("$a study.yaml")
+    flags = ("--gain", -2.5e-05, "--shift", 0, "--bytes.shot", 17, "--spreading", "point")
+
+    fwi("import", "--suggest-config", suggested, *flags, file)
+    command = capsys.readouterr().out.split("a study whose survey fits; next: ")[1].splitlines()[0]
+    name, *arguments = shlex.split(command)
+    fwi(*arguments)
+
+    said = capsys.readouterr().out
+    assert name == "fwi"
+    assert "gain: multiplied by -2.5e-05, as stated" in said
+    assert "spreading: a point source's made a line source's" in said
+    assert "samples to store in" in said
+
+
+def test_the_command_that_follows_a_suggestion_takes_no_file_for_a_flag(line, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    line[0].rename("-x.sgy")
+
+    fwi("import", "--suggest-config", "./-s.yaml", "--gain", 1, "--shift", 0, "./-x.sgy")
+
+    said = capsys.readouterr().out
+    assert "next: fwi import --config ./-s.yaml --gain 1.0 --shift 0.0 --dry-run ./-x.sgy" in said
+
+
+def test_where_no_survey_fits_the_reason_is_said_and_nothing_is_written(line, refused, tmp_path):
+    content = bytearray(line[0].read_bytes())
+    samples = (len(content) - 3600) // 4
+    content[3600:] = np.zeros(samples, ">f4").tobytes()
+    line[0].write_bytes(content)
+
+    said = refused("import", "--holds", "shots", "--suggest-config", tmp_path / "s.yaml", line[0])
+
+    assert "none of the" in said
+    assert not (tmp_path / "s.yaml").exists()
+
+
+def test_what_a_suggestion_leaves_out_is_counted_as_by_the_import(tmp_path, capsys):
+    grid = GridConfig(nz=12, nx=81, spacing=20)
+    survey = Survey(grid, SurveyConfig(shots=40, receivers=81, nt=200, shot_margin=20))
+    gathers = np.random.default_rng(0).standard_normal(survey.gather_shape).astype(np.float32)
+    write_gathers(tmp_path / "line.sgy", gathers, survey, "a test")
+    stated = ("--gain", 1, "--shift", 0, tmp_path / "line.sgy")
+
+    fwi("import", "--suggest-config", tmp_path / "s.yaml", *stated)
+    suggested = capsys.readouterr().out
+    fwi("import", "--config", tmp_path / "s.yaml", "--dry-run", *stated)
+    imported = capsys.readouterr().out
+
+    told = "left out: 20 of 40 shots, with their 1620 traces: 1 beyond and 19 between the survey's shots"
+    assert told in suggested
+    assert told in imported
+
+
+@pytest.mark.parametrize("name", ["shots.dat", "shots.sg2", "shots", "shots.sgy"])
+def test_records_of_another_seismic_format_are_named_by_whatever_suffix(name, study_file, refused, tmp_path):
+    (tmp_path / name).write_bytes(b"\x55\x3a\x01\x00".ljust(5000, b"\x01"))
+
+    said = refused("import", "--config", study_file, tmp_path / name)
+
+    assert "neither SEG-Y nor SU, but SEG-2" in said
 
 
 def test_headers_elsewhere_are_found_by_their_bytes(line, study_file, refused):

@@ -1,3 +1,5 @@
+import shlex
+
 import numpy as np
 import pytest
 import torch
@@ -99,6 +101,14 @@ def test_records_with_a_sample_that_is_not_finite_are_refused(run, samples):
 
     with pytest.raises(ValueError, match="NaN or infinite"):
         run.invert(gathers)
+
+
+def test_the_command_that_makes_a_missing_run_can_be_pasted(tmp_path):
+    with pytest.raises(RunError) as refusal:
+        fwi.load_run(tmp_path / "my run (1)")
+
+    command = str(refusal.value).split("train one with '")[1].removesuffix("'")
+    assert shlex.split(command) == ["fwi", "train", "--run", str(tmp_path / "my run (1)")]
 
 
 def test_missing_run_is_refused_saying_how_to_make_one(tmp_path):

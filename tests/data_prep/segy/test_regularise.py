@@ -388,7 +388,7 @@ def test_the_survey_suggested_for_a_real_file_takes_it(name: str, tmp_path: Path
     if not (PUBLIC / name).exists():
         pytest.skip("the public recordings are not beside the repository")
     file = open_shots(PUBLIC / name)
-    (tmp_path / "study.yaml").write_text(suggest(file))
+    (tmp_path / "study.yaml").write_text(suggest(file).text)
     study = config.load([tmp_path / "study.yaml"])
 
     line = prepare(file, study)
@@ -479,7 +479,7 @@ def test_the_survey_suggested_for_any_line_takes_it(line: Line, tmp_path: Path) 
 
 
 def assert_the_suggested_survey_takes(line: Line, tmp_path: Path) -> None:
-    (tmp_path / "study.yaml").write_text(suggest(line))
+    (tmp_path / "study.yaml").write_text(suggest(line, gain=1.0, shift=0.0).text)
     study = config.load([tmp_path / "study.yaml"])
     survey = Survey(study.grid, study.survey)
 

@@ -246,7 +246,7 @@ def test_a_damaged_line_is_brought_onto_a_survey_in_numbers_or_refused(tmp_path:
     studies, outcomes = {}, Counter[str]()
     for name, content in LINES.items():
         (tmp_path / name).write_bytes(content)
-        studies[name] = suggested(open_shots(tmp_path / name), tmp_path)
+        studies[name] = suggested(open_shots(tmp_path / name), tmp_path, STATED)
 
     @some
     @given(file=damaged(LINES), fitting=st.booleans(), stated=st.sampled_from([*[STATED] * 9, {}]))
@@ -255,7 +255,7 @@ def test_a_damaged_line_is_brought_onto_a_survey_in_numbers_or_refused(tmp_path:
         (tmp_path / name).write_bytes(content)
         try:
             shots = open_shots(tmp_path / name)
-            study = suggested(shots, tmp_path) if fitting else studies[name]
+            study = suggested(shots, tmp_path, stated) if fitting else studies[name]
             line = prepare(shots, study, **stated)
             gathers = line.gathers([0])
         except (SegyError, RecordsError):
@@ -270,8 +270,8 @@ def test_a_damaged_line_is_brought_onto_a_survey_in_numbers_or_refused(tmp_path:
     assert min(outcomes["brought"], outcomes["refused"]) > 20
 
 
-def suggested(shots: SegyShots, folder: Path) -> StudyConfig:
-    (folder / "study.yaml").write_text(suggest(shots))
+def suggested(shots: SegyShots, folder: Path, stated: dict[str, float]) -> StudyConfig:
+    (folder / "study.yaml").write_text(suggest(shots, **stated).text)
     return config.load([folder / "study.yaml"])
 
 

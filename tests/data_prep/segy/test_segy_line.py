@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data_prep.segy.line import Line
+from data_prep.segy.line import Line, metres
 
 X = np.array([0.0, 25.0, 130.0, 400.0, 1000.0])
 
@@ -69,3 +69,20 @@ def test_along_an_axis_of_the_map_positions_are_the_coordinates(turn: complex) -
 
     np.testing.assert_array_equal(along, easting)
     assert not off.any()
+
+
+@pytest.mark.parametrize(
+    ("position", "said"),
+    [
+        (-2.83072e-12, "0"),
+        (-0.0, "0"),
+        (-0.0004, "0"),
+        (-4.0, "-4"),
+        (9.24369, "9.244"),
+        (np.float32(12.5), "12.5"),
+        (np.int64(120), "120"),
+        (6123456.789, "6123456.789"),
+    ],
+)
+def test_positions_are_said_to_the_millimetre_and_never_minus_zero(position: float, said: str) -> None:
+    assert metres(position) == said

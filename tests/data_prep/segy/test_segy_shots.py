@@ -57,6 +57,35 @@ def test_without_field_records_the_sources_place_tells_the_shots_apart(tmp_path:
     assert f"byte 9, which should tell the shots apart, is {record}" in shots.findings[0]
 
 
+@pytest.mark.parametrize("sources", [3, 1])
+def test_field_records_that_count_traces_do_not_tell_the_shots_apart(tmp_path: Path, sources: int) -> None:
+    recording = line_of_shots(shots=sources)
+    counting = recording.spoiled({9: 1001 + np.arange(6 * sources)})
+
+    shots = opened(counting, tmp_path)
+
+    assert [(shot.number, shot.x) for shot in shots.shots] == [(i, 100 * i) for i in range(1, sources + 1)]
+    np.testing.assert_array_equal(shots.read(1), recording.samples[:6].T)
+    assert (
+        f"byte 9, which should tell the shots apart, is another in each of the {6 * sources} trace headers"
+        in (shots.findings[0])
+    )
+    assert "--bytes.shot 0" in shots.findings[0]
+
+
+def test_shots_of_one_receiver_each_are_no_counted_traces(tmp_path: Path) -> None:
+    shots = opened(line_of_shots().chosen([0, 6, 12]), tmp_path)
+
+    assert [shot.number for shot in shots.shots] == [7, 8, 9]
+
+
+def test_field_records_at_one_place_are_told_with_their_remedy(tmp_path: Path) -> None:
+    shots = opened(line_of_shots().spoiled({9: 7 + SHOT + 10 * (RECEIVER > 2)}), tmp_path)
+
+    assert len(shots.shots) == 6
+    assert "shots share a place, such as 7 and 17 at 100 m; --bytes.shot 0 takes" in shots.findings[0]
+
+
 def test_shots_may_be_told_apart_by_another_byte(tmp_path: Path) -> None:
     recording = line_of_shots().spoiled({9: 1, 17: 101 + SHOT})
 
@@ -409,6 +438,17 @@ def test_memory_stays_far_below_the_size_of_the_file(tmp_path: Path) -> None:
 
 
 # -- the report
+
+
+def test_no_position_is_said_to_be_minus_zero(tmp_path: Path) -> None:
+    receivers = {81: [362079_00, 181845_00], 85: [61219_00, 389293_00]}
+    slant = line_of_shots(shots=1, receivers=2).spoiled({73: 362079_00, 77: 61219_00, **receivers})
+
+    said = report(opened(slant, tmp_path))
+
+    assert "shots      1, x 0 m" in said
+    assert f"receivers  2 per shot, x 0 .. {np.hypot(180234, 328074):.3f} m" in said
+    assert "e-" not in said
 
 
 def test_the_report_has_the_geometry_and_what_is_odd(tmp_path: Path) -> None:
