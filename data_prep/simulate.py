@@ -22,6 +22,7 @@ from data_prep.jobs import Job, Source, part_of, recipe, salt_jobs, samples, unf
 from fwi import shards
 from fwi.config import StudyConfig
 from fwi.files import claimed, remove_leftovers
+from fwi.memory import amount, total
 from fwi.shards import DataSet, Entry, Samples
 from fwi.survey import Survey
 from fwi.tracking import versions
@@ -283,7 +284,3 @@ def _in_words(error: OSError, study: StudyConfig, jobs: Sequence[Job]) -> str:
     where = f": {error.filename}" if error.filename else ""
     return f"{folder}: cannot be written to ({error.strerror}{where}); choose another storage.folder"
 
-
-def amount(size: int) -> str:
-    """A number of bytes for people."""
-    return f"{size / 1e9:.2f} GB" if size >= 1e8 else f"{size / 1e6:.2f} MB"

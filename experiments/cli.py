@@ -202,9 +202,9 @@ def _of_sections(kind: Any) -> bool:
 
 def _yaml(word: str) -> object:
     try:
-        return yaml.safe_load(word)
+        return config.parse(word)
     except yaml.YAMLError as error:
-        raise ValueError(f"not valid YAML: {word}") from error
+        raise ValueError(f"not valid YAML: {word:.60} ({error})") from error
 
 
 def _overview() -> str:

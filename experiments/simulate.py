@@ -11,10 +11,11 @@ from data_prep.devices import Device
 from data_prep.jobs import Job, part_of, salt_jobs, samples, unfinished
 from data_prep.segy import export
 from data_prep.segy.write import require_fits
-from data_prep.simulate import amount, make, plan
+from data_prep.simulate import make, plan
 from experiments.cli import Study
 from experiments.progress import duration, progress
 from fwi.config import SPLITS, StudyConfig
+from fwi.memory import amount
 from fwi.shards import DataSet
 from fwi.survey import Survey
 

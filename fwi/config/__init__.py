@@ -17,7 +17,7 @@ from fwi.config.attention import (
     STNChoice,
 )
 from fwi.config.base import Positive, Section
-from fwi.config.load import ConfigError, describe, dump, load, merge, validate
+from fwi.config.load import ConfigError, describe, dump, load, merge, parse, validate
 from fwi.config.model import EncoderName, ModelConfig
 from fwi.config.salt import (
     GulfPreset,
@@ -105,5 +105,6 @@ __all__ = [
     "dump",
     "load",
     "merge",
+    "parse",
     "validate",
 ]
