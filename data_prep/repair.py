@@ -71,7 +71,7 @@ def jobs_of(data: DataSet) -> dict[str, Job]:
         step = shards_of_split[first].samples if first < last else 0
         for index, entry in shards_of_split.items():
             if step or index == 0:
-                numbers = list(range(index * step, index * step + entry.samples))
+                numbers = range(index * step, index * step + entry.samples)
                 jobs[entry.file] = Job(entry.file, entry.split, numbers, entry.origin)
     return jobs
 

@@ -9,7 +9,7 @@ CGROUPS = Path("/sys/fs/cgroup")
 
 
 def total() -> int:
-    """Bytes that this process may have: the machine's, or what a container, job or ``ulimit -v`` leaves it."""
+    """Bytes that this process may have: the machine's, or what a container or ``ulimit`` leaves of it."""
     limits = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")]
     with contextlib.suppress(OSError):
         own = Path("/proc/self/cgroup").read_text().rpartition("::/")[2].strip()

@@ -40,6 +40,7 @@ from fwi.config.slots import (
     Slot,
 )
 from fwi.config.study import (
+    MOST_WORKERS,
     SPLITS,
     CheckConfig,
     DataConfig,
@@ -57,6 +58,7 @@ from fwi.config.study import (
 )
 
 __all__ = [
+    "MOST_WORKERS",
     "SLOTS",
     "SPLITS",
     "Attention",

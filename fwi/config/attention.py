@@ -44,7 +44,9 @@ def check_heads(name: str, heads: int, *widths: int) -> None:
         raise ValueError(f"{name}: heads {heads} does not divide a width of {parts} channels; take {fits}")
 
 
-Squeezes = Annotated[tuple[SqueezeName, ...], Field(min_length=1, max_length=16), BeforeValidator(_one_or_several)]
+Squeezes = Annotated[
+    tuple[SqueezeName, ...], Field(min_length=1, max_length=16), BeforeValidator(_one_or_several)
+]
 """One squeeze by name, or a list of them."""
 OddWidth = Annotated[int, Field(ge=1, le=1001), AfterValidator(_odd)]
 """Width of a kernel, odd so that a map keeps its size."""

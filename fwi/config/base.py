@@ -42,9 +42,7 @@ class Section(BaseModel):
     No number is infinite or undefined, and every number has a range.
     """
 
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False
-    )
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
 
 
 def by_name(entry: object) -> object:

@@ -24,7 +24,7 @@ WHOLE = ("loss", "preset", "bottleneck", "resample")
 LARGEST_FILE = 500_000
 """Bytes of a study file: one that lists ten thousand shots has a fifth of it."""
 MOST_VALUES = 50_000
-"""Keys and values of a study file, with those that an alias stands for: plain Python reads them in seconds."""
+"""Keys and values of a study file, with those that aliases stand for: plain Python reads them in a second."""
 DEEPEST = 20
 """Mappings and lists of a study file within each other; a mixture of presets takes 8."""
 MOST_TOLD = 50
@@ -157,7 +157,9 @@ class _Loader(yaml.SafeLoader):
         plain: str = node.value
         try:
             is_whole = node.tag == "tag:yaml.org,2002:int"
-            value: int | float = self.construct_yaml_int(node) if is_whole else self.construct_yaml_float(node)
+            value: int | float = (
+                self.construct_yaml_int(node) if is_whole else self.construct_yaml_float(node)
+            )
         except (ValueError, OverflowError):
             return plain
         return value if isinstance(value, float) or abs(value) < 2**63 else plain

@@ -18,7 +18,13 @@ class ModelConfig(Section):
 
     name: NetworkName = "attention_unet"
     """Which network; ``unet`` is ``attention_unet`` without attention."""
-    channels: Annotated[tuple[Channels, ...], Field(min_length=2, max_length=MOST_LEVELS)] = (32, 64, 128, 256, 512)
+    channels: Annotated[tuple[Channels, ...], Field(min_length=2, max_length=MOST_LEVELS)] = (
+        32,
+        64,
+        128,
+        256,
+        512,
+    )
     """Channels per level, shallow to deep. ``inversion_net`` has five; ``umixformer`` has the first alone,
     except with its encoder ``unet``."""
     columns: Literal["receivers", "midpoints"] = "receivers"

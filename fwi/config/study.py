@@ -105,8 +105,9 @@ class SurveyConfig(Section):
     def _traces_can_be_listed(self) -> "SurveyConfig":
         if self.shots * self.receivers > MOST_TRACES:
             raise ValueError(
-                f"{self.shots} survey.shots x {self.receivers} survey.receivers are {self.shots * self.receivers:,} "
-                f"traces for each model, and no network takes more than {MOST_TRACES:,}: take fewer of either"
+                f"{self.shots} survey.shots x {self.receivers} survey.receivers are "
+                f"{self.shots * self.receivers:,} traces for each model, and {MOST_TRACES:,} are the most: "
+                "take fewer of either"
             )
         return self
 
