@@ -134,4 +134,4 @@ def _digests(source: dict[str, Any]) -> list[str]:
 
 
 def _span(numbers: Sequence[int]) -> str:
-    return f"{len(numbers)} numbered {numbers[0]} .. {numbers[-1]}"
+    return f"{len(numbers)} numbered {numbers[0]} .. {numbers[-1]}" if numbers else "none"
