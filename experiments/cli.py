@@ -20,6 +20,7 @@ from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 import tyro
 import yaml
 
+from experiments.terminal import escaped
 from fwi import config
 from fwi.config import (
     LossName,
@@ -52,6 +53,7 @@ RESUME = ("simulate", "import", "sweep")
 """Commands that make only what is missing when they are repeated."""
 
 
+@escaped()
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run ``fwi``; a user's mistake ends with a message and exit code 2."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
@@ -130,6 +132,8 @@ def _taken(flag: str, arguments: list[str]) -> tuple[list[str], list[str]]:
 
 
 _entries = tyro.constructors.ConstructorRegistry()
+# Help quotes the study's values, which may be a stranger's: colours are escape sequences, and shown as such.
+tyro._experimental_options["ansi_codes"] = False
 
 
 @_entries.struct_rule

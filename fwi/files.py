@@ -38,7 +38,8 @@ def write_whole(path: Path, content: str | bytes | memoryview) -> None:
             error.filename = str(path)
         raise
     finally:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # a read-only file system refuses even what is not there
+            temporary.unlink()
 
 
 def write_npy(path: Path, array: NDArray[Any]) -> None:
@@ -115,7 +116,11 @@ def claimed(path: Path, wait: bool = False) -> Iterator[bool]:
 
 def _locked_handle(lock: Path, wait: bool) -> int | None:
     while True:
-        handle = os.open(lock, os.O_RDWR | os.O_CREAT, 0o666)
+        try:
+            handle = os.open(lock, os.O_RDWR | os.O_CREAT, 0o666)
+        except OSError as error:  # name the file that its user knows
+            error.filename = str(lock.with_name(lock.name[1:].removesuffix(".lock")))
+            raise
         try:
             fcntl.flock(handle, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -1,10 +1,10 @@
 """What is in the manifest of a data set: read as written, refused if a value is not what it should be."""
 
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NotRequired
 
 from pydantic import AfterValidator, ConfigDict, TypeAdapter, ValidationError, with_config
-from typing_extensions import NotRequired, TypedDict
+from typing_extensions import TypedDict
 
 from fwi.config import Split
 from fwi.config.base import Count
