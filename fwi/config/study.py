@@ -131,7 +131,7 @@ class PhysicsConfig(Section):
 
     order: Literal[2, 4, 6, 8] = 8
     """Order of the finite differences in space."""
-    pml_width: Annotated[int, Field(ge=4, le=1000)] = 12
+    pml_width: Annotated[int, Field(ge=4, le=200)] = 12
     """Width of the absorbing layer [cells]."""
     correct_dispersion: bool = True
     """Correct source and records for the numerical dispersion of the time stepping (Koene et al., 2018)."""
