@@ -273,8 +273,8 @@ def _opened(mode: str, **run: Any) -> Any:
     wandb.teardown(exit_code=1)  # else the run's name counts as taken
     offline = shlex.quote(str(run["dir"] / "wandb"))
     print(
-        f"W&B cannot go online ({why}): it goes on offline, and 'wandb sync {offline}/offline-run-*' sends "
-        "what is logged",
+        f"W&B cannot go online ({why}): it goes on offline; send what is logged with: wandb sync "
+        f"{offline}/offline-run-*",
         file=sys.stderr,
     )
     return _opened("offline", **run)

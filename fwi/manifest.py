@@ -134,5 +134,7 @@ def first_mistake(error: ValidationError) -> str:
     """The key of the first value that is not what it should be, and how."""
     first = error.errors()[0]
     key = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "value_error":  # of a function here, which has named the value
+        return f"{key}: {first['ctx']['error']}"
     said = f"{first['msg'][0].lower()}{first['msg'][1:]}"
     return f"{key}: {said}, got {first['input']!r:.60}" if key else said

@@ -21,9 +21,9 @@ class ConfigError(ValueError):
 WHOLE = ("loss", "preset", "bottleneck", "resample")
 """Keys whose mappings are not merged."""
 
-LARGEST_FILE = 500_000
-"""Bytes of a study file: one that lists ten thousand shots has a fifth of it."""
-MOST_VALUES = 50_000
+LARGEST_FILE = 250_000
+"""Bytes of a study file: one that lists ten thousand shots has 90 kB."""
+MOST_VALUES = 25_000
 """Keys and values of a study file, with those that aliases stand for: plain Python reads them in a second."""
 DEEPEST = 20
 """Mappings and lists of a study file within each other; a mixture of presets takes 8."""
