@@ -119,7 +119,7 @@ class _Loader(yaml.SafeLoader):
         self.sizes: dict[yaml.Node, int] = {}
 
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
-        event = self.peek_event()
+        event = self.peek_event()  # type: ignore[no-untyped-call]
         if getattr(event, "tag", None) not in (None, "!"):
             raise _at(event, f"the tag {event.tag!r:.60} has no meaning here: write the value without it")
         if self.depth == DEEPEST:
@@ -169,7 +169,7 @@ _Loader.add_constructor("tag:yaml.org,2002:int", _Loader.construct_number)
 _Loader.add_constructor("tag:yaml.org,2002:float", _Loader.construct_number)
 
 
-def _at(place: yaml.Event | yaml.Node, what: str) -> yaml.YAMLError:
+def _at(place: Any, what: str) -> yaml.YAMLError:
     return yaml.YAMLError(f"line {place.start_mark.line + 1}: {what}")
 
 

@@ -15,7 +15,8 @@ PER_PARAMETER = 16
 """Bytes of a parameter, its gradient and the optimiser's two moments of it."""
 LARGEST_GPU = 288 * 2**30
 """Bytes of the largest GPU there is: where there are any, one may have more memory than the machine."""
-INT64 = 8
+MOST_PLACES = 10_000_000
+"""Shots by columns that are sorted by midpoints: their table is of numbers, however a network is built."""
 
 
 def require_trainable(model: ModelConfig, survey: Survey, batch: int) -> None:
@@ -69,20 +70,23 @@ def on_shapes(model: ModelConfig, survey: Survey) -> Iterator[nn.Module]:
     """Build a network whose tensors have shapes and no numbers, as have those made within the block.
 
     Raises:
-        ValueError: the network cannot serve this survey, or its columns cannot be sorted in memory.
+        ValueError: the network cannot serve this survey, or it has too many columns to sort.
     """
     from torch._subclasses.fake_tensor import FakeTensorMode
 
-    places = survey.config.shots * survey.grid.nx  # of the one array that sorting makes of numbers
-    if model.columns == "midpoints" and 2 * INT64 * places > total():
+    places = survey.config.shots * survey.grid.nx
+    if model.columns == "midpoints" and places > MOST_PLACES:
         raise ValueError(
-            f"model.columns: midpoints of {survey.config.shots} shots over {survey.grid.nx} columns take "
-            f"{amount(2 * INT64 * places)}, and this machine has {amount(total())}: take receivers"
+            f"model.columns: midpoints of {survey.config.shots} shots over {survey.grid.nx} columns are "
+            f"{places:,} places, and {MOST_PLACES:,} are the most: take receivers"
         )
     with torch.device("meta"):
         network = networks.build(model, survey)
     with FakeTensorMode():
-        yield network._apply(lambda tensor: torch.empty(tensor.shape, dtype=tensor.dtype))
+        network._apply(  # type: ignore[no-untyped-call]
+            lambda tensor: torch.empty(tensor.shape, dtype=tensor.dtype)
+        )
+        yield network
 
 
 def _kept(network: nn.Module, batch: int, survey: Survey) -> int:

@@ -76,8 +76,8 @@ def test_a_training_step_is_refused_from_the_memory_on_that_its_parts_take(monke
         require_trainable(model, SURVEY, batch=32)
 
 
-def test_midpoints_whose_sorting_memory_cannot_hold_are_refused(monkeypatch):
-    monkeypatch.setattr(rehearsal, "total", lambda: 700)
+def test_midpoints_of_too_many_columns_to_sort_are_refused(monkeypatch):
+    monkeypatch.setattr(rehearsal, "MOST_PLACES", 47)
 
-    with pytest.raises(ValueError, match=r"midpoints of 3 shots over 16 columns take 0\.00 MB"):
+    with pytest.raises(ValueError, match="midpoints of 3 shots over 16 columns are 48 places, and 47 are"):
         require_trainable(ModelConfig(columns="midpoints", channels=(4, 4)), SURVEY, batch=2)
