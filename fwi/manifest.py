@@ -50,8 +50,8 @@ class Provenance(TypedDict, total=False):
     created: str
     command: str
     licence: str
-    versions: dict[str, str]
-    machine: dict[str, str | int | None]
+    versions: dict[str, Any]
+    machine: dict[str, Any]
 
 
 def require_origin(origin: dict[str, Any]) -> dict[str, Any]:
