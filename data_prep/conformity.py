@@ -36,7 +36,7 @@ def misfit(file: h5py.File, data: DataSet, entry: Entry, job: Job | None) -> lis
         wanted |= {"velocity": _array(model, "float32"), "salt": _array(model, "uint8")}
     lines = differences({name: _found(file, name) for name in wanted}, wanted)
     lines += [f"{name}: not that of the survey" for name in _wrong_axes(file, data.survey)]
-    if not lines and job is not None and file["seed"][:].tolist() != job.numbers:
+    if not lines and job is not None and file["seed"][:].tolist() != list(job.numbers):
         lines.append(f"samples are not numbered {job.numbers[0]} to {job.numbers[-1]}")
     return lines
 

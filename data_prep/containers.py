@@ -17,7 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from data_prep import matlab, rsf
-from fwi.files import amount, npy_header, require_regular
+from fwi.files import npy_header, require_regular
+from fwi.memory import amount
 from fwi.shards import elsewhere, largest_read
 
 Format = Literal[".npy", ".npz", ".mat", ".mat 7.3", ".h5", ".rsf", "raw float32", "raw big-endian float32"]

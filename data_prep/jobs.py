@@ -12,6 +12,9 @@ from data_prep.salt import require_range
 from fwi.config import SPLITS, SaltConfig, Split, StudyConfig
 from fwi.survey import Survey
 
+MOST_SHARDS = 100_000
+"""Shards of a split: their numbers have five digits, and the manifest lists them all."""
+
 
 class Source(Protocol):
     """Samples of a file, read as needed; it travels to the workers by pickle."""
@@ -28,7 +31,7 @@ class Job(NamedTuple):
 
     file: str
     split: Split
-    numbers: list[int]
+    numbers: Sequence[int]
     """Number of each sample in its stream or source."""
     origin: dict[str, Any]
     """Where the models come from, for the manifest."""
@@ -40,15 +43,22 @@ def salt_jobs(study: StudyConfig) -> list[Job]:
     """The shards of the study's random models, split by split.
 
     Raises:
-        ValueError: the grid's velocity range does not hold the speeds of the models.
+        ValueError: the grid's velocity range does not hold the speeds of the models, or a split would be of
+            more shards than a folder may hold.
     """
     require_range(study.grid, study.salt)
     jobs = []
     for stream, split in enumerate(SPLITS):
         total, step = getattr(study.storage, split), study.storage.samples_per_shard
+        if total > MOST_SHARDS * step:
+            raise ValueError(
+                f"storage.{split}: {total:,} samples in shards of {step} are {-(-total // step):,} files, "
+                f"and a folder holds {MOST_SHARDS:,} of a split: take a storage.samples_per_shard of "
+                f"{-(-total // MOST_SHARDS)} or more, or fewer samples"
+            )
         origin = {"salt": study.salt.model_dump(mode="json"), "stream": stream}
         for first in range(0, total, step):
-            numbers = list(range(first, min(first + step, total)))
+            numbers = range(first, min(first + step, total))
             jobs.append(Job(f"{split}-{first // step:05d}.h5", split, numbers, origin))
     return jobs
 
@@ -75,7 +85,7 @@ def part_of(jobs: Sequence[Job], part: str) -> list[Job]:
     Raises:
         ValueError: there is no such part.
     """
-    match = re.fullmatch(r"(\d+)/(\d+)", part)
+    match = re.fullmatch(r"([0-9]{1,9})/([0-9]{1,9})", part)
     number, parts = map(int, match.groups()) if match else (0, 0)
     if not 1 <= number <= parts:
         raise ValueError(f"--part {part}: expected i/n with i from 1 to n, such as 3/8")

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fwi.config import GridConfig
-from fwi.files import amount
+from fwi.memory import amount
 
 Unit = Literal["m/s", "km/s", "ft/s", "s/m", "s/km", "us/m", "us/ft", "s2/m2", "s2/km2"]
 

@@ -236,7 +236,7 @@ def jobs_of(data: DataSet) -> dict[str, Job]:
         step = shards_of_split[first].samples if first < last else 0
         for index, entry in shards_of_split.items():
             if step or index == 0:
-                numbers = list(range(index * step, index * step + entry.samples))
+                numbers = range(index * step, index * step + entry.samples)
                 jobs[entry.file] = Job(entry.file, entry.split, numbers, entry.origin)
     return jobs
 
@@ -252,9 +252,9 @@ def preset_of(entry: Entry) -> SaltConfig | None:
 def remedy(data: DataSet, entry: Entry, job: Job | None) -> str:
     """What makes a shard again, in words; ``job`` is the one that made it, if ``jobs_of`` knows it."""
     if job is not None:
-        return f"'fwi verify {data.folder} --repair' makes it again"
+        return f"{_proposed(['fwi', 'verify', str(data.folder), '--repair'])} makes it again"
     if "source" in entry.origin:
-        return f"delete it and repeat its import, which makes only it: '{_import_command(data, entry)}'"
+        return f"delete it and repeat its import, which makes only it: {_import_command(data, entry)}"
     return "delete it and repeat the 'fwi simulate' that made the set, with the version that made it"
 
 
@@ -274,8 +274,10 @@ def _study(data: DataSet, job: Job, folder: Path) -> StudyConfig:
 
 def _import_command(data: DataSet, entry: Entry) -> str:
     source, began = entry.origin["source"], data.provenance.get("command", "")
-    if source["file"] in began:
-        return f"fwi {began.partition(' ')[2]}"
+    # A manifest may be a stranger's: its command is proposed only if it is an import to a shell, and no more.
+    plain = began.split(" ")
+    if source["file"] in began and plain[1:2] == ["import"] and shlex.join(plain) == began:
+        return _proposed(["fwi", *plain[1:]])
     words = ["fwi", "import", "--config", "STUDY", "--storage.folder", str(data.folder), source["file"]]
     for flag, value in {
         "key": source.get("key"),
@@ -283,7 +285,13 @@ def _import_command(data: DataSet, entry: Entry) -> str:
         "split": entry.split,
     }.items():
         words += [] if value is None else [f"--{flag}", str(value)]
-    return shlex.join(words)
+    return _proposed(words)
+
+
+def _proposed(words: Sequence[str]) -> str:
+    """A command to paste, between quotation marks unless it has some of its own."""
+    command = shlex.join(words)
+    return command if "'" in command else f"'{command}'"
 
 
 def _outcome(data: DataSet, entry: Entry, new: Entry) -> str:

@@ -52,7 +52,7 @@ def finished(study: StudyConfig, jobs: Sequence[Job], noted: DataSet) -> list[En
         different = differences(in_full(attributes["origin"]), in_full(job.origin))
         if job.file not in known:
             different += differences(attributes["study"], recipe(study))
-        if numbers != job.numbers:
+        if numbers != list(job.numbers):
             different.append(f"samples: {_span(numbers)} against {_span(job.numbers)}")
         shards.refuse_differences(f"{path} holds other models or records", different, ELSEWHERE)
         if job.file not in known:  # it has its final name, so it is whole
@@ -133,5 +133,5 @@ def _digests(source: dict[str, Any]) -> list[str]:
     return [digests] if isinstance(digests, str) else digests
 
 
-def _span(numbers: list[int]) -> str:
-    return f"{len(numbers)} numbered {numbers[0]} .. {numbers[-1]}"
+def _span(numbers: Sequence[int]) -> str:
+    return f"{len(numbers)} numbered {numbers[0]} .. {numbers[-1]}" if numbers else "none"

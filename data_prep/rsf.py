@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Literal
 
 from data_prep.models import FOOT, UNITS, Unit
-from fwi.files import amount, require_regular
+from fwi.files import require_regular
+from fwi.memory import amount
 
 Axes = Literal["depth-x", "x-depth"]
 

@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 from data_prep import cluster, devices, pool, resume
 from data_prep.devices import CPU, Device, Place
 from data_prep.jobs import Job, Source, part_of, recipe, salt_jobs, samples, unfinished
-from fwi import shards
-from fwi.config import StudyConfig
-from fwi.files import amount, claimed, remove_leftovers
+from fwi import memory, shards
+from fwi.config import MOST_WORKERS, StudyConfig
+from fwi.files import claimed, remove_leftovers
 from fwi.shards import DataSet, Entry, Samples
 from fwi.survey import Survey
 from fwi.tracking import versions
@@ -103,12 +103,13 @@ def make(
     Raises:
         ShardError: the folder holds a set of another recipe, a shard of other models under a job's name, or
             the same models elsewhere; or a shard there is damaged.
-        ValueError: there is no such part, no such device, or Dask is not installed.
+        ValueError: there is no such part, no such device, or Dask is not installed; or a shard is larger than
+            the machine's memory.
         OSError: the disk or a GPU is full, the folder not writable, a worker was killed, or the scheduler
             lost.
     """
-    if workers < 1:
-        raise ValueError(f"workers: {workers} processes cannot simulate; take 1 or more")
+    if not 1 <= workers <= MOST_WORKERS:
+        raise ValueError(f"workers: {workers} processes cannot simulate; take 1 to {MOST_WORKERS}")
     if len({job.file for job in jobs}) < len(jobs):
         raise ValueError("two jobs have the same file name; give each shard its own")
     wanted = jobs if part is None else part_of(jobs, part)
@@ -120,6 +121,8 @@ def make(
         compute = functools.partial(cluster.completed, work, scheduler=scheduler)
     folder = study.storage.folder
     try:
+        if scheduler is None:
+            _refuse_too_large_shards(study, wanted)
         folder.mkdir(parents=True, exist_ok=True)
         _remove_leftovers(folder)
         data = resume.begin(study, jobs)
@@ -198,7 +201,13 @@ def make_shard(study: StudyConfig, job: Job, place: Place = CPU) -> Entry:
 
 
 def plan(study: StudyConfig, jobs: Sequence[Job], place: Place = CPU) -> Plan:
-    """Count what ``jobs`` would take, and time one sample, or a GPU's batch, to estimate how long."""
+    """Count what ``jobs`` would take, and time one sample, or a GPU's batch, to estimate how long.
+
+    Raises:
+        ValueError: the survey, or a shard, is larger than the machine's memory.
+    """
+    Survey(study.grid, study.survey).check(study.physics.order)
+    _refuse_too_large_shards(study, jobs)
     count = samples(jobs)
     pad = 2 * study.physics.pml_width
     return Plan(
@@ -261,12 +270,29 @@ def _seconds_per_sample(study: StudyConfig, place: Place) -> float:
 # -- the disk
 
 
+def _refuse_too_large_shards(study: StudyConfig, jobs: Sequence[Job]) -> None:
+    """Refuse shards that memory does not hold twice: as arrays, and as the file that is made of them."""
+    largest = max(jobs, key=lambda job: len(job.numbers), default=None)
+    if largest is not None and (needed := 2 * _size(study, [largest])) > memory.total():
+        raise ValueError(
+            f"storage.samples_per_shard: a shard of {len(largest.numbers):,} samples takes "
+            f"{memory.amount(needed)} to make, and this machine has {memory.amount(memory.total())}: "
+            "take fewer"
+        )
+
+
+def free_space(folder: Path) -> int:
+    """Bytes that are free where a folder is, or will be."""
+    there = next(place for place in (folder, *folder.absolute().parents) if place.exists())
+    return shutil.disk_usage(there).free
+
+
 def _refuse_if_disk_too_small(study: StudyConfig, jobs: Sequence[Job]) -> None:
     folder, needed = study.storage.folder, _size(study, jobs)
-    free = shutil.disk_usage(folder).free
+    free = free_space(folder)
     if needed > free:
         raise OSError(
-            f"{folder}: the set needs {amount(needed)} more, and {amount(free)} are free; "
+            f"{folder}: the set needs {memory.amount(needed)} more, and {memory.amount(free)} are free; "
             "choose another storage.folder or fewer samples"
         )
 
@@ -274,10 +300,10 @@ def _refuse_if_disk_too_small(study: StudyConfig, jobs: Sequence[Job]) -> None:
 def _in_words(error: OSError, study: StudyConfig, jobs: Sequence[Job]) -> str:
     folder = study.storage.folder
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        left, free = unfinished(study, jobs), shutil.disk_usage(folder).free
+        left, free = unfinished(study, jobs), free_space(folder)
         return (
-            f"{folder}: the disk is full: {amount(free)} free, and the {samples(left)} samples still to "
-            f"make need {amount(_size(study, left))}. "
+            f"{folder}: the disk is full: {memory.amount(free)} free, and the {samples(left)} samples still "
+            f"to make need {memory.amount(_size(study, left))}. "
             "What was finished is kept: make room and run the same command again"
         )
     where = f": {error.filename}" if error.filename else ""

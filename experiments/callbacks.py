@@ -5,6 +5,7 @@ import io
 import logging
 import os
 import re
+import shlex
 import sys
 import time
 from collections.abc import Mapping
@@ -32,6 +33,8 @@ COLUMNS = (
     "validation/mae",
     "validation/salt_iou",
 )
+ANSWER = 10.0
+"""Seconds that W&B's server has to answer when an online run is opened."""
 FIXED_SECTIONS = 4
 """Validation samples that are drawn after each epoch."""
 
@@ -253,30 +256,49 @@ def wandb_mode(study: StudyConfig) -> str:
 def open_wandb(study: StudyConfig, folder: Path, mode: str) -> Any:
     """Open the folder's W&B run, the same one on every call; all its files stay in the folder.
 
+    An online run whose server does not answer, or refuses the key, says so and goes on offline.
+
     Raises:
         ValueError: W&B refuses, for example the project's name.
     """
+    # Its reports of errors go to a server too, for which a command would wait at its end.
+    os.environ.setdefault("WANDB_ERROR_REPORTING", "false")
     for kind in ("CACHE", "CONFIG", "DATA"):
         os.environ.setdefault(f"WANDB_{kind}_DIR", str(folder.resolve() / "wandb"))
-    import wandb
-
     # W&B logs from threads of its own until the process ends: on a full disk, a traceback for every line.
     logging.raiseExceptions = False
     path = folder.resolve()
     # Sweeps have runs of the same names. W&B takes up to 64 characters, and not all of them.
     identity = re.sub(r"[^\w.-]", "-", f"{path.parent.name}-{path.name}", flags=re.ASCII)[-64:]
+    return _opened(
+        mode,
+        project=study.tracking.project,
+        name=path.name,
+        id=identity,
+        dir=folder,
+        config=study.model_dump(mode="json"),
+    )
+
+
+def _opened(mode: str, **run: Any) -> Any:
+    import wandb
+
+    online = mode == "online"
+    patience = {} if "WANDB_INIT_TIMEOUT" in os.environ or not online else {"init_timeout": ANSWER}
+    settings = wandb.Settings(silent=True, console="off", x_disable_stats=True, **patience)
     try:
-        return wandb.init(
-            project=study.tracking.project,
-            name=path.name,
-            id=identity,
-            dir=folder,
-            config=study.model_dump(mode="json"),
-            mode=mode,
-            resume="allow" if mode == "online" else None,
-            settings=wandb.Settings(silent=True, console="off", x_disable_stats=True),
-        )
+        return wandb.init(mode=mode, resume="allow" if online else None, settings=settings, **run)
     except wandb.Error as error:
-        raise ValueError(
-            f"W&B does not start ({error}); mend that, or set tracking.mode to disabled"
-        ) from error
+        why = " ".join(str(error).split())
+        if not online:
+            raise ValueError(
+                f"W&B does not start ({why}); mend that, or set tracking.mode to disabled"
+            ) from error
+    wandb.teardown(exit_code=1)  # else the run's name counts as taken
+    offline = shlex.quote(str(run["dir"] / "wandb"))
+    print(
+        f"W&B cannot go online ({why}): it goes on offline; send what is logged with: wandb sync "
+        f"{offline}/offline-run-*",
+        file=sys.stderr,
+    )
+    return _opened("offline", **run)

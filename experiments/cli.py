@@ -20,6 +20,7 @@ from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 import tyro
 import yaml
 
+from experiments.terminal import escaped
 from fwi import config, interrupts
 from fwi.config import (
     LossName,
@@ -52,6 +53,7 @@ RESUME = ("simulate", "import", "sweep")
 """Commands that make only what is missing when they are repeated."""
 
 
+@escaped()
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run ``fwi``; a user's mistake ends with a message and exit code 2."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
@@ -140,6 +142,8 @@ def taken(flag: str, arguments: list[str]) -> tuple[list[str], list[str]]:
 
 
 _entries = tyro.constructors.ConstructorRegistry()
+# Help quotes the study's values, which may be a stranger's: colours are escape sequences, and shown as such.
+tyro._experimental_options["ansi_codes"] = False
 
 
 @_entries.struct_rule
@@ -212,9 +216,9 @@ def _of_sections(kind: Any) -> bool:
 
 def _yaml(word: str) -> object:
     try:
-        return yaml.safe_load(word)
+        return config.parse(word)
     except yaml.YAMLError as error:
-        raise ValueError(f"not valid YAML: {word}") from error
+        raise ValueError(f"not valid YAML: {word:.60} ({error})") from error
 
 
 def _overview() -> str:

@@ -15,6 +15,8 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from experiments.terminal import unescaped
+
 LINE_EVERY = 15.0
 """Seconds between lines where there is no terminal."""
 
@@ -32,7 +34,7 @@ def progress(title: str, total: int, unit: str) -> Iterator[Callable[[int], None
             TextColumn("left"),
             TimeRemainingColumn(),
         )
-        with Progress(*columns, console=Console(stderr=True)) as bar:
+        with Progress(*columns, console=Console(file=unescaped(sys.stderr))) as bar:
             task, start = bar.add_task(title, total=total, rate="..."), time.monotonic()
             yield lambda done: bar.update(
                 task, completed=done, rate=f"{done / max(time.monotonic() - start, 1e-9):.1f}"

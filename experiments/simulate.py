@@ -11,11 +11,11 @@ from data_prep.devices import Device
 from data_prep.jobs import Job, part_of, salt_jobs, samples, unfinished
 from data_prep.segy import export
 from data_prep.segy.write import require_fits
-from data_prep.simulate import make, plan
+from data_prep.simulate import free_space, make, plan
 from experiments.cli import Study
 from experiments.progress import duration, progress
 from fwi.config import SPLITS, StudyConfig
-from fwi.files import amount
+from fwi.memory import amount
 from fwi.shards import DataSet
 from fwi.survey import Survey
 
@@ -83,6 +83,8 @@ def make_set(
             f"{seconds:.3g} s a sample and {unit}, so about {duration(estimate.samples * seconds / busy)} "
             f"with {busy} {unit}{'s' * (busy > 1)}"
         )
+        if estimate.bytes > (free := free_space(study.storage.folder)):
+            print(f"{amount(free)} are free there: choose another storage.folder or fewer samples")
         return
     with progress("simulate", samples(left), "samples") as report:
         data = make(study, jobs, workers, report, part=part, scheduler=scheduler, device=device)

@@ -16,6 +16,8 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fwi.memory import amount
+
 READ_AT_ONCE = 2**26
 """Bytes of an array that is read whatever it is for."""
 
@@ -46,7 +48,8 @@ def write_whole(path: Path, content: str | bytes | memoryview) -> None:
             error.filename = str(path)
         raise
     finally:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # a read-only file system refuses even what is not there
+            temporary.unlink()
 
 
 def write_npy(path: Path, array: NDArray[Any]) -> None:
@@ -116,13 +119,6 @@ def require_regular(path: Path) -> None:
     if not stat.S_ISREG(mode):
         what = "a folder" if stat.S_ISDIR(mode) else "a pipe" if stat.S_ISFIFO(mode) else "a device or socket"
         raise ValueError(f"{path}: is {what}; name a file")
-
-
-def amount(size: int) -> str:
-    """A number of bytes for people."""
-    if size < 1e4:
-        return f"{size} bytes"
-    return f"{size / 1e9:.2f} GB" if size >= 1e8 else f"{size / 1e6:.2f} MB"
 
 
 def appending(path: Path) -> IO[str]:
@@ -236,7 +232,11 @@ def claimed(path: Path, wait: bool = False) -> Iterator[bool]:
 def _locked_handle(lock: Path, wait: bool) -> int | None:
     while True:
         _remove_unless_file(lock)
-        handle = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o666)
+        try:
+            handle = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o666)
+        except OSError as error:  # name the file that its user knows
+            error.filename = str(lock.with_name(lock.name[1:].removesuffix(".lock")))
+            raise
         try:
             fcntl.flock(handle, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

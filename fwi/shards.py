@@ -30,8 +30,10 @@ from pydantic import ValidationError
 
 from fwi import manifest
 from fwi.config import SPLITS, Split
-from fwi.files import amount, require_regular, sha256, write_whole
+from fwi.files import require_regular, sha256, write_whole
 from fwi.manifest import Entry as Entry
+from fwi.manifest import require_origin
+from fwi.memory import amount
 from fwi.survey import Survey
 
 SCHEMA = 1
@@ -261,11 +263,19 @@ def describe(path: Path) -> tuple[dict[str, Any], list[int]]:
         ShardError: the file is damaged or no shard.
     """
     with open_shard(path) as file:
+        for name in ("study", "origin", "versions"):
+            attribute(file, name)
         try:
             attributes = {key: json.loads(value) for key, value in file.attrs.items() if key != "schema"}
-            return attributes, file["seed"][:].tolist()
+            require_origin(attributes["origin"])
+            schema, numbers = file.attrs.get("schema"), file["seed"].astype("int64")[:].tolist()
         except DAMAGE as error:
             raise ShardError(f"{path}: damaged ({error})") from None
+    if not np.array_equal(schema, SCHEMA):
+        raise ShardError(
+            f"{path}: not a shard of this project (schema {schema!r:.60}, this version reads {SCHEMA})"
+        )
+    return attributes, numbers
 
 
 def open_shard(path: Path) -> h5py.File:
@@ -341,13 +351,17 @@ def attribute(file: h5py.File, name: str) -> dict[str, Any]:
     """An attribute of an open shard, such as ``study`` (grid, survey, physics, storage).
 
     Raises:
-        ShardError: the file has no such attribute.
+        ShardError: the file has no such attribute, or something else in its place.
     """
     try:
-        values: dict[str, Any] = json.loads(file.attrs[name])
-        return values
+        values = json.loads(file.attrs[name])
     except DAMAGE:
         raise ShardError(f"{file.filename}: not a shard of this project (no attribute '{name}')") from None
+    if not isinstance(values, dict):
+        raise ShardError(
+            f"{file.filename}: not a shard of this project (attribute '{name}' is {values!r:.60}, no mapping)"
+        )
+    return values
 
 
 def read_survey(path: Path) -> Survey:

@@ -18,6 +18,7 @@ from fwi.survey_limits import (
     MIN_POINTS_PER_WAVELENGTH,
     ON_CELL,
     misplaced,
+    oversized,
     undersampled,
     unstable,
 )
@@ -162,7 +163,7 @@ class Survey:
     @property
     def gather_shape(self) -> tuple[int, int, int]:
         """Shape of one model's records: ``(shot, time, receiver)``."""
-        return self.config.shots, len(self.time), self.config.receivers
+        return self.config.shots, -(-self.config.nt // self.config.keep_every), self.config.receivers
 
     @cached_property
     def wavelet(self) -> Floats:
@@ -182,15 +183,17 @@ class Survey:
     # -- what the grid can carry
 
     def check(self, order: int) -> None:
-        """Refuse what finite differences of this order would get wrong.
+        """Refuse what finite differences of this order would get wrong, and what no memory would hold.
 
         Args:
             order: order of the finite differences in space (2, 4, 6 or 8).
 
         Raises:
-            SurveyError: dt is unstable or the shortest wavelength unresolved; both are said at once.
+            SurveyError: dt is unstable, the shortest wavelength unresolved, or a model or its records larger
+                than the machine's memory; all are said at once.
         """
-        if mistakes := [*unstable(self.grid, self.config), *undersampled(self.grid, self.config, order)]:
+        mistakes = [*unstable(self.grid, self.config), *undersampled(self.grid, self.config, order)]
+        if mistakes := mistakes + oversized(self.grid, self.config):
             raise SurveyError("\n".join(mistakes))
 
     def refined(self, factor: int) -> "Survey":

@@ -7,6 +7,7 @@ import math
 from itertools import pairwise
 
 from fwi.config import GridConfig, SurveyConfig
+from fwi.memory import amount, total
 
 COURANT_LIMIT = 0.65
 """Largest v dt sqrt(2) / h: every order is stable (up to 1.000, 0.866, 0.813, 0.784 for 2, 4, 6, 8)."""
@@ -16,6 +17,9 @@ HIGHEST_FREQUENCY = 2.5
 
 MIN_POINTS_PER_WAVELENGTH = {2: 8.0, 4: 4.0, 6: 3.5, 8: 3.0}
 """By order, the cells that the shortest wavelength needs; with fewer, reflections are off by over a tenth."""
+
+LEAST_ARRAYS, FLOAT32 = 8, 4
+"""Arrays of the grid's size that the wave equation needs for a shot at least, and bytes of a number."""
 
 ON_CELL = 1e-6
 """Distance from a cell, in cells, below which a position is on it: room for rounding alone."""
@@ -56,6 +60,31 @@ def undersampled(grid: GridConfig, survey: SurveyConfig, order: int) -> list[str
         f"m/s has {points:.2f} cells of {spacing:g} m; order {order} needs {needed:g}: take "
         f"grid.spacing <= {finer:g} m (with survey.dt <= {_largest_dt(grid, finer):g} s) or a frequency "
         f"<= {slower:g} Hz" + (f", or physics.order {orders[0]}" if orders else "")
+    ]
+
+
+def oversized(grid: GridConfig, survey: SurveyConfig) -> list[str]:
+    """Models, records and time axes that do not fit into the machine's memory, told by arithmetic."""
+    samples, memory = -(-survey.nt // survey.keep_every), total()
+    parts = {
+        f"grid.nz, grid.nx: to simulate {grid.nz} x {grid.nx} cells": (
+            LEAST_ARRAYS * grid.nz * grid.nx,
+            "take fewer and larger cells",
+        ),
+        f"survey.shots, survey.receivers: a record of {survey.shots} shots x {samples} samples x "
+        f"{survey.receivers} receivers": (
+            survey.shots * samples * survey.receivers,
+            "take fewer, or a larger survey.keep_every",
+        ),
+        f"survey.nt: to record {samples} samples of {survey.nt} time steps": (
+            survey.nt * samples,
+            "take fewer, or a larger survey.keep_every",
+        ),
+    }
+    return [
+        f"{what} takes {amount(FLOAT32 * numbers)}, and this machine has {amount(memory)}: {remedy}"
+        for what, (numbers, remedy) in parts.items()
+        if FLOAT32 * numbers > memory
     ]
 
 

@@ -5,6 +5,7 @@ import datetime
 import logging
 import os
 import platform
+import shlex
 import subprocess
 import sys
 import warnings
@@ -32,7 +33,7 @@ def provenance() -> dict[str, Any]:
     """Versions, and when, how and on what this process runs."""
     return {
         "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "command": " ".join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+        "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
         "versions": versions(),
         "machine": {"system": platform.platform(), "processor": _processor(), "cpus": os.cpu_count()},
     }

@@ -10,7 +10,7 @@ from experiments.progress import progress
 from experiments.sweep import processes, summary
 from experiments.sweep.variants import read_variants
 from fwi import config, runs
-from fwi.config import StudyConfig
+from fwi.config import MOST_WORKERS, StudyConfig
 from fwi.data import ShotDataset, require_complete, require_survey
 from fwi.files import locked, refuse_links, write_whole
 from fwi.runs import RunError
@@ -72,6 +72,8 @@ def ablate(
     variants = read_variants(study, files, reference)
     if not seeds or workers < 1 or len(set(seeds)) < len(seeds):
         raise ValueError("a sweep needs a seed, each once, and a worker or more: --seeds 0 1 2 --workers 1")
+    if workers > MOST_WORKERS:
+        raise ValueError(f"--workers {workers}: take {MOST_WORKERS} or fewer")
     scores = _require_data(study, data)
     trainings = [
         Training(variant.name, seed, out / f"{variant.name}-{seed}", _with_seed(variant.study, seed))
@@ -131,7 +133,8 @@ def _finished(
 
 
 def _with_seed(study: StudyConfig, seed: int) -> StudyConfig:
-    return study.model_copy(update={"train": study.train.model_copy(update={"seed": seed})})
+    values = config.merge(study.model_dump(mode="json"), {"train": {"seed": seed}})
+    return config.validate(StudyConfig, values, source=f"--seeds {seed}")
 
 
 def _require_data(study: StudyConfig, others: Sequence[Path]) -> dict[str, Path | None]:

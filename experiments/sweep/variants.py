@@ -7,6 +7,7 @@ from typing import NamedTuple
 from fwi import config
 from fwi.config import ConfigError, StudyConfig
 from fwi.networks import table
+from fwi.networks.rehearsal import require_trainable
 from fwi.survey import Survey
 
 SAME_DATA = ("grid", "survey", "physics", "salt", "storage")
@@ -55,8 +56,10 @@ def _read(study: StudyConfig, file: Path) -> Variant:
             f"{file}: changes {', '.join(changed)}, but variants are compared on the same data, for as many "
             "epochs: change that in the study"
         )
+    survey = Survey(varied.grid, varied.survey)
     try:
-        parts = table.parts(varied.model, Survey(varied.grid, varied.survey))
+        parts = table.parts(varied.model, survey)
+        require_trainable(varied.model, survey, varied.train.batch_size)
     except ValueError as error:
         raise ConfigError(f"{file}: {error}") from None
     return Variant(

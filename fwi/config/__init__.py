@@ -17,7 +17,7 @@ from fwi.config.attention import (
     STNChoice,
 )
 from fwi.config.base import Positive, Section
-from fwi.config.load import ConfigError, describe, dump, load, merge, validate
+from fwi.config.load import ConfigError, describe, dump, load, merge, parse, validate
 from fwi.config.model import EncoderName, ModelConfig
 from fwi.config.salt import (
     GulfPreset,
@@ -40,6 +40,7 @@ from fwi.config.slots import (
     Slot,
 )
 from fwi.config.study import (
+    MOST_WORKERS,
     SPLITS,
     CheckConfig,
     DataConfig,
@@ -57,6 +58,7 @@ from fwi.config.study import (
 )
 
 __all__ = [
+    "MOST_WORKERS",
     "SLOTS",
     "SPLITS",
     "Attention",
@@ -105,5 +107,6 @@ __all__ = [
     "dump",
     "load",
     "merge",
+    "parse",
     "validate",
 ]

@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from fwi.config.base import Count, Positive, Section
+from fwi.config.base import MOST_LEVELS, Channels, Count, Positive, Section
 
 GateForm = Literal["sigmoid", "2sigmoid", "1+tanh", "residual"]
 SqueezeName = Literal["avg", "max", "std", "gem", "lse", "dct", "spp", "attn"]
@@ -44,9 +44,11 @@ def check_heads(name: str, heads: int, *widths: int) -> None:
         raise ValueError(f"{name}: heads {heads} does not divide a width of {parts} channels; take {fits}")
 
 
-Squeezes = Annotated[tuple[SqueezeName, ...], Field(min_length=1), BeforeValidator(_one_or_several)]
+Squeezes = Annotated[
+    tuple[SqueezeName, ...], Field(min_length=1, max_length=16), BeforeValidator(_one_or_several)
+]
 """One squeeze by name, or a list of them."""
-OddWidth = Annotated[int, Field(ge=1), AfterValidator(_odd)]
+OddWidth = Annotated[int, Field(ge=1, le=1001), AfterValidator(_odd)]
 """Width of a kernel, odd so that a map keeps its size."""
 
 
@@ -87,7 +89,7 @@ class SEChoice(Choice):
     """What tells of a channel: one or several statistics of its map."""
     bias: bool = True
     """Give the two layers biases."""
-    min_hidden: Count = 4
+    min_hidden: Channels = 4
     """Smallest width of the hidden layer."""
 
 
@@ -301,9 +303,9 @@ class PMFSChoice(Choice):
 
     name: Literal["pmfs"] = "pmfs"
     """The mechanism."""
-    levels: Annotated[int, Field(ge=2)] = 3
+    levels: Annotated[int, Field(ge=2, le=MOST_LEVELS)] = 3
     """How many of the network's deepest levels it sees."""
-    width: Count = 16
+    width: Channels = 16
     """Channels per level inside."""
     norm: PMFSNorm = "batch"
     """What it normalises over: the batch, as published, or each sample, for small batches."""

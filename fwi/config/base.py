@@ -1,18 +1,48 @@
 """What all sections of the configuration share."""
 
+from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-Count = Annotated[int, Field(ge=1)]
+LARGEST, SMALLEST = 1e9, 1e-12
+"""No length, time, speed or weight of a study is beyond these, in any unit: sums and squares stay finite."""
+MOST_CELLS = 100_000
+"""Cells along a side of the grid, and so shots and receivers along it."""
+MOST_LEVELS = 17
+"""Levels of a network: every one halves the sides, and after these a cell is left of the longest."""
+
+
+def _not_next_to_nothing(value: float) -> float:
+    if value < SMALLEST:
+        raise ValueError(f"is next to nothing: take {SMALLEST:g} or more, got {value!r}")
+    return value
+
+
+Finite = Annotated[float, Field(ge=-LARGEST, le=LARGEST)]
+NotNegative = Annotated[float, Field(ge=0, le=LARGEST)]
+Positive = Annotated[float, Field(gt=0, le=LARGEST), AfterValidator(_not_next_to_nothing)]
+Count = Annotated[int, Field(ge=1, le=1_000_000)]
+Channels = Annotated[int, Field(ge=1, le=100_000)]
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
-class Section(BaseModel):
-    """Base of all sections: immutable, no unknown keys, documented by the string under each field."""
+def _is_a_path(path: Path) -> Path:
+    if "\0" in str(path):
+        raise ValueError("holds a zero byte, which no file's name may: write it anew")
+    return path
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+Folder = Annotated[Path, AfterValidator(_is_a_path)]
+
+
+class Section(BaseModel):
+    """Base of all sections: immutable, no unknown keys, documented by the string under each field.
+
+    No number is infinite or undefined, and every number has a range.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
 
 
 def by_name(entry: object) -> object:

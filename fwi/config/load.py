@@ -1,5 +1,7 @@
 """Reading a study: YAML files are merged and validated, and every mistake of them is told at once."""
 
+import reprlib
+import stat
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -18,6 +20,15 @@ class ConfigError(ValueError):
 
 WHOLE = ("loss", "preset", "bottleneck", "resample")
 """Keys whose mappings are not merged."""
+
+LARGEST_FILE = 250_000
+"""Bytes of a study file: one that lists ten thousand shots has 90 kB."""
+MOST_VALUES = 25_000
+"""Keys and values of a study file, with those that aliases stand for: plain Python reads them in a second."""
+DEEPEST = 20
+"""Mappings and lists of a study file within each other; a mixture of presets takes 8."""
+MOST_TOLD = 50
+"""Mistakes that are listed."""
 
 SectionT = TypeVar("SectionT", bound=Section)
 
@@ -61,6 +72,8 @@ def validate(kind: type[SectionT], values: Mapping[str, Any], source: str) -> Se
     except ValidationError as error:
         mistakes = describe(kind, error.errors())
         count = "1 mistake" if len(mistakes) == 1 else f"{len(mistakes)} mistakes"
+        if len(mistakes) > MOST_TOLD:
+            mistakes[MOST_TOLD:] = [f"... and {len(mistakes) - MOST_TOLD} more"]
         raise ConfigError(f"{source}: {count}\n" + "\n".join(f"  - {line}" for line in mistakes)) from None
 
 
@@ -74,24 +87,95 @@ def dump(config: BaseModel) -> str:
     return yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, default_flow_style=None, width=100)
 
 
+def parse(text: str) -> Any:
+    """Read YAML of words, numbers, lists and mappings, of a size that a study may have.
+
+    Dates are words here, and so are integers beyond 64 bits: a section says of both what it wants instead.
+
+    Raises:
+        yaml.YAMLError: it is no YAML, or it has tags, keys that are no words or stand twice, or more values
+            or depth than any study; the message names the line.
+    """
+    try:
+        return yaml.load(text, _Loader)
+    except ValueError as error:  # an escape beyond Unicode, such as "\\U00110000"
+        raise yaml.YAMLError(str(error)) from None
+
+
 class _Loader(yaml.SafeLoader):
-    """Plain YAML in which no key stands twice: the first of two blocks would be lost without a word."""
+    """Plain YAML that cannot grow: the sizes of aliases are counted before anything is made of them.
+
+    No key stands twice: the first of two blocks would be lost without a word.
+    """
+
+    yaml_implicit_resolvers = {  # noqa: RUF012 - the base class has it so
+        first: [(tag, form) for tag, form in forms if tag != "tag:yaml.org,2002:timestamp"]
+        for first, forms in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self.depth = self.values = 0
+        self.sizes: dict[yaml.Node, int] = {}
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        event = self.peek_event()  # type: ignore[no-untyped-call]
+        if getattr(event, "tag", None) not in (None, "!"):
+            raise _at(event, f"the tag {event.tag!r:.60} has no meaning here: write the value without it")
+        if self.depth == DEEPEST:
+            raise _at(event, f"more than {DEEPEST} lists or mappings within each other")
+        self.depth, before = self.depth + 1, self.values
+        node = super().compose_node(parent, index)
+        self.depth -= 1
+        if isinstance(event, yaml.AliasEvent) and node is not None:
+            if node not in self.sizes:
+                raise _at(event, f"*{event.anchor:.60} stands within what it is an alias of")
+            self.values += self.sizes[node]
+        elif node is not None:
+            self.values += 1
+            self.sizes[node] = self.values - before
+        if self.values > MOST_VALUES:
+            raise _at(event, f"more than {MOST_VALUES} keys and values, aliases written out")
+        return node
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen: dict[str, int] = {}
         for key, _ in node.value:
+            if key.tag not in ("tag:yaml.org,2002:str", "tag:yaml.org,2002:merge"):
+                what = repr(key.value) if isinstance(key, yaml.ScalarNode) else "a list or mapping"
+                raise _at(key, f"a key must be a word, got {what:.60}")
             line = key.start_mark.line + 1
             if key.value in seen:
                 raise yaml.YAMLError(
-                    f"'{key.value}' stands in line {seen[key.value]} and in line {line}: join them"
+                    f"{key.value!r:.60} stands in line {seen[key.value]} and in line {line}: join them"
                 )
             seen[key.value] = line
         return super().construct_mapping(node, deep)
 
+    def construct_number(self, node: yaml.ScalarNode) -> int | float | str:
+        """A number, or what is written where it only looks like one, or is beyond 64 bits."""
+        plain: str = node.value
+        try:
+            is_whole = node.tag == "tag:yaml.org,2002:int"
+            value: int | float = (
+                self.construct_yaml_int(node) if is_whole else self.construct_yaml_float(node)
+            )
+        except (ValueError, OverflowError):
+            return plain
+        return value if isinstance(value, float) or abs(value) < 2**63 else plain
+
+
+_Loader.add_constructor("tag:yaml.org,2002:int", _Loader.construct_number)
+_Loader.add_constructor("tag:yaml.org,2002:float", _Loader.construct_number)
+
+
+def _at(place: Any, what: str) -> yaml.YAMLError:
+    return yaml.YAMLError(f"line {place.start_mark.line + 1}: {what}")
+
 
 def _read_mapping(path: Path) -> dict[str, Any]:
     try:
-        content = yaml.load(path.read_text(encoding="utf-8"), _Loader)
+        content = parse(_text(path))
     except FileNotFoundError:
         raise ConfigError(f"{path}: no such file; studies to start from are in configs/") from None
     except (OSError, UnicodeDecodeError) as error:
@@ -106,8 +190,30 @@ def _read_mapping(path: Path) -> dict[str, Any]:
     return content
 
 
+def _text(path: Path) -> str:
+    """The text of a study file; devices and pipes, which may never end, are not opened."""
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise ConfigError(f"{path}: not a file but a folder, pipe or device; give the path of a YAML file")
+    with open(path, "rb") as file:
+        text = file.read(LARGEST_FILE + 1)
+    if len(text) > LARGEST_FILE:
+        raise ConfigError(
+            f"{path}: larger than {LARGEST_FILE // 1000} kB, which no study is; is it another file?"
+        )
+    return text.decode("utf-8")
+
+
 def _key(error: ErrorDetails) -> str:
-    return ".".join(str(part) for part in error["loc"]) or "study"
+    return ".".join(f"{part!s:.60}" for part in error["loc"]) or "study"
+
+
+def _cut(value: object) -> str:
+    """What was given, cut to what a message can hold; lists and mappings are not written out for it."""
+    return f"{_SHORT.repr(value):.100}"
+
+
+_SHORT = reprlib.Repr()
+_SHORT.maxstring = _SHORT.maxother = 80
 
 
 def _explain(kind: type[BaseModel], error: ErrorDetails) -> str:
@@ -116,18 +222,18 @@ def _explain(kind: type[BaseModel], error: ErrorDetails) -> str:
         return f"unknown key; known here: {', '.join(known)}"
     if error["type"] == "union_tag_invalid":
         context = error["ctx"]
-        return f"unknown name {context['tag']!r}; known: {context['expected_tags']}"
+        return f"unknown name {context['tag']!r:.60}; known: {context['expected_tags']}"
     if error["type"] == "literal_error":
-        return f"{error['input']!r} is not offered; known: {error['ctx']['expected']}"
+        return f"{_cut(error['input'])} is not offered; known: {error['ctx']['expected']}"
     if error["type"] in ("union_tag_not_found", "model_attributes_type"):
         presets = "preset" in error["loc"]
         example = "gulf, or {name: gulf, faults: [0, 8]}" if presets else "se, or {name: se, reduction: 8}"
-        return f"{error['input']!r} is neither a name nor a mapping with one; write {example}"
+        return f"{_cut(error['input'])} is neither a name nor a mapping with one; write {example}"
     if error["type"] == "model_type":
-        return f"expected keys with values, got {error['input']!r}; remove the line to have the defaults"
+        return f"expected keys with values, got {_cut(error['input'])}; remove the line to have the defaults"
     if error["type"] == "value_error":
         return str(error["ctx"]["error"])
-    return f"{error['msg'][0].lower()}{error['msg'][1:]}, got {error['input']!r}"
+    return f"{error['msg'][0].lower()}{error['msg'][1:]}, got {_cut(error['input'])}"
 
 
 def _known_keys(kind: type[BaseModel], location: Sequence[int | str]) -> list[str]:

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from fwi.config.attention import Choice, InterpolateChoice, PMFSChoice
-from fwi.config.base import Count, Section
+from fwi.config.base import MOST_LEVELS, Channels, Section
 from fwi.config.slots import Attention, BottleneckStack, Resample, SkipAttention
 
 NetworkName = Literal["attention_unet", "unet", "umixformer", "inversion_net", "velocity_gan", "fcnvmb_unet"]
@@ -18,7 +18,13 @@ class ModelConfig(Section):
 
     name: NetworkName = "attention_unet"
     """Which network; ``unet`` is ``attention_unet`` without attention."""
-    channels: Annotated[tuple[Count, ...], Field(min_length=2)] = (32, 64, 128, 256, 512)
+    channels: Annotated[tuple[Channels, ...], Field(min_length=2, max_length=MOST_LEVELS)] = (
+        32,
+        64,
+        128,
+        256,
+        512,
+    )
     """Channels per level, shallow to deep. ``inversion_net`` has five; ``umixformer`` has the first alone,
     except with its encoder ``unet``."""
     columns: Literal["receivers", "midpoints"] = "receivers"
@@ -26,9 +32,9 @@ class ModelConfig(Section):
     receiver, beneath which flat layers reflect."""
     encoder: EncoderName | None = None
     """Encoder of ``umixformer``; ``mit_b0`` if not given."""
-    attention: tuple[Attention, ...] = ()
+    attention: Annotated[tuple[Attention, ...], Field(max_length=MOST_LEVELS)] = ()
     """Attention per level, shallow to deep, at the end of encoder and decoder blocks; empty is none."""
-    skip: tuple[SkipAttention, ...] = ()
+    skip: Annotated[tuple[SkipAttention, ...], Field(max_length=MOST_LEVELS)] = ()
     """Attention per skip connection, shallow to deep (one fewer than levels); empty is none anywhere."""
     bottleneck: BottleneckStack = ()
     """Attention at the deepest level: an entry, or a list of entries in sequence; empty is none."""

@@ -29,7 +29,7 @@ from fwi.config.attention import (
     SpatialChoice,
     STNChoice,
 )
-from fwi.config.base import by_name
+from fwi.config.base import MOST_LEVELS, by_name
 
 Slot = Literal["attention", "skip", "bottleneck", "resample"]
 """Where a network attends: at the ends of its blocks, on its skip connections, at its deepest level, and
@@ -101,7 +101,9 @@ SkipAttention = Annotated[OnSkip, Field(discriminator="name"), _choice_for("skip
 """What a skip connection attends with."""
 BottleneckAttention = Annotated[AtBottleneck, Field(discriminator="name"), _choice_for("bottleneck")]
 """What the deepest level attends with."""
-BottleneckStack = Annotated[tuple[BottleneckAttention, ...], BeforeValidator(_as_stack)]
+BottleneckStack = Annotated[
+    tuple[BottleneckAttention, ...], Field(max_length=MOST_LEVELS), BeforeValidator(_as_stack)
+]
 """One entry, or several that follow each other."""
 Resample = Annotated[Resampling, Field(discriminator="name"), _choice_for("resample")]
 """How features of (time, receiver) become features of (depth, x)."""

@@ -1,12 +1,11 @@
 """The sections of a study: everything that decides a result, from the grid to the physics check."""
 
-from itertools import combinations
 from pathlib import Path
 from typing import Annotated, Literal, get_args
 
 from pydantic import Field, field_validator, model_validator
 
-from fwi.config.base import Count, Positive, Section, Share
+from fwi.config.base import MOST_CELLS, Count, Folder, NotNegative, Positive, Section, Share
 from fwi.config.model import ModelConfig
 from fwi.config.salt import SaltConfig
 
@@ -14,14 +13,21 @@ WaveletKind = Literal["ricker"]
 LossName = Literal["l1", "mse", "ssim", "salt"]
 Split = Literal["train", "validation", "test"]
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")
+MOST_WORKERS = 1024
+"""Processes that a command may start on a machine."""
+
+MOST_TRACES = 4_000_000
+"""Traces of one model's records."""
+
+Samples = Annotated[int, Field(ge=0, le=10**9)]
 
 
 class GridConfig(Section):
     """The velocity model's grid of square cells."""
 
-    nz: Annotated[int, Field(ge=8)] = 101
+    nz: Annotated[int, Field(ge=8, le=MOST_CELLS)] = 101
     """Cells in depth."""
-    nx: Annotated[int, Field(ge=8)] = 151
+    nx: Annotated[int, Field(ge=8, le=MOST_CELLS)] = 151
     """Cells along the line."""
     spacing: Positive = 20.0
     """Cell size [m]."""
@@ -67,13 +73,13 @@ class WaveletConfig(Section):
 class SurveyConfig(Section):
     """Sources, receivers and the time axis. Positions are in metres from the grid's first cell."""
 
-    shots: Count = 15
+    shots: Annotated[int, Field(ge=1, le=MOST_CELLS)] = 15
     """Number of shots, evenly spaced and symmetric about the middle of the line."""
-    shot_x: tuple[Annotated[float, Field(ge=0)], ...] | None = None
+    shot_x: Annotated[tuple[NotNegative, ...], Field(max_length=MOST_CELLS)] | None = None
     """Position of each shot along the line [m], ascending, where they are not evenly spaced."""
-    shot_margin: Annotated[float, Field(ge=0)] | None = None
+    shot_margin: NotNegative | None = None
     """Distance of the outermost shots from the line's ends [m]; half the shot interval if not given."""
-    receivers: Annotated[int, Field(ge=2)] = 151
+    receivers: Annotated[int, Field(ge=2, le=MOST_CELLS)] = 151
     """Receivers that record each shot."""
     spread: Literal["fixed", "streamer"] = "fixed"
     """``fixed``: all shots are recorded along the whole line. ``streamer``: the receivers trail each shot."""
@@ -81,19 +87,29 @@ class SurveyConfig(Section):
     """Streamer only: distance from the shot to its nearest receiver [m]."""
     receiver_interval: Positive = 20.0
     """Streamer only: distance between receivers [m]."""
-    depth: Annotated[float, Field(ge=0)] = 20.0
+    depth: NotNegative = 20.0
     """Depth of the sources [m]."""
-    receiver_depth: Annotated[float, Field(ge=0)] | None = None
+    receiver_depth: NotNegative | None = None
     """Depth of the receivers [m]; that of the sources if not given."""
     dt: Positive = 0.002
     """Time step of the simulation [s]."""
-    nt: Annotated[int, Field(ge=2)] = 1000
+    nt: Annotated[int, Field(ge=2, le=10_000_000)] = 1000
     """Time steps of the simulation."""
     keep_every: Count = 5
     """Every how many time steps a sample is recorded."""
     top: Literal["absorbing", "free"] = "absorbing"
     """What the upper edge of the grid does: absorb, or reflect as a free surface."""
     wavelet: WaveletConfig = WaveletConfig()
+
+    @model_validator(mode="after")
+    def _traces_can_be_listed(self) -> "SurveyConfig":
+        if self.shots * self.receivers > MOST_TRACES:
+            raise ValueError(
+                f"{self.shots} survey.shots x {self.receivers} survey.receivers are "
+                f"{self.shots * self.receivers:,} traces for each model, and {MOST_TRACES:,} are the most: "
+                "take fewer of either"
+            )
+        return self
 
     @property
     def last_offset(self) -> float:
@@ -115,24 +131,24 @@ class PhysicsConfig(Section):
 
     order: Literal[2, 4, 6, 8] = 8
     """Order of the finite differences in space."""
-    pml_width: Annotated[int, Field(ge=4)] = 12
+    pml_width: Annotated[int, Field(ge=4, le=200)] = 12
     """Width of the absorbing layer [cells]."""
     correct_dispersion: bool = True
     """Correct source and records for the numerical dispersion of the time stepping (Koene et al., 2018)."""
-    memory: Annotated[int, Field(ge=2**20)] = 2**30
+    memory: Annotated[int, Field(ge=2**20, le=2**50)] = 2**30
     """Bytes that one chunk of simulated shots may take."""
 
 
 class StorageConfig(Section):
     """The data set on disk."""
 
-    folder: Path = Path("data/salt")
+    folder: Folder = Path("data/salt")
     """Where the shards are."""
-    train: Annotated[int, Field(ge=0)] = 1600
+    train: Samples = 1600
     """Simulated training samples."""
-    validation: Annotated[int, Field(ge=0)] = 100
+    validation: Samples = 100
     """Simulated validation samples."""
-    test: Annotated[int, Field(ge=0)] = 100
+    test: Samples = 100
     """Simulated test samples."""
     samples_per_shard: Count = 50
     """Samples in one HDF5 file."""
@@ -143,13 +159,13 @@ class StorageConfig(Section):
 class DataConfig(Section):
     """What the network is fed."""
 
-    extra_folders: tuple[Path, ...] = ()
+    extra_folders: Annotated[tuple[Folder, ...], Field(max_length=1000)] = ()
     """Further data sets of the same survey, whose training splits are added to the first one's."""
     amplitude: Literal["signed_log", "raw"] = "signed_log"
     """``signed_log``: sign(d) log(1 + |d| / s), s measured and stored with the run; ``raw``: as recorded."""
     flip: Share = 0.5
     """Probability of mirroring shots, receivers and model of a training sample (needs a symmetric survey)."""
-    workers: Annotated[int, Field(ge=0)] = 1
+    workers: Annotated[int, Field(ge=0, le=MOST_WORKERS)] = 1
     """Processes that load samples; 0 loads in the training process."""
 
 
@@ -178,9 +194,9 @@ class TrainConfig(Section):
     """Terms of the loss with their weights."""
     optimizer: Literal["adamw", "adam"] = "adamw"
     """The optimiser."""
-    learning_rate: Positive = 1e-3
+    learning_rate: Annotated[Positive, Field(le=1000)] = 1e-3
     """Peak learning rate."""
-    weight_decay: Annotated[float, Field(ge=0)] = 0.01
+    weight_decay: Annotated[float, Field(ge=0, le=1000)] = 0.01
     """Decoupled weight decay; ``adamw`` only."""
     schedule: Literal["cosine", "constant"] = "cosine"
     """Course of the learning rate after the warm-up."""
@@ -188,7 +204,7 @@ class TrainConfig(Section):
     """Share of the steps over which the learning rate rises to its peak."""
     ema: Annotated[float, Field(ge=0, lt=1)] = 0.998
     """Decay per step of the moving average of the weights that is validated and saved; 0 for none."""
-    clip: Annotated[float, Field(ge=0)] = 1.0
+    clip: NotNegative = 1.0
     """Largest norm of the gradient; 0 for no limit."""
     precision: Literal["auto", "32", "bf16"] = "auto"
     """``auto`` is bf16 autocast where the hardware computes in bf16, and float32 elsewhere."""
@@ -196,7 +212,7 @@ class TrainConfig(Section):
     """Keep channels last in memory."""
     compile: bool = False
     """Compile the network with torch.compile."""
-    seed: Annotated[int, Field(ge=0)] = 0
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
     """Seed of the weights, of the order of the samples and of the augmentation."""
     early_stop: EarlyStopConfig = EarlyStopConfig()
 
@@ -222,7 +238,7 @@ class TrackingConfig(Section):
 class CheckConfig(Section):
     """The physics check: re-simulate a section and compare with its records."""
 
-    refine: Annotated[int, Field(ge=2)] = 2
+    refine: Annotated[int, Field(ge=2, le=32)] = 2
     """How many times finer the check's grid is than the data's."""
     order: Literal[2, 4, 6, 8] = 4
     """Order of the check's finite differences; another than that of the data."""
@@ -250,9 +266,10 @@ class StudyConfig(Section):
 
     @model_validator(mode="after")
     def _no_sample_is_trained_on_twice(self) -> "StudyConfig":
-        folders = [self.storage.folder, *self.data.extra_folders]
-        for one, other in combinations(folders, 2):
-            if one.resolve() == other.resolve():
+        seen: dict[Path, Path] = {}
+        for other in (self.storage.folder, *self.data.extra_folders):
+            one = seen.setdefault(other.resolve(), other)
+            if one is not other:
                 raise ValueError(
                     f"data.extra_folders: {one} and {other} are one folder, whose samples would be trained "
                     "on twice: leave one out"

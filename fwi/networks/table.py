@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from fwi import networks
 from fwi.attention import ATTENTION
 from fwi.attention.mix import MixAttention
 from fwi.config import ModelConfig
@@ -60,7 +59,7 @@ def parts(model: ModelConfig, survey: Survey) -> list[Part]:
     from torch.utils.flop_counter import FlopCounterMode
 
     lean_attention = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
-    with on_shapes(networks.build(model, survey)) as network:
+    with on_shapes(model, survey) as network:
         named = dict(_parts(network))
         left: dict[str, Tensor] = {}
         kept = _Kept(network, named, left)

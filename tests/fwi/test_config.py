@@ -1,4 +1,6 @@
+import os
 import textwrap
+import time
 from pathlib import Path
 
 import pytest
@@ -425,3 +427,121 @@ def test_a_shipped_study_loads_and_its_survey_can_be_simulated(path):
     survey = Survey(study.grid, study.survey)
     survey.check(study.physics.order)
     assert survey.symmetric or study.data.flip == 0
+
+
+# -- sizes
+
+
+def numbers_in(node: object, place: str = "") -> dict[str, dict]:
+    """Every number of a JSON Schema that is not one of a few, by its place."""
+    if isinstance(node, list):
+        return {k: v for i, each in enumerate(node) for k, v in numbers_in(each, f"{place}/{i}").items()}
+    if not isinstance(node, dict):
+        return {}
+    own = {place: node} if node.get("type") in ("integer", "number") and "enum" not in node else {}
+    return own | {k: v for key, each in node.items() for k, v in numbers_in(each, f"{place}/{key}").items()}
+
+
+def test_every_number_of_a_study_has_a_range():
+    numbers = numbers_in(StudyConfig.model_json_schema())
+
+    assert len(numbers) > 150
+    for ends in (("minimum", "exclusiveMinimum"), ("maximum", "exclusiveMaximum")):
+        assert [place for place, schema in numbers.items() if not set(ends) & set(schema)] == []
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("train: {learning_rate: 1.0e+308}", "train.learning_rate: input should be less than or equal to"),
+        ("survey: {wavelet: {frequency: 1.0e-300}}", "survey.wavelet.frequency: is next to nothing"),
+        ("train: {seed: 100000000000000000000000}", "train.seed: input should be less than 4294967296"),
+        ("train: {clip: .inf}", "train.clip: input should be a finite number, got inf"),
+        ("data: {flip: .nan}", "data.flip: input should be a finite number, got nan"),
+        ("grid: {nz: 2024-13-45}", "grid.nz: input should be a valid integer"),
+        ("grid: {nz: " + "9" * 400 + "}", "grid.nz: input should be less than or equal to 100000, got '9999"),
+        ("grid: {nz: " + "9" * 9000 + "}", "grid.nz: "),
+        ("grid: {nz: 0x" + "f" * 9000 + "}", "grid.nz: input should be a valid integer"),
+        ("storage: {folder: " + '"a\\0b"' + "}", "storage.folder: holds a zero byte"),
+        (
+            "survey: {shots: 90000, receivers: 90000}",
+            "survey: 90000 survey.shots x 90000 survey.receivers are",
+        ),
+        ("x" * 900 + ": 1", "x" * 60 + ": unknown key; known here: grid"),
+    ],
+)
+def test_a_value_beyond_its_range_is_refused_with_its_key_in_a_few_words(write, text, said):
+    (mistake,) = mistakes_of(write(text))
+
+    assert mistake.startswith(said)
+    assert len(mistake) < 300
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("? [a, b]\n: 1", "line 1: a key must be a word, got a list or mapping"),
+        ("grid:\n  2024-01-01: 1\n  7: 1", "line 3: a key must be a word, got '7'"),
+        ("grid:\n  nz: !!bool abc", "line 2: the tag 'tag:yaml.org,2002:bool' has no meaning here"),
+        ("grid: !!python/object/apply:os.system [true]", "has no meaning here"),
+        ("grid: " + "[" * 100_000, "line 1: more than 20 lists or mappings within each other"),
+        ("- " * 100_000, "line 1: more than 20 lists or mappings within each other"),
+        ("grid: &a {nz: *a}", "line 1: *a stands within what it is an alias of"),
+        ("grid: [" + "1, " * 30_000 + "]", "line 1: more than 25000 keys and values"),
+        ('grid: "\\U00110000"', "chr() arg not in range"),
+    ],
+)
+def test_a_file_that_is_no_study_is_refused_with_its_name_and_line(write, text, said):
+    path = write(text)
+
+    with pytest.raises(ConfigError) as caught:
+        config.load([path])
+
+    assert str(caught.value).startswith(f"{path}: not valid YAML: ")
+    assert said in str(caught.value)
+
+
+@pytest.mark.parametrize("merged", [False, True])
+def test_aliases_that_would_grow_without_end_are_counted_before_they_are_written_out(write, merged):
+    levels = [f"&a{i} [{', '.join([f'*a{i - 1}'] * 10)}]" for i in range(1, 10)]
+    if merged:
+        levels = [f"&a{i} {{<<: [{', '.join([f'*a{i - 1}'] * 10)}]}}" for i in range(1, 10)]
+    path = write("survey: {shot_x: [&a0 {x: 1}, " + ", ".join(levels) + "]}")
+
+    begin = time.process_time()
+    with pytest.raises(ConfigError, match="more than 25000 keys and values, aliases written out"):
+        config.load([path])
+
+    assert time.process_time() - begin < 1
+
+
+def test_an_alias_stands_for_what_it_names(write):
+    study = config.load([write("grid: {velocity: &range [2000, 4500]}\nsalt: {preset: {name: yang_ma, "
+                               "sediment_speeds: *range, salt_speed: 4600}}")])  # fmt: skip
+
+    assert study.salt.preset.sediment_speeds == study.grid.velocity == (2000, 4500)
+
+
+def test_only_the_first_of_very_many_mistakes_are_listed(write):
+    mistakes = mistakes_of(write(f"survey: {{shot_x: [{'x, ' * 1000}]}}"))
+
+    assert len(mistakes) == 51
+    assert mistakes[-1] == "... and 950 more"
+
+
+@pytest.mark.parametrize("kind", ["device", "pipe", "folder", "large"])
+def test_what_may_never_end_is_not_read_for_a_study(kind, tmp_path):
+    path = tmp_path / "study"
+    match kind:
+        case "device":
+            path = Path("/dev/zero")
+        case "pipe":
+            os.mkfifo(path)
+        case "folder":
+            path.mkdir()
+        case "large":
+            with open(path, "wb") as file:
+                file.truncate(10**12)  # a hole: it takes no disk
+
+    with pytest.raises(ConfigError, match="larger than 250 kB" if kind == "large" else "not a file but"):
+        config.load([path])

@@ -40,6 +40,25 @@ def test_an_error_of_the_disk_names_the_file_and_not_its_temporary_name(
     assert at_the_renaming.value.filename == str(tmp_path / "folder")
 
 
+def test_an_error_of_a_read_only_file_system_names_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(path: object, *arguments: object, **others: object) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(path))
+
+    for function in ("open", "unlink"):  # which refuses even what is not there
+        monkeypatch.setattr(os, function, refuse)
+    monkeypatch.setattr("builtins.open", refuse)
+    with pytest.raises(OSError, match="Read-only") as written:
+        write_whole(tmp_path / "x.png", b"")
+    with pytest.raises(OSError, match="Read-only") as claim, claimed(tmp_path / "shard.h5"):
+        pass
+    monkeypatch.undo()
+
+    assert written.value.filename == str(tmp_path / "x.png")
+    assert claim.value.filename == str(tmp_path / "shard.h5")
+
+
 def test_a_claim_is_refused_to_another_and_free_again_afterwards(tmp_path: Path) -> None:
     path = tmp_path / "shard.h5"
 

@@ -402,3 +402,31 @@ def test_the_wavelet_peaks_when_it_is_said_to(peak_time):
 def test_a_wavelet_that_would_begin_with_a_jump_is_refused():
     with pytest.raises(ValueError, match=r"begins with a jump: peak_time must be 0\.1 s or later"):
         WaveletConfig(frequency=10.0, peak_time=0.09)
+
+
+@pytest.mark.parametrize(
+    ("grid", "survey", "said"),
+    [
+        ({"nz": 1001, "nx": 1001}, {}, "grid.nz, grid.nx: to simulate 1001 x 1001 cells takes 32.06 MB"),
+        (
+            {},
+            {"nt": 20_000, "keep_every": 1},
+            "survey.nt: to record 20000 samples of 20000 time steps takes 1.60",
+        ),
+        (
+            {},
+            {"shots": 100, "nt": 2000, "keep_every": 1},
+            "survey.shots, survey.receivers: a record of 100 sh",
+        ),
+    ],
+)
+def test_what_is_larger_than_the_memory_is_refused_by_its_size(grid, survey, said, monkeypatch):
+    monkeypatch.setattr("fwi.survey_limits.total", lambda: 20_000_000)
+    large = Survey(GridConfig(**grid), SurveyConfig(**survey))
+
+    with pytest.raises(SurveyError) as caught:
+        large.check(8)
+
+    assert said in str(caught.value)
+    assert "this machine has 20.00 MB" in str(caught.value)
+    Survey(GridConfig(), SurveyConfig()).check(8)

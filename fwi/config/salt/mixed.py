@@ -36,7 +36,7 @@ class MixedPreset(Section):
 
     name: Literal["mixed"] = "mixed"
     """The preset."""
-    parts: Annotated[tuple[MixedPart, ...], AfterValidator(_not_empty)] = (
+    parts: Annotated[tuple[MixedPart, ...], Field(max_length=100), AfterValidator(_not_empty)] = (
         MixedPart(preset=YangMaPreset(), weight=2.0),
         MixedPart(preset=SegEagePreset(), weight=2.0),
         MixedPart(preset=GulfPreset(), weight=1.0),

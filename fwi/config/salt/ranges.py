@@ -9,7 +9,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from fwi.config.base import Count, Positive, Share
+from fwi.config.base import Finite, Positive, Share
 
 
 def _ascending(limits: tuple[float, float]) -> tuple[float, float]:
@@ -18,7 +18,6 @@ def _ascending(limits: tuple[float, float]) -> tuple[float, float]:
     return limits
 
 
-Finite = Annotated[float, Field(allow_inf_nan=False)]
 Range = Annotated[tuple[Finite, Finite], AfterValidator(_ascending)]
 Shares = Annotated[tuple[Share, Share], AfterValidator(_ascending)]
 Extent = Annotated[float, Field(gt=0, le=1)]
@@ -30,7 +29,8 @@ Metres = Annotated[tuple[Positive, Positive], AfterValidator(_ascending)]
 Factors = Annotated[tuple[Positive, Positive], AfterValidator(_ascending)]
 Number = Annotated[int, Field(ge=0, le=100)]
 Numbers = Annotated[tuple[Number, Number], AfterValidator(_ascending)]
-Counts = Annotated[tuple[Count, Count], AfterValidator(_ascending)]
+Some = Annotated[int, Field(ge=1, le=100)]
+Counts = Annotated[tuple[Some, Some], AfterValidator(_ascending)]
 Dip = Annotated[float, Field(ge=20, le=90)]
 Dips = Annotated[tuple[Dip, Dip], AfterValidator(_ascending)]
 """Angles from the horizontal [degrees]."""

@@ -1,0 +1,33 @@
+"""The machine's memory, and what of it a process may have."""
+
+import resource
+from pathlib import Path
+
+import pytest
+
+from fwi import memory
+
+
+def machine() -> int:
+    """The memory that Linux tells of [bytes]."""
+    lines = Path("/proc/meminfo").read_text().splitlines()
+    return 1024 * next(int(line.split()[1]) for line in lines if line.startswith("MemTotal"))
+
+
+def test_a_process_has_at_most_the_memory_of_its_machine() -> None:
+    assert 0 < memory.total() <= machine()
+
+
+def test_a_container_and_a_limit_of_the_shell_leave_less(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(memory, "CGROUPS", tmp_path)
+    (tmp_path / "memory.max").write_text("max\n")
+    unlimited = memory.total()
+    (tmp_path / "memory.max").write_text("12000000\n")
+    in_a_container = memory.total()
+    monkeypatch.setattr(resource, "getrlimit", lambda which: (9_000_000, resource.RLIM_INFINITY))
+
+    assert unlimited > 12_000_000
+    assert in_a_container == 12_000_000
+    assert memory.total() == 9_000_000
