@@ -15,7 +15,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from experiments.terminal import unescaped
+from experiments.terminal import escaped, unescaped
 
 LINE_EVERY = 15.0
 """Seconds between lines where there is no terminal."""
@@ -34,7 +34,8 @@ def progress(title: str, total: int, unit: str) -> Iterator[Callable[[int], None
             TextColumn("left"),
             TimeRemainingColumn(),
         )
-        with Progress(*columns, console=Console(file=unescaped(sys.stderr))) as bar:
+        # Beside the bar, rich prints what others do, and obeys the sequences in it.
+        with Progress(*columns, console=Console(file=unescaped(sys.stderr))) as bar, escaped():
             task, start = bar.add_task(title, total=total, rate="..."), time.monotonic()
             yield lambda done: bar.update(
                 task, completed=done, rate=f"{done / max(time.monotonic() - start, 1e-9):.1f}"

@@ -66,11 +66,13 @@ def test_a_progress_bar_still_draws_where_names_are_shown(monkeypatch):
 
     with escaped():
         with progress("simulate", 10, "samples") as report:
+            print("beside", HOSTILE, file=sys.stderr)
             report(10)
         print(HOSTILE, file=sys.stderr)
 
     drawn, _, after = terminal.getvalue().rpartition("\x1b")
     assert "simulate" in drawn
     assert "10/10" in drawn
+    assert HARMLESS in "".join(drawn.split("beside ")[1].splitlines())
     assert HARMLESS in after
     assert sys.stderr is terminal
