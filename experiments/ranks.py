@@ -5,20 +5,25 @@ or the first one starts the others of its machine.
 """
 
 import contextlib
+import itertools
 import multiprocessing
 import os
 import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from multiprocessing.connection import Connection, wait
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from data_prep.pool import end_with_parent
 from fwi.config import TrainConfig
 from fwi.interrupts import held_back
+from fwi.networks.synchronised import Gather, all_gather
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 GRACE = 20.0
 """Seconds that a process may take to notice that another has ended, before it is ended itself."""
@@ -28,6 +33,10 @@ PUT_AWAY = 5.0
 
 TIMEOUT = timedelta(minutes=30)
 """How long a process waits for another to take part in a sum: the first one also writes and draws."""
+
+
+SPIN = 0.002
+"""Seconds that a process watches for another's numbers before it sleeps until they come."""
 
 
 class Rank(NamedTuple):
@@ -160,14 +169,54 @@ def _environment(rank: Rank) -> Any:
     return Started()
 
 
+class Pipes:
+    """Gathers small tensors of the processes of one machine's CPU, some fifty times as fast as gloo does.
+
+    A step of batch normalisations gathers dozens of times, and gloo's threads sleep before each.
+    """
+
+    def __init__(self, number: int, others: Mapping[int, Connection]) -> None:
+        self.number, self.others = number, others
+
+    def __call__(self, here: "Tensor") -> "Tensor":
+        """Every process's tensor, along a new first axis.
+
+        Raises:
+            RuntimeError: another process has ended.
+        """
+        import torch
+
+        own = here.contiguous().numpy()
+        parts = {self.number: here}
+        try:
+            for connection in self.others.values():
+                connection.send_bytes(own)
+            for number, connection in self.others.items():
+                patience = time.perf_counter() + SPIN
+                while not connection.poll(0) and time.perf_counter() < patience:
+                    pass
+                content = bytearray(connection.recv_bytes())
+                parts[number] = torch.frombuffer(content, dtype=here.dtype).view(here.shape)
+        except (EOFError, OSError):
+            raise RuntimeError("another process of this training has ended") from None
+        return torch.stack([parts[number] for number in sorted(parts)])
+
+    def __deepcopy__(self, _: object) -> "Pipes":
+        return self  # a copy of a network gathers by the same
+
+
 @contextlib.contextmanager
-def together(rank: Rank, work: Callable[..., None], *arguments: Any) -> Iterator[None]:
+def together(rank: Rank, work: Callable[..., None], *arguments: Any) -> Iterator[Gather]:
     """Have the other processes of this machine do their part of what the block does in this one.
 
     Args:
         rank: this process. Where a launcher has started the others, they do their part by themselves.
-        work: called in each of them with its ``Rank`` and the arguments, which reach it by pickle.
+        work: called in each of them with its ``Rank``, what gathers tensors, and the arguments, which reach
+            it by pickle.
         arguments: for ``work``.
+
+    Yields:
+        What gathers tensors of all processes.
 
     Raises:
         ValueError: another process was refused something.
@@ -178,11 +227,11 @@ def together(rank: Rank, work: Callable[..., None], *arguments: Any) -> Iterator
     threads = torch.get_num_threads()
     try:
         if rank.processes == 1 or rank.launched:
-            yield
+            yield all_gather
             return
         torch.set_num_threads(max(1, threads // rank.devices))
-        with _others(rank, work, arguments):
-            yield
+        with _others(rank, work, arguments) as gather:
+            yield gather
     finally:
         torch.set_num_threads(threads)
         if torch.distributed.is_initialized():
@@ -190,28 +239,32 @@ def together(rank: Rank, work: Callable[..., None], *arguments: Any) -> Iterator
 
 
 @contextlib.contextmanager
-def _others(rank: Rank, work: Callable[..., None], arguments: Sequence[Any]) -> Iterator[None]:
+def _others(rank: Rank, work: Callable[..., None], arguments: Sequence[Any]) -> Iterator[Gather]:
     import torch
     from torch.distributed import TCPStore
 
     store = TCPStore("127.0.0.1", 0, rank.processes, is_master=True, wait_for_workers=False)
     context = multiprocessing.get_context("spawn")
-    others = []
+    others: list[_Other] = []
+    pipes: list[dict[int, Connection]] = [{} for _ in range(rank.processes)]
+    for one, other in itertools.combinations(range(rank.processes), 2):
+        pipes[one][other], pipes[other][one] = context.Pipe()
     try:
         for number in range(1, rank.processes):
             receiver, sender = context.Pipe(duplex=False)
-            place = (rank._replace(number=number), store.port, torch.get_num_threads())
+            place = (rank._replace(number=number), store.port, torch.get_num_threads(), pipes[number])
             process = context.Process(target=_work, args=(*place, sender, work, arguments))
             with held_back():
                 process.start()
                 others.append(_Other(number, process, receiver))
-            sender.close()
+            for connection in (sender, *pipes[number].values()):
+                connection.close()  # it is the other process's now, and ends with it
         while not store.check([_ready(other.number) for other in others]):
             _raise_failure(others)
             time.sleep(0.05)
         with _watched(others):
             _connect(rank, store)
-            yield
+            yield _gather(rank, pipes[0])
         for other in others:
             other.process.join()
         _raise_failure(others)
@@ -279,6 +332,7 @@ def _work(
     rank: Rank,
     port: int,
     threads: int,
+    pipes: Mapping[int, Connection],
     sender: Connection,
     work: Callable[..., None],
     arguments: Sequence[Any],
@@ -293,7 +347,7 @@ def _work(
         store = TCPStore("127.0.0.1", port, rank.processes, is_master=False)
         store.set(_ready(rank.number), "")
         _connect(rank, store)
-        work(rank, *arguments)
+        work(rank, _gather(rank, pipes), *arguments)
     except (ValueError, OSError) as error:
         sender.send(str(error))
         raise SystemExit(2) from None
@@ -304,6 +358,12 @@ def _work(
         signal.signal(signal.SIGTERM, signal.SIG_IGN)  # this process ends anyway
         if torch.distributed.is_initialized():
             torch.distributed.destroy_process_group()
+
+
+def _gather(rank: Rank, pipes: Mapping[int, Connection]) -> Gather:
+    import torch
+
+    return all_gather if torch.cuda.is_available() else Pipes(rank.number, pipes)
 
 
 def _end(*_: Any) -> None:

@@ -38,7 +38,7 @@ from fwi.data import (
 )
 from fwi.files import locked, refuse_links
 from fwi.networks.rehearsal import require_trainable
-from fwi.networks.synchronised import synchronise
+from fwi.networks.synchronised import Gather, all_gather, synchronise
 from fwi.shards import DataSet
 from fwi.survey import Survey
 from fwi.task import InversionTask, precision
@@ -59,7 +59,7 @@ def train(study: Study, run: Path, resume: Annotated[bool, tyro.conf.FlagCreateP
     # A run that was stopped in its first epoch has no checkpoint: it starts over.
     goes_on = resume and (run / runs.LAST).exists()
     if not rank.first:
-        _take_part(rank, study, run, goes_on)
+        take_part(rank, all_gather, study, run, goes_on)
         return
 
     refuse_links(run, "checkpoints", "wandb")
@@ -68,10 +68,10 @@ def train(study: Study, run: Path, resume: Annotated[bool, tyro.conf.FlagCreateP
     with _resumable(run):
         if not resume:
             runs.begin(run, study)
-        with locked(run), quiet(), ranks.together(rank, _take_part, study, run, goes_on):
+        with locked(run), quiet(), ranks.together(rank, take_part, study, run, goes_on) as gather:
             runs.note(run, "train", {**provenance(), "data": runs.described(training, validation)})
             runs.write_mean_model(run, training.mean_model())
-            fitted = _fit(rank, study, run, goes_on, (training, validation), own)
+            fitted = fit(rank, gather, study, run, goes_on, (training, validation), own)
 
     best = float(fitted.checkpoint_callback.best_model_score)
     print(f"{run}: {fitted.current_epoch} epochs, best validation MAE {best:.1f} m/s")
@@ -121,14 +121,15 @@ def _resumable(run: Path) -> Iterator[None]:
         raise ended from None
 
 
-def _take_part(rank: Rank, study: StudyConfig, run: Path, goes_on: bool) -> None:
+def take_part(rank: Rank, gather: Gather, study: StudyConfig, run: Path, goes_on: bool) -> None:
     """Train as one of the processes that do not own the run."""
     with quiet():
-        _fit(rank, study, run, goes_on, datasets(study, verify=False), ())
+        fit(rank, gather, study, run, goes_on, datasets(study, verify=False), ())
 
 
-def _fit(
+def fit(
     rank: Rank,
+    gather: Gather,
     study: StudyConfig,
     run: Path,
     goes_on: bool,
@@ -139,7 +140,7 @@ def _fit(
     training, validation = data
     task = seeded_task(study, training)
     if rank.processes > 1:
-        synchronise(task.network)
+        synchronise(task.network, gather)
         torch.manual_seed(study.train.seed + rank.number)  # what is drawn for samples; weights are there
     place = {"device": rank.number, "devices": rank.processes}
     loader = training_loader(training, study.data, study.train.batch_size, study.train.seed, **place)

@@ -23,14 +23,14 @@ class Usage(NamedTuple):
     """Largest resident memory of one of its processes [MB]."""
 
 
-def command(study: StudyConfig, *arguments: str, **environment: str) -> Usage:
-    """Run an ``fwi`` command on a study, as a user would; some of its environment may be another."""
+def command(study: StudyConfig, *arguments: str) -> Usage:
+    """Run an ``fwi`` command on a study, as a user would."""
     file = study.storage.folder.with_suffix(".yaml")
     write_whole(file, config.dump(study))
     words = [sys.executable, "-m", "experiments", arguments[0], "--config", str(file), *arguments[1:]]
     with tempfile.TemporaryFile() as log:
         start = time.perf_counter()
-        process = subprocess.Popen(words, stdout=log, stderr=log, env=os.environ | environment)
+        process = subprocess.Popen(words, stdout=log, stderr=log)
         _, status, usage = os.wait4(process.pid, 0)
         seconds = time.perf_counter() - start
         process.returncode = os.waitstatus_to_exitcode(status)

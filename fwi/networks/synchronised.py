@@ -4,6 +4,7 @@ What it computes is what one process computes on the whole batch, so that a trai
 number of its devices. ``torch.nn.SyncBatchNorm`` does so on GPUs alone.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -12,14 +13,24 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+Gather = Callable[[Tensor], Tensor]
+"""Puts together what each process has, of one shape, along a new first axis."""
 
-def synchronise(module: nn.Module) -> None:
+
+def all_gather(here: Tensor) -> Tensor:
+    """Gather by the process group of the training."""
+    parts = [torch.empty_like(here) for _ in range(dist.get_world_size())]
+    dist.all_gather(parts, here)
+    return torch.stack(parts)
+
+
+def synchronise(module: nn.Module, gather: Gather = all_gather) -> None:
     """Let every batch normalisation in a module see the samples of all processes; each has as many."""
     for name, child in module.named_children():
         if isinstance(child, _BatchNorm):
-            setattr(module, name, SynchronisedBatchNorm.like(child))
+            setattr(module, name, SynchronisedBatchNorm.like(child, gather))
         else:
-            synchronise(child)
+            synchronise(child, gather)
 
 
 class SynchronisedBatchNorm(_BatchNorm):
@@ -28,21 +39,23 @@ class SynchronisedBatchNorm(_BatchNorm):
     Parameters and their names are those of ``torch.nn.BatchNorm2d``.
     """
 
+    gather: Gather
+
     @classmethod
-    def like(cls, other: _BatchNorm) -> "SynchronisedBatchNorm":
+    def like(cls, other: _BatchNorm, gather: Gather) -> "SynchronisedBatchNorm":
         """One of the same parameters and running statistics."""
         if other.momentum is None:
             raise ValueError("batch normalisation with cumulative statistics cannot be shared: set momentum")
         made = cls(other.num_features, other.eps, other.momentum, other.affine, other.track_running_stats)
         made._parameters, made._buffers = other._parameters, other._buffers
+        made.gather = gather
         return made.train(other.training)
 
     def forward(self, x: Tensor) -> Tensor:
         """Normalise ``(batch, channel, ...)``; each process has its part of the batch."""
         if not self.training:
             return super().forward(x)
-        mean, variance = _statistics(x.detach())
-        count = dist.get_world_size() * x.numel() // x.shape[1]
+        mean, variance, count = _statistics(x.detach(), self.eps, self.gather)
         if self.running_mean is not None and self.running_var is not None:
             share = self.momentum or 0.0  # never None: see like()
             self.running_mean.lerp_(mean, share)
@@ -50,7 +63,7 @@ class SynchronisedBatchNorm(_BatchNorm):
         if self.num_batches_tracked is not None:
             self.num_batches_tracked.add_(1)
         normalised: Tensor = _Normalise.apply(  # type: ignore[no-untyped-call]
-            x, mean, variance, self.weight, self.bias, self.eps
+            x, mean, variance, self.weight, self.bias, self.eps, self.gather
         )
         return normalised
 
@@ -58,24 +71,31 @@ class SynchronisedBatchNorm(_BatchNorm):
         """Any number of dimensions, as the layer that it stands for has checked."""
 
 
-def _statistics(x: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and variance of each channel over the parts of all processes."""
-    variance, mean = torch.var_mean(x.float(), (0, *range(2, x.ndim)), correction=0)
-    here = torch.stack([mean, variance])
-    parts = [torch.empty_like(here) for _ in range(dist.get_world_size())]
-    dist.all_gather(parts, here)
-    means, variances = torch.stack(parts).unbind(1)
+def _statistics(x: Tensor, eps: float, gather: Gather) -> tuple[Tensor, Tensor, int]:
+    """Mean and variance of each channel over the parts of all processes, and how many numbers these are."""
+    # The layer's own kernel, several times as fast as torch.var_mean; what it normalises is not used.
+    ones = torch.ones(x.shape[1], device=x.device)  # in float32, as what is measured is to be
+    _, mean, scale = torch.native_batch_norm(x, ones, torch.zeros_like(ones), None, None, True, 0.0, eps)
+    means, scales = gather(torch.stack([mean, scale])).unbind(1)
     mean = means.mean(0)
-    return mean, variances.mean(0) + (means - mean).square().mean(0)
+    variance = (scales**-2 - eps).mean(0) + (means - mean).square().mean(0)
+    return mean, variance, len(means) * x.numel() // x.shape[1]
 
 
 class _Normalise(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx: Any, x: Tensor, mean: Tensor, variance: Tensor, weight: Tensor, bias: Tensor, eps: float
+        ctx: Any,
+        x: Tensor,
+        mean: Tensor,
+        variance: Tensor,
+        weight: Tensor,
+        bias: Tensor,
+        eps: float,
+        gather: Gather,
     ) -> Tensor:
         ctx.save_for_backward(x, mean, variance, weight)
-        ctx.eps = eps
+        ctx.eps, ctx.gather = eps, gather
         return F.batch_norm(x, mean, variance, weight, bias, training=False, eps=eps)
 
     @staticmethod
@@ -85,12 +105,11 @@ class _Normalise(torch.autograd.Function):
         direct, of_weight, of_bias = torch.ops.aten.native_batch_norm_backward(
             gradient, x, weight, mean, variance, None, None, False, ctx.eps, [True, True, True]
         )
-        sums = torch.stack([of_bias, of_weight]).float()
-        dist.all_reduce(sums)
-        shift, tilt = sums / (dist.get_world_size() * x.numel() // x.shape[1])
+        sums = ctx.gather(torch.stack([of_bias, of_weight]))
+        shift, tilt = sums.sum(0) / (len(sums) * x.numel() // x.shape[1])
         scale = (variance + ctx.eps).rsqrt()
         tilt = tilt * scale
         along_channels = (-1, *[1] * (x.ndim - 2))
         factor = (-weight * scale * tilt).view(along_channels).to(x.dtype)
         offset = (weight * scale * (tilt * mean - shift)).view(along_channels).to(x.dtype)
-        return direct + torch.addcmul(offset, x, factor), None, None, of_weight, of_bias, None
+        return direct + torch.addcmul(offset, x, factor), None, None, of_weight, of_bias, None, None

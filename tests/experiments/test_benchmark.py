@@ -85,6 +85,16 @@ def test_training_is_compared_with_plain_pytorch_and_with_a_quarter_of_its_set(s
     )
 
 
+@pytest.mark.slow
+@pytest.mark.skipif(torch.cuda.is_available(), reason="with GPUs, devices are GPUs")
+def test_two_devices_are_compared_with_one(study_file: Path) -> None:
+    flags = ("--samples", "4", "--repeats", "1", "--workers", "2")
+    figures = {figure["name"]: figure for figure in measured("devices", study_file, *flags)}
+
+    assert_ratio(figures, "speed-up", of="2 devices", by="one device")
+    assert figures["speed-up"]["target"] == 1.8
+
+
 def test_a_gpus_cell_updates_are_weighed_by_the_bytes_that_they_must_move() -> None:
     # 3 TB/s move the 16 bytes of 187.5 billion cells.
     turns = [gpu.Turn(cells=75e9, copied=3e12), gpu.Turn(cells=37.5e9, copied=3e12)]
