@@ -86,6 +86,8 @@ def _end(name: str, error: BaseException, interruption: interrupts.Interruption)
         # Whoever read the output, such as head, has seen enough.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return
+    if isinstance(error, MemoryError) and not os.environ.get("FWI_TRACEBACK"):
+        _fail(f"the memory does not suffice{f' ({error})' if str(error) else ''}: take less at once")
     if isinstance(error, ValueError | OSError) and not os.environ.get("FWI_TRACEBACK"):
         _fail(_in_words(error))
     raise error

@@ -177,6 +177,11 @@ def fit(
                 f"{run}: a process that loads samples was killed, perhaps because the memory ran out: go on "
                 "with --resume, and with less else in memory"
             ) from None
+        if "out of memory" in str(error) or "allocate memory" in str(error):
+            raise ValueError(
+                f"{run}: the memory does not suffice for a step of {study.train.batch_size} samples: take a "
+                "smaller train.batch_size, fewer model.channels, or more train.devices, and another --run"
+            ) from None
         if goes_on and not started:
             why = f"{type(error).__name__}: {str(error).strip().splitlines()[-1].strip()}"
             raise runs.RunError(f"{run / runs.LAST}: training cannot go on from it ({why})") from None

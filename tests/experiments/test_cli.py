@@ -236,6 +236,15 @@ def test_error_that_an_interruption_causes_is_told_as_the_interruption(number, m
     assert "run the same command again" in interrupted(number, "verify")
 
 
+def test_memory_that_does_not_suffice_is_told_without_a_traceback(monkeypatch, refused):
+    def allocate(*_):
+        raise MemoryError("Unable to allocate 8.00 TiB")
+
+    monkeypatch.setattr("experiments.cli._run", allocate)
+
+    assert "the memory does not suffice (Unable to allocate 8.00 TiB)" in refused("verify")
+
+
 def test_interruption_that_a_library_swallows_or_turns_into_an_exit_ends_the_command_all_the_same(
     monkeypatch, interrupted
 ):

@@ -56,6 +56,16 @@ def test_epochs_before_the_loss_was_no_number_are_kept(
     assert all(weights.isfinite().all() for weights in best["state_dict"].values())
 
 
+def test_step_that_the_memory_does_not_hold_is_told_with_its_remedies(trained_study, tmp_path, monkeypatch):
+    def allocate(*_):
+        raise RuntimeError("[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate memory")
+
+    monkeypatch.setattr(InversionTask, "training_step", allocate)
+
+    with pytest.raises(ValueError, match=r"a step of 4 samples: take a smaller train\.batch_size"):
+        train(untracked(trained_study), tmp_path / "run")
+
+
 # -- the run's folder
 
 
