@@ -112,4 +112,5 @@ class _Normalise(torch.autograd.Function):
         along_channels = (-1, *[1] * (x.ndim - 2))
         factor = (-weight * scale * tilt).view(along_channels).to(x.dtype)
         offset = (weight * scale * (tilt * mean - shift)).view(along_channels).to(x.dtype)
-        return direct + torch.addcmul(offset, x, factor), None, None, of_weight, of_bias, None, None
+        of_x = direct.addcmul_(x, factor).add_(offset)
+        return of_x, None, None, of_weight, of_bias, None, None

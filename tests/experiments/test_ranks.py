@@ -1,10 +1,12 @@
 """A training on two devices, which are two processes on the CPU: what it gives, and how it ends."""
 
+import itertools
 import multiprocessing
 import os
 import signal
 import socket
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -13,7 +15,7 @@ from processes import PATIENCE, Running
 from trainings import checkpoint, history, table, train_until, untracked, wandb_files
 
 from experiments import ranks
-from experiments.ranks import Rank
+from experiments.ranks import Pipes, Rank
 from experiments.train import train
 from fwi.config import StudyConfig, TrainConfig
 from fwi.data import EpochSampler
@@ -163,6 +165,27 @@ def test_ctrl_c_ends_both_processes(study_file, tmp_path, monkeypatch, interrupt
 
     assert f"go on with: fwi train --run {tmp_path / 'run'} --resume" in said
     assert not multiprocessing.active_children()
+
+
+def test_tensors_are_gathered_by_number_and_an_ended_process_is_told():
+    ends: list[dict] = [{}, {}, {}]
+    for one, other in itertools.combinations(range(3), 2):
+        ends[one][other], ends[other][one] = multiprocessing.Pipe()
+    pipes = [Pipes(number, others) for number, others in enumerate(ends)]
+
+    def gather(number: int) -> list[torch.Tensor]:
+        return [pipes[number](torch.full((2, 3), 10.0 * number + turn)) for turn in range(50)]
+
+    with ThreadPoolExecutor(3) as threads:
+        found = list(threads.map(gather, range(3)))
+
+    for turns in zip(*found, strict=True):
+        assert all(torch.equal(turns[0], turn) for turn in turns)
+    assert found[0][7][:, 0, 0].tolist() == [7, 17, 27]
+    for connection in ends[2].values():
+        connection.close()
+    with pytest.raises(RuntimeError, match="another process of this training has ended"):
+        pipes[0](torch.zeros(2))
 
 
 # -- which processes there are
