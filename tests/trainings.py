@@ -1,12 +1,16 @@
 """Trainings in tests: shorter, stopped, compared, and what they logged."""
 
+import contextlib
 import csv
 import struct
+import time
 from pathlib import Path
 
 import pytest
 import torch
 import yaml
+from google.protobuf.message import DecodeError
+from processes import PATIENCE
 
 from experiments.train import train
 from fwi import runs
@@ -70,7 +74,19 @@ def wandb_files(run: Path) -> list[Path]:
 
 
 def wandb_records(file: Path) -> list:
-    """The records of an offline W&B file: LevelDB's log format behind a header of 7 bytes."""
+    """The records of an offline W&B file, once W&B's own process has written the last one."""
+    end = time.monotonic() + PATIENCE
+    while True:
+        with contextlib.suppress(DecodeError):
+            records = _records(file)
+            if any(record.HasField("exit") for record in records):
+                return records
+        assert time.monotonic() < end, f"{file} has no end"
+        time.sleep(0.1)
+
+
+def _records(file: Path) -> list:
+    """What is there: LevelDB's log format behind a header of 7 bytes."""
     from wandb.proto import wandb_internal_pb2
 
     data, block, head, at = file.read_bytes(), 32768, struct.Struct("<IHB"), 7
