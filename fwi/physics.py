@@ -1,5 +1,6 @@
 """The wave equation: velocity in, shot gathers out. The only file that knows deepwave and its conventions."""
 
+import functools
 import math
 from typing import Any
 
@@ -143,8 +144,7 @@ class Propagator(nn.Module):
         Returns:
             Pressure at the receivers, shape ``(pair, time, receiver)``.
         """
-        import deepwave
-
+        deepwave = _deepwave()
         survey, dtype = self.survey, velocity.dtype
         model, shot = pairs // survey.config.shots, pairs % survey.config.shots
         boundary, pml_width = deepwave.boundaries(
@@ -212,16 +212,33 @@ class _Resimulated(torch.autograd.Function):
         return *torch.autograd.grad(gathers, velocity, gradient), None, None
 
 
+@functools.cache
+def _deepwave() -> Any:
+    """deepwave, imported without PyTorch's compiler, which takes longer to import than all of deepwave.
+
+    deepwave would load it to keep one check of its own out of compiled graphs.
+    """
+
+    def undecorated(function: Any) -> Any:
+        return function
+
+    decorate = torch.compiler.disable
+    torch.compiler.disable = undecorated  # type: ignore[assignment]
+    try:
+        import deepwave.time_dispersion
+    finally:
+        torch.compiler.disable = decorate
+    return deepwave
+
+
 def _source(survey: Survey, correct_dispersion: bool) -> Tensor:
     """Source time function of a point source on one cell, shape ``(nt,)``."""
-    from deepwave.time_dispersion import correct_source
-
     # deepwave adds -v^2 dt^2 f to the cell: f = -w / h^2 spreads the delta function over the cell.
     wavelet = torch.from_numpy(survey.wavelet) / survey.grid.spacing**2
     if correct_dispersion:
         nt = len(wavelet)
         # Twice as long, so that nothing wraps around from the end.
-        wavelet = correct_source(wavelet, survey.config.dt, nt_out=2 * nt)[:nt]
+        wavelet = _deepwave().time_dispersion.correct_source(wavelet, survey.config.dt, nt_out=2 * nt)[:nt]
     return -wavelet.float()
 
 
