@@ -4,21 +4,35 @@
 is ``tiny_data``, which is everybody's: read it, and take ``tiny_copy`` to change or damage something.
 """
 
+import pickle
 import shutil
 import signal
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 import torch
 from studies import SimulateHere, with_storage
 
-from data_prep import devices
+from data_prep import devices, pool
+from data_prep.jobs import Job
 from data_prep.simulate import make_shard, recipe, salt_jobs
 from fwi.config import GridConfig, StorageConfig, StudyConfig, SurveyConfig
-from fwi.shards import DataSet
+from fwi.shards import DataSet, Entry
 
 # A shell that starts the tests in the background has them ignore Ctrl-C, which some of them press.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def on_one_thread() -> Iterator[None]:
+    """Equal sums in every process; and on arrays as small as those of tests, more threads only cost."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("OMP_NUM_THREADS", "1")
+        yield
+    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="session")
@@ -38,16 +52,34 @@ def simulate_here() -> SimulateHere:
     """Simulate a study in this process: an oracle for what a pool of processes makes of it."""
 
     def simulate(study: StudyConfig) -> DataSet:
-        threads = torch.get_num_threads()
-        torch.set_num_threads(1)
         data = DataSet(study.storage.folder, recipe(study), provenance={})
         for job in salt_jobs(study):
             data = data.with_entry(make_shard(study, job, devices.place("auto", workers=1)))
         data.write()
-        torch.set_num_threads(threads)
         return data
 
     return simulate
+
+
+@pytest.fixture
+def pool_here(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Make shards in this process, one after another, where a worker would take seconds to start.
+
+    Work and jobs are pickled as on their way to a worker. Gives the files that were made.
+    """
+    made: list[str] = []
+
+    def completed(
+        work: Callable[[Job], Entry | None], jobs: list[Job], workers: int, on_progress: Callable[[int], None]
+    ) -> Iterator[Entry | None]:
+        for job in jobs:
+            there, what = pickle.loads(pickle.dumps((work, job)))
+            if entry := there(what):
+                made.append(entry.file)
+            yield entry
+
+    monkeypatch.setattr(pool, "completed", completed)
+    return made
 
 
 @pytest.fixture(scope="session")

@@ -131,6 +131,7 @@ def test_a_validation_share_of_the_validation_split_is_refused(study: StudyConfi
         jobs_of(study, models_file, split="validation", validation=3)
 
 
+@pytest.mark.usefixtures("pool_here")
 def test_imported_models_join_a_simulated_set_and_are_taken_once(
     tiny_copy: StudyConfig, models_file: Path
 ) -> None:

@@ -39,23 +39,6 @@ def no_pool(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pool, "completed", refuse)
 
 
-@pytest.fixture
-def pool_here(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Make shards in this process, one after another; gives the files that were made."""
-    made: list[str] = []
-
-    def completed(
-        work: Callable[[Job], Entry | None], jobs: list[Job], workers: int, on_progress: Callable[[int], None]
-    ) -> Iterator[Entry | None]:
-        for job in jobs:
-            if entry := work(job):
-                made.append(entry.file)
-            yield entry
-
-    monkeypatch.setattr(pool, "completed", completed)
-    return made
-
-
 # -- the same set in any case
 
 
@@ -187,6 +170,20 @@ class Uniform(NamedTuple):
 
     def velocity(self, numbers: Sequence[int]) -> NDArray[np.float32]:
         return np.full((len(numbers), 24, 36), self.speed, np.float32)
+
+    def gathers(self, numbers: Sequence[int]) -> None:
+        pass
+
+
+class Overtaken(NamedTuple):
+    """Models whose other import finishes while these are read."""
+
+    study: StudyConfig
+    other: Job
+
+    def velocity(self, numbers: Sequence[int]) -> NDArray[np.float32]:
+        simulate.make(self.study, [self.other], workers=1)
+        return Uniform(2000.0).velocity(numbers)
 
     def gathers(self, numbers: Sequence[int]) -> None:
         pass
@@ -376,16 +373,28 @@ class Command(NamedTuple):
         return process
 
 
+SMALL_SHARDS = {"train": 40, "samples_per_shard": 2}
+
+
 @pytest.fixture
 def command(tiny_study: StudyConfig, tmp_path: Path) -> Iterator[Command]:
     running = Running()
-    yield Command(with_storage(tiny_study, folder=tmp_path / "set", train=40, samples_per_shard=2), running)
+    yield Command(with_storage(tiny_study, folder=tmp_path / "set", **SMALL_SHARDS), running)
     running.end()
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(
+    tiny_study: StudyConfig, simulate_here: SimulateHere, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, object]:
+    """Content of the set of ``command`` as one process makes it from begin to end."""
+    folder = tmp_path_factory.mktemp("uninterrupted")
+    return content(simulate_here(with_storage(tiny_study, folder=folder, **SMALL_SHARDS)).folder)
 
 
 @pytest.mark.slow
 def test_killed_at_any_moment_its_workers_end_and_the_next_run_makes_the_very_same_set(
-    command: Command, simulate_here: SimulateHere, tmp_path: Path
+    command: Command, uninterrupted: dict[str, object]
 ) -> None:
     for moment in ("workers are starting", "shards are being made"):
         command.interrupt(moment, signal.SIGKILL)
@@ -394,8 +403,7 @@ def test_killed_at_any_moment_its_workers_end_and_the_next_run_makes_the_very_sa
 
     assert last.returncode == 0, errors
     assert "40 train, 4 validation, 4 test" in output
-    uninterrupted = simulate_here(with_storage(command.study, folder=tmp_path / "uninterrupted"))
-    assert content(command.folder) == content(uninterrupted.folder)
+    assert content(command.folder) == uninterrupted
 
 
 @pytest.mark.slow
@@ -435,7 +443,7 @@ def test_a_worker_that_is_killed_ends_the_command_with_a_way_on(command: Command
 
 @pytest.mark.slow
 def test_runs_at_once_share_the_work_and_write_no_file_twice(
-    command: Command, simulate_here: SimulateHere, tmp_path: Path
+    command: Command, uninterrupted: dict[str, object]
 ) -> None:
     written: dict[Path, set[tuple[int, int]]] = defaultdict(set)
     runs = [command.start("--workers", "1", *flags) for flags in (["--part", "1/2"], ["--part", "1/2"], [])]
@@ -451,8 +459,7 @@ def test_runs_at_once_share_the_work_and_write_no_file_twice(
     assert [run.returncode for run in runs] == [0, 0, 0], said
     assert len(written) == 24
     assert all(len(versions) == 1 for versions in written.values())
-    alone = simulate_here(with_storage(command.study, folder=tmp_path / "alone"))
-    assert content(command.folder) == content(alone.folder)
+    assert content(command.folder) == uninterrupted
 
 
 @pytest.mark.parametrize("other_run", ["finishes", "is killed"])
@@ -539,18 +546,11 @@ def test_of_two_imports_of_the_same_models_at_once_the_second_to_finish_a_shard_
     study = with_storage(tiny_study, folder=tmp_path / "new")
     origin = {"source": {"file": "models.npy", "sha256": "a", "key": None}}
 
-    class Slow(NamedTuple):
-        """Models whose other import finishes while these are read."""
-
-        def velocity(self, numbers: Sequence[int]) -> NDArray[np.float32]:
-            simulate.make(study, [Job("train-models.h5", "train", [0], origin, Uniform(2000.0))], workers=1)
-            return Uniform(2000.0).velocity(numbers)
-
-        def gathers(self, numbers: Sequence[int]) -> None:
-            pass
+    first = Job("train-models.h5", "train", [0], origin, Uniform(2000.0))
+    second = Job("test-models.h5", "test", [0], origin, Overtaken(study, first))
 
     with pytest.raises(ShardError, match=r"train-models\.h5 holds models of models\.npy already"):
-        simulate.make(study, [Job("test-models.h5", "test", [0], origin, Slow())], workers=1)
+        simulate.make(study, [second], workers=1)
 
     assert [entry.file for entry in DataSet.read(study.storage.folder).entries] == ["train-models.h5"]
 

@@ -1,12 +1,12 @@
 """What the tests of the recipes share: a tiny study that trains in seconds, and the run that it gives."""
 
 import functools
+import multiprocessing
 import os
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import torch
 
 from experiments.cli import main
 from fwi import config
@@ -14,16 +14,12 @@ from fwi.config import DataConfig, ModelConfig, StudyConfig, TrainConfig
 
 
 @pytest.fixture(scope="session", autouse=True)
-def offline_and_on_one_thread():
-    """W&B as the study has it, whatever the developer's shell says, and equal sums in every process."""
+def offline():
+    """W&B as the study has it, whatever the developer's shell says."""
     with pytest.MonkeyPatch.context() as patch:
         for name in [name for name in os.environ if name.startswith("WANDB_")]:
             patch.delenv(name)
-        patch.setenv("OMP_NUM_THREADS", "1")
-        threads = torch.get_num_threads()
-        torch.set_num_threads(1)
         yield
-        torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="session")
@@ -46,6 +42,13 @@ def trained_run(trained_study: StudyConfig, tmp_path_factory: pytest.TempPathFac
     folder = tmp_path_factory.mktemp("runs") / "trained"
     train(trained_study, folder)
     return folder
+
+
+@pytest.fixture
+def copied(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have the other processes of a training be copies of this one, which need not import anything."""
+    fork = multiprocessing.get_context("fork")
+    monkeypatch.setattr(multiprocessing, "get_context", lambda kind=None: fork)
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from fwi import config
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("pool_here")
 def test_demo_goes_from_nothing_to_a_report_beside_an_older_run(trained_study, tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("WANDB_MODE", "disabled")
     sizes = {"folder": tmp_path / "data", "train": 4, "validation": 2, "test": 2, "samples_per_shard": 2}

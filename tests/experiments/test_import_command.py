@@ -33,6 +33,7 @@ def pair(tiny_data: Path, tmp_path: Path) -> tuple[Path, Path]:
     return tmp_path / "model7.npy", tmp_path / "data7.npy"
 
 
+@pytest.mark.usefixtures("pool_here")
 def test_models_and_records_become_a_set_like_the_simulated_one(
     study: StudyConfig,
     pair: tuple[Path, Path],

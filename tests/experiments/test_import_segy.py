@@ -34,7 +34,7 @@ def line(tiny_study, tiny_data, tmp_path):
     return tmp_path / "line.sgy", gathers
 
 
-@pytest.mark.slow
+@pytest.mark.usefixtures("pool_here")
 @pytest.mark.parametrize("name", ["two_shots_2d.segy", "viking_four_shots.segy"])
 def test_a_real_file_is_imported_by_the_study_suggested_for_it(name, tmp_path, monkeypatch, capsys):
     if not (PUBLIC / name).exists():
@@ -71,7 +71,7 @@ def test_a_dry_run_says_what_would_change_and_writes_nothing(line, study_file, t
     assert not folder.exists()
 
 
-@pytest.mark.slow
+@pytest.mark.usefixtures("pool_here")
 def test_our_own_records_come_back_from_segy(line, study_file, tmp_path):
     file, gathers = line
     folder = tmp_path / "back"

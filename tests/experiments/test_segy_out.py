@@ -121,6 +121,7 @@ def test_invert_says_why_a_section_fits_no_segy_and_still_gives_it(
     assert sorted(path.suffix for path in tmp_path.iterdir()) == [".npy", ".png"]
 
 
+@pytest.mark.usefixtures("pool_here")
 def test_velocity_sections_in_segy_are_imported_as_models(study_copy, tiny_copy, tmp_path):
     main(["simulate", "--config", str(study_copy), "--segy", "--workers", "1"])
     sections = [tiny_copy.storage.folder / f"segy/train-00001-{number}-velocity.segy" for number in (0, 3)]

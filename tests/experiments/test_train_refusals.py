@@ -128,6 +128,7 @@ def test_imported_set_is_as_large_as_its_files(trained_study, tiny_copy, tmp_pat
     assert noted["data"]["training"]["samples"] == 8
 
 
+@pytest.mark.usefixtures("pool_here")
 def test_run_goes_on_only_with_the_samples_that_it_was_begun_with(trained_study, tiny_copy, tmp_path):
     study = untracked(with_storage(trained_study, folder=tiny_copy.storage.folder), epochs=1)
     run = tmp_path / "run"

@@ -94,7 +94,7 @@ def test_other_sets_that_were_compared_are_named(
     assert compared in (folder / "README.md").read_text()
 
 
-@pytest.mark.slow  # starts a process
+@pytest.mark.usefixtures("pool_here")
 def test_repair_makes_a_damaged_set_sound(
     tiny_copy: StudyConfig, tiny_data: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

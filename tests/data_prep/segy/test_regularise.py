@@ -34,14 +34,6 @@ ORIGIN = 5000.0
 """Position on the recorded line [m] of the recorded grid's first cell."""
 
 
-@pytest.fixture(autouse=True)
-def on_one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 def simulated(survey: Survey) -> NDArray[np.float32]:
     """Records over a model that is the same everywhere along the line: a gradient with a soft reflector."""
     velocity = 1800 + 0.5 * survey.depth + 900 * np.exp(-(((survey.depth - 260) / 30) ** 2))
