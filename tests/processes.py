@@ -1,6 +1,7 @@
 """Commands in processes of their own, to be watched and killed, for tests."""
 
 import contextlib
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -43,6 +44,13 @@ class Running:
             process.communicate()
 
 
+def forked(work: Callable[..., None], *arguments: object) -> multiprocessing.Process:
+    """Start work in a copy of this process, which has imported already what takes seconds to import."""
+    process = multiprocessing.get_context("fork").Process(target=work, args=arguments)
+    process.start()
+    return process
+
+
 def alive(process: int) -> bool:
     """Whether a process runs; one that is dead but not yet collected by its new parent does not."""
     with contextlib.suppress(FileNotFoundError, ProcessLookupError):
@@ -63,7 +71,7 @@ def wait_until(come: Callable[[], bool], what: str, patience: float = PATIENCE) 
     end = time.monotonic() + patience
     while not come():
         assert time.monotonic() < end, f"waited {patience:g} s for: {what}"
-        time.sleep(0.001)
+        time.sleep(0.005)
 
 
 def _command_line(process: str) -> str:

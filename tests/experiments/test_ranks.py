@@ -5,16 +5,17 @@ import multiprocessing
 import os
 import signal
 import socket
-from collections.abc import Iterator
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 import torch
-from processes import PATIENCE, Running
+from processes import PATIENCE, forked
 from trainings import checkpoint, history, table, train_until, untracked, wandb_files
 
 from experiments import ranks
+from experiments.cli import main
 from experiments.ranks import Pipes, Rank
 from experiments.train import train
 from fwi.config import StudyConfig, TrainConfig
@@ -76,25 +77,35 @@ def test_run_of_two_devices_may_go_on_with_one(shared_run, trained_study):
     assert table(shared_run) == before
 
 
+def train_as(place: dict[str, str], said: Path, flags: list[str]) -> None:
+    """Run ``fwi train`` with an environment, and what it says in a file."""
+    os.environ |= place
+    with open(said, "w") as sys.stdout:
+        sys.stderr = sys.stdout
+        main(["train", *flags])
+
+
 @pytest.fixture
-def launched(study_file: Path, tmp_path: Path) -> Iterator[list[str]]:
+def launched(study_file: Path, tmp_path: Path) -> list[str]:
     """What two processes that srun starts for one run say."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     job = {"SLURM_JOB_ID": "1", "SLURM_JOB_NAME": "train", "SLURM_NTASKS": "2", "SLURM_NTASKS_PER_NODE": "2"}
     job |= {"SLURM_NNODES": "1", "SLURM_NODEID": "0", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
-    flags = ["--config", study_file, "--run", tmp_path / "run", "--tracking.mode", "disabled"]
-    running = Running()
+    flags = ["--config", str(study_file), "--run", str(tmp_path / "run"), "--tracking.mode", "disabled"]
+    said, processes = [tmp_path / "first", tmp_path / "second"], []
+    for number, file in enumerate(said):
+        place = job | {"SLURM_PROCID": str(number), "SLURM_LOCALID": str(number)}
+        processes.append(forked(train_as, place, file, flags))
     try:
-        for number in ("0", "1"):
-            place = {"SLURM_PROCID": number, "SLURM_LOCALID": number, "OMP_NUM_THREADS": "1"}
-            running.start("-m", "experiments", "train", *flags, **job, **place)
-        said = [process.communicate(timeout=PATIENCE) for process in running.started]
-        assert [process.returncode for process in running.started] == [0, 0], said
-        yield [out + err for out, err in said]
+        for process in processes:
+            process.join(PATIENCE)
+        assert [process.exitcode for process in processes] == [0, 0], [file.read_text() for file in said]
+        return [file.read_text() for file in said]
     finally:
-        running.end()
+        for process in processes:
+            process.kill()
 
 
 @pytest.mark.slow
@@ -125,19 +136,28 @@ def test_devices_take_together_the_samples_that_one_takes_in_each_step(size, bat
 
 
 @pytest.mark.slow
-def test_loss_that_is_no_number_on_one_device_ends_both(trained_study, tmp_path):
-    with pytest.raises(ValueError, match=r"training loss is nan at step \d"):
-        train(on_two(untracked(trained_study), learning_rate=1e30, clip=0.0), tmp_path / "run")
+@pytest.mark.usefixtures("copied")
+def test_loss_that_is_no_number_on_one_device_ends_both(trained_study, tmp_path, monkeypatch):
+    step = InversionTask.training_step
+
+    def spoilt_step(task, batch, number):
+        return step(task, batch, number) * (1.0 if task.trainer.is_global_zero else torch.nan)
+
+    monkeypatch.setattr(InversionTask, "training_step", spoilt_step)
+
+    with pytest.raises(ValueError, match="training loss is not finite on another device at step 1 "):
+        train(on_two(untracked(trained_study)), tmp_path / "run")
 
     assert not multiprocessing.active_children()
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("copied")
 def test_killed_process_ends_the_other_with_a_way_on(trained_study, tmp_path, monkeypatch):
     step = InversionTask.training_step
 
     def deadly_step(task, batch, number):
-        if task.global_step == 2:
+        if task.trainer.is_global_zero and task.global_step == 2:
             multiprocessing.active_children()[0].kill()
         return step(task, batch, number)
 
@@ -150,11 +170,12 @@ def test_killed_process_ends_the_other_with_a_way_on(trained_study, tmp_path, mo
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("copied")
 def test_ctrl_c_ends_both_processes(study_file, tmp_path, monkeypatch, interrupted):
     step = InversionTask.training_step
 
     def interrupted_step(task, batch, number):
-        if task.global_step == 1:
+        if task.trainer.is_global_zero and task.global_step == 1:
             signal.raise_signal(signal.SIGINT)
         return step(task, batch, number)
 

@@ -45,6 +45,19 @@ def command(study: StudyConfig, tmp_path: Path) -> list[str]:
 
 
 @pytest.fixture
+def runs_here(monkeypatch) -> None:
+    """Do the runs of a sweep in this process, one after another, where others would take seconds to start."""
+
+    def finished(work, workers, look):
+        for each in work:
+            for arguments in each.commands:
+                main(arguments)
+            yield each.folder, ""
+
+    monkeypatch.setattr(processes, "finished", finished)
+
+
+@pytest.fixture
 def drawn(monkeypatch) -> dict[str, dict]:
     """The panels of the figure that the test has drawn."""
     panels = {}
@@ -377,6 +390,7 @@ def test_no_run_outlives_a_killed_sweep(command):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("runs_here")
 def test_interrupted_sweep_goes_on_with_the_same_command(command, capsys, tmp_path):
     runs = [tmp_path / "out" / "plain-0", tmp_path / "out" / "se-0"]
     running = Running()

@@ -16,6 +16,7 @@ import pytest
 import torch
 import yaml
 from disks import mounted
+from processes import PATIENCE, forked
 from trainings import (
     assert_same_training,
     best_score,
@@ -37,21 +38,17 @@ from fwi.config import StudyConfig, TrackingConfig
 from fwi.shards import read
 from fwi.task import InversionTask
 
-KILL_IN_THE_THIRD_EPOCH = """
-import os, signal, sys
-from experiments.cli import main
-from fwi.task import InversionTask
 
-step = InversionTask.training_step
+def train_until_killed_in_the_third_epoch(flags: list[str]) -> None:
+    step = InversionTask.training_step
 
-def deadly_step(task, batch, number):
-    if task.global_step == 5:
-        os.kill(os.getpid(), signal.SIGKILL)
-    return step(task, batch, number)
+    def deadly_step(task, batch, number):
+        if task.global_step == 5:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return step(task, batch, number)
 
-InversionTask.training_step = deadly_step
-main(sys.argv[1:])
-"""
+    InversionTask.training_step = deadly_step
+    main(flags)
 
 
 def own_environment(**changes: str) -> dict[str, str]:
@@ -123,9 +120,9 @@ def test_killed_training_resumes_to_the_result_of_an_uninterrupted_one(
     flags = ["train", "--config", str(study_file), "--data.workers", str(workers), "--run", str(run)]
     flags += ["--tracking.mode", "disabled"]
 
-    command = [sys.executable, "-c", KILL_IN_THE_THIRD_EPOCH, *flags]
-    killed = subprocess.run(command, capture_output=True, env=own_environment())
-    assert killed.returncode == -signal.SIGKILL, killed.stderr.decode()
+    killed = forked(train_until_killed_in_the_third_epoch, flags)
+    killed.join(PATIENCE)
+    assert killed.exitcode == -signal.SIGKILL
     assert len(table(run)) == 2
     main(["train", "--run", str(run), "--resume"])
 
