@@ -30,6 +30,18 @@ def build(peer: str, samples: int = 70, receivers: int = 33, nz: int = 40, nx: i
     return NETWORKS[model.name](model, Sizes(3, receivers, samples, nz, nx, RANGE))
 
 
+def shallow(peer: str, **sizes: int) -> nn.Module:
+    """The same with one block a level: several of one class take more time, and are no other case."""
+    network = build(peer, **sizes)
+    if peer in ("mit_b0", "lvt"):
+        for level in network.encoder.levels:
+            del level.blocks[1:]
+    if peer == "mscan_t":
+        for level in network.encoder.levels:
+            del level[2:-1]
+    return network
+
+
 def gathers(batch: int = 2, samples: int = 70, receivers: int = 33) -> Tensor:
     return torch.randn(batch, 3, samples, receivers, generator=torch.Generator().manual_seed(1))
 
@@ -100,7 +112,7 @@ def test_bf16_autocast_in_channels_last_is_close_to_single_precision(peer):
 
 @peers
 def test_thirty_steps_make_the_loss_fall_by_four_tenths(peer):
-    network = build(peer, nz=24, nx=25)
+    network = shallow(peer, nz=24, nx=25)
     velocity = torch.full((2, 24, 25), 2000.0)
     velocity[0, 8:, 5:15] = 4500.0
     velocity[1, 12:, 10:20] = 3500.0
@@ -120,7 +132,7 @@ def test_thirty_steps_make_the_loss_fall_by_four_tenths(peer):
 @pytest.mark.slow
 @peers
 def test_export_serves_any_number_of_records(peer):
-    network = build(peer).eval()
+    network = shallow(peer).eval()
     batch = ({0: torch.export.Dim.DYNAMIC},)
 
     exported = torch.export.export(network, (gathers(2),), dynamic_shapes=batch).module()
@@ -131,9 +143,9 @@ def test_export_serves_any_number_of_records(peer):
 @pytest.mark.slow
 @peers
 def test_compilation_captures_the_network_in_one_graph_that_computes_the_same(peer):
-    network = build(peer).eval()
+    network = shallow(peer).eval()
 
-    captured = torch.compile(network, fullgraph=True, backend="aot_eager")  # the C++ compiler takes minutes
+    captured = torch.compile(network, fullgraph=True, backend="eager")  # the C++ compiler takes minutes
 
     torch.testing.assert_close(captured(gathers()), network(gathers()), rtol=1e-5, atol=0.1)
 
