@@ -242,20 +242,24 @@ def test_residual_form_adds_the_gated_features_to_the_features(name):
 
 @pytest.mark.parametrize("name", [name for name in ALL if name != "hard"])
 def test_gradient_agrees_with_finite_differences(name):
-    """All but hard attention, whose mask steps and whose gradient is another function's by intent."""
+    """All but hard attention, whose mask steps and whose gradient is another function's by intent.
+
+    Of each map and each parameter, along a direction that moves all of its entries.
+    """
     module = build(name, 4, **({"width": 2} if name == "pmfs" else {})).double()
     if name == "stn":  # a sampling point on a cell's middle has a kink in its gradient
         nn.init.normal_(module.transform.weight, std=0.01)
         nn.init.constant_(module.transform.bias, 0.1)
     maps = tuple(x.double().requires_grad_() for x in inputs(name, 4, (3, 5), batch=1))
 
-    assert torch.autograd.gradcheck(lambda *x: attend(name, module, x), maps)
+    assert torch.autograd.gradcheck(lambda *x: attend(name, module, x), maps, fast_mode=True)
     for key, weight in module.named_parameters():
 
         def with_weight(value, key=key):
             return functional_call(OneByOne(name, module), {f"module.{key}": value}, maps)
 
-        assert torch.autograd.gradcheck(with_weight, weight.detach().clone().requires_grad_()), key
+        values = weight.detach().clone().requires_grad_()
+        assert torch.autograd.gradcheck(with_weight, values, fast_mode=True), key
 
 
 @pytest.mark.parametrize("name", GATED)
