@@ -101,6 +101,13 @@ def run(finished_run, tmp_path) -> Path:
     return shutil.copytree(finished_run, tmp_path / finished_run.name)
 
 
+@pytest.fixture(scope="module")
+def html(finished_run, tmp_path_factory) -> str:
+    """The report of the finished run."""
+    folder = tmp_path_factory.mktemp("reported") / finished_run.name
+    return report.write(shutil.copytree(finished_run, folder)).read_text()
+
+
 class Page(HTMLParser):
     """What a reader and a browser find in a page: its text, images, table rows and references."""
 
@@ -143,8 +150,8 @@ class Page(HTMLParser):
         return next(row for row in self.rows if row and row[0].startswith(title))
 
 
-def test_every_score_of_every_predictor_is_in_the_table(run):
-    page = Page(report.write(run).read_text())
+def test_every_score_of_every_predictor_is_in_the_table(html):
+    page = Page(html)
 
     assert page.row("Metric") == ["Metric", "network", "mean model", *PREDICTORS[2:]]
     for metric in METRICS:
@@ -178,8 +185,8 @@ def test_a_metric_the_report_does_not_know_is_shown_under_its_own_name(run):
     assert page.row("psnr")[2] == "—"
 
 
-def test_the_headline_says_network_data_and_result(run):
-    text = Page(report.write(run).read_text()).text
+def test_the_headline_says_network_data_and_result(html):
+    text = Page(html).text
 
     assert "salt & pepper" in text
     assert "attention_unet, channels 8-16-32; attention none / se / ca" in text
@@ -192,8 +199,8 @@ def test_the_headline_says_network_data_and_result(run):
     assert "The physics check believes 1 of 2 sections" in text
 
 
-def test_the_physics_check_gives_numbers_verdict_and_reasons(run):
-    page = Page(report.write(run).read_text())
+def test_the_physics_check_gives_numbers_verdict_and_reasons(html):
+    page = Page(html)
 
     assert page.row("test 3") == [
         "test 3",
@@ -215,8 +222,8 @@ def test_the_physics_check_gives_numbers_verdict_and_reasons(run):
     assert "NRMS is at most 0.5 times that of the mean model" in page.text
 
 
-def test_the_physics_check_is_given_shot_by_shot_where_it_was_kept(run):
-    page = Page(report.write(run).read_text())
+def test_the_physics_check_is_given_shot_by_shot_where_it_was_kept(html):
+    page = Page(html)
 
     found = [row for row in page.rows if row[0].startswith("test ") and len(row) == 5]
     assert found == [["test 3", "0", "0.210", "0.980", "-1.00"], ["test 3", "1", "0.250", "—", "3.20"]]
@@ -233,15 +240,15 @@ def test_checks_from_before_shots_were_kept_are_shown_without(run):
     assert "Shot by shot" not in page.text
 
 
-def test_every_figure_is_embedded_with_its_caption_and_those_with_captions_come_first(run):
-    images = Page(report.write(run).read_text()).images
+def test_every_figure_is_embedded_with_its_caption_and_those_with_captions_come_first(html, finished_run):
+    images = Page(html).images
 
     assert list(images) == [
         "The sample with the largest MAE",
         "First shot",
         "Training and validation, epoch by epoch",
     ]
-    figures = run / "figures"
+    figures = finished_run / "figures"
     assert images["The sample with the largest MAE"] == (figures / "worst_sample.png").read_bytes()
     assert images["First shot"] == (figures / "first_shot.png").read_bytes()
 
@@ -301,31 +308,27 @@ def test_nothing_is_shown_of_a_file_by_a_link_to_it_and_a_pipe_is_not_waited_for
     assert list(page.images) == ["First shot", "Worst sample"]
 
 
-def test_the_training_curves_are_those_of_metrics_csv(run):
-    images = Page(report.write(run).read_text()).images
+def test_the_training_curves_are_those_of_metrics_csv(html, finished_run):
+    curves = plots.png(plots.curves(finished_run / "metrics.csv"))
 
-    assert images["Training and validation, epoch by epoch"] == plots.png(plots.curves(run / "metrics.csv"))
+    assert Page(html).images["Training and validation, epoch by epoch"] == curves
 
 
-def test_configuration_and_provenance_are_given_in_full(run):
-    page = Page(report.write(run).read_text())
+def test_configuration_and_provenance_are_given_in_full(html, finished_run):
+    page = Page(html)
 
-    assert " ".join((run / "config.yaml").read_text().split()) in page.text
+    assert " ".join((finished_run / "config.yaml").read_text().split()) in page.text
     assert "101 cells in depth, 151 along the line, 20 m each; 1500 to 4500 m/s" in page.text
     assert page.row("versions.torch") == ["versions.torch", "2.13.0"]
     assert page.row("command") == ["command", "fwi, train"]
 
 
-def test_nothing_in_the_page_points_outside_it(run):
-    html = report.write(run).read_text()
-
+def test_nothing_in_the_page_points_outside_it(html):
     assert all(reference.startswith("data:") for reference in Page(html).references)
     assert not re.search(r"@import|url\(|<script|https?://", html)
 
 
-def test_what_others_wrote_is_shown_and_not_obeyed(run):
-    html = report.write(run).read_text()
-
+def test_what_others_wrote_is_shown_and_not_obeyed(html):
     assert Page(html).row("host") == ["host", "<b>node</b>"]
     assert "<b>node" not in html
 
@@ -449,8 +452,7 @@ window.addEventListener("load", () => {
 
 @pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium")
 @pytest.mark.parametrize("width", [1280, 500])
-def test_a_browser_shows_all_figures_and_tables_without_an_error(run, tmp_path, width):
-    html = report.write(run).read_text()
+def test_a_browser_shows_all_figures_and_tables_without_an_error(html, tmp_path, width):
     probed = html.replace("default-src 'none';", "default-src 'none'; script-src 'unsafe-inline';")
     copy = tmp_path / "copy.html"
     copy.write_text(probed.replace("<title>", PROBE + "<title>"))

@@ -282,11 +282,18 @@ HARMLESS = {69: (0, 1, -1), 89: (0, 1), 3255: (0, 1), 115: (0,), 117: (0,), 109:
 """Values that mean the same as what is there, or that the header is empty where another has the number."""
 
 
+@pytest.fixture(scope="module")
+def sound(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, object]:
+    """Where the sound file is that is to be changed, and what an import gets to see of it."""
+    path = tmp_path_factory.mktemp("changed") / "plain.sgy"
+    return path, seen(path, FILES["plain.sgy"])
+
+
 @pytest.mark.slow
 @once
 @given(data=st.data())
 def test_another_value_in_a_header_that_matters_shows_or_is_refused(
-    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+    sound: tuple[Path, object], data: st.DataObject
 ) -> None:
     matters = (3217, 3221, 3225, 3255, 9, 41, 45, 49, 69, 71, 73, 77, 81, 85, 89, 109, 115, 117)
     byte = data.draw(st.sampled_from(matters))
@@ -294,8 +301,7 @@ def test_another_value_in_a_header_that_matters_shows_or_is_refused(
     largest = 2 ** (8 * width - 1)
     value = data.draw(ODD_NUMBERS | st.integers(-largest, largest - 1))
     assume(value not in HARMLESS.get(byte, ()))
-    path = tmp_path_factory.getbasetemp() / "changed.sgy"
-    before = seen(path, FILES["plain.sgy"])
+    path, before = sound
     content = bytearray(FILES["plain.sgy"])
     places = [byte - 1]
     if byte <= 240:
