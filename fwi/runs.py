@@ -14,12 +14,14 @@ from numpy.typing import NDArray
 from fwi import config
 from fwi.config import StudyConfig
 from fwi.data import ShotDataset
-from fwi.files import read_npy, sha256, write_npy, write_whole
+from fwi.files import read_npy, read_regular, require_regular, sha256, write_npy, write_whole
 
 CONFIG, PROVENANCE, MEAN_MODEL = "config.yaml", "provenance.json", "mean_model.npy"
 CHECKSUMS = "checksums.json"
 """SHA-256 of what is written once: study and mean model. Checkpoints carry checksums of their own."""
 BEST, LAST = Path("checkpoints/best.ckpt"), Path("checkpoints/last.ckpt")
+LARGEST_TABLE = 20_000_000
+"""Bytes of the largest list of stages, checksums or epochs: each of these takes some hundred."""
 DECISIVE = ("grid", "survey", "model")
 """Sections of a study in which a checkpoint and its run must agree for the weights to mean anything."""
 ELSEWHERE = ("train.devices", "train.nodes")
@@ -208,7 +210,11 @@ def read_checkpoint(folder: Path, which: Path, study: StudyConfig) -> dict[str, 
             f"{path}: no such checkpoint; the run has not finished an epoch, continue it with --resume"
         )
     try:
-        with zipfile.ZipFile(path) as file:  # the checksums that torch writes and does not compare
+        require_regular(path)
+        with zipfile.ZipFile(path) as file:
+            if sum(part.file_size for part in file.infolist()) > path.stat().st_size:  # torch packs nothing
+                raise ValueError("its parts are said to be larger than the file")
+            # The checksums that torch writes and does not compare.
             if (damaged := file.testzip()) is not None:
                 raise ValueError(f"the checksum of its part {damaged} differs")
         checkpoint: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
@@ -253,7 +259,7 @@ def _checksums(folder: Path) -> dict[str, Any]:
 
 def _read_json(path: Path) -> Any:
     try:
-        return json.loads(path.read_bytes())
+        return json.loads(read_regular(path, LARGEST_TABLE))
     except (ValueError, RecursionError) as error:
         raise RunError(
             f"{path}: damaged ({error}); bring it back from a copy, or delete it, and what it noted is lost"

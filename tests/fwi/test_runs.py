@@ -1,5 +1,7 @@
 import json
+import os
 import re
+import zipfile
 
 import numpy as np
 import pytest
@@ -83,6 +85,40 @@ def test_damaged_checksums_are_refused_by_name(folder, content):
 
     with pytest.raises(RunError, match=r"checksums\.json: damaged"):
         runs.read_study(folder)
+
+
+@pytest.mark.parametrize(
+    ("name", "read"),
+    [
+        (runs.CHECKSUMS, lambda folder, _: runs.read_study(folder)),
+        (runs.PROVENANCE, lambda folder, _: runs.notes(folder)),
+        (runs.BEST, lambda folder, study: runs.read_checkpoint(folder, runs.BEST, study)),
+    ],
+)
+@pytest.mark.parametrize("kind", ["pipe", "device", "large"])
+def test_what_may_never_end_is_not_read_for_a_run(kind, name, read, folder, tiny_study):
+    path = folder / name
+    path.parent.mkdir(exist_ok=True)
+    path.unlink(missing_ok=True)
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "device":
+        path.symlink_to("/dev/zero")
+    else:
+        with open(path, "wb") as file:
+            file.truncate(10**12)
+
+    with pytest.raises(RunError, match=path.name):
+        read(folder, tiny_study)
+
+
+def test_checkpoint_that_would_unpack_to_more_than_its_file_is_refused(folder, tiny_study):
+    (folder / runs.BEST).parent.mkdir()
+    with zipfile.ZipFile(folder / runs.BEST, "w", zipfile.ZIP_DEFLATED) as file:
+        file.writestr("best/data/0", bytes(10_000_000))
+
+    with pytest.raises(RunError, match=r"best\.ckpt: .*parts are said to be larger than the file"):
+        runs.read_checkpoint(folder, runs.BEST, tiny_study)
 
 
 def test_no_bit_of_a_checkpoint_changes_without_a_word(folder, tiny_study):
