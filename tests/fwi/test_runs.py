@@ -45,6 +45,14 @@ def test_stages_are_noted_one_below_the_other(folder):
     assert noted == [{"stage": "train", "created": "yesterday"}, {"stage": "evaluate", "created": "today"}]
 
 
+@pytest.mark.parametrize("data", [5, "all", [3], {"training": 3}, {"training": {}, "validation": {}}])
+def test_damaged_note_of_the_samples_is_refused_by_name(data, folder):
+    runs.note(folder, "train", {"data": data})
+
+    with pytest.raises(RunError, match=r"provenance\.json: damaged"):
+        runs.require_same_data(folder, {"training": {"samples": 2, "sha256": "0"}})
+
+
 def test_mean_model_is_read_back(folder):
     model = np.random.default_rng(0).uniform(2000, 4500, (24, 36)).astype(np.float32)
 
