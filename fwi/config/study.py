@@ -194,7 +194,7 @@ class TrainConfig(Section):
     """Terms of the loss with their weights."""
     optimizer: Literal["adamw", "adam"] = "adamw"
     """The optimiser."""
-    learning_rate: Annotated[Positive, Field(le=1000)] = 1e-3
+    learning_rate: Positive = 1e-3
     """Peak learning rate."""
     weight_decay: Annotated[float, Field(ge=0, le=1000), NOT_TRUTH] = 0.01
     """Decoupled weight decay; ``adamw`` only."""
