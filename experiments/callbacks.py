@@ -21,7 +21,7 @@ from PIL import Image
 from fwi import plots, runs
 from fwi.config import StudyConfig
 from fwi.data import Sample, ShotDataset
-from fwi.files import write_whole
+from fwi.files import read_regular, write_whole
 
 COLUMNS = (
     "epoch",
@@ -131,8 +131,8 @@ def _rows(path: Path) -> list[Mapping[str, Any]]:
     if not path.exists():
         return []
     try:
-        with open(path, newline="", encoding="utf-8") as file:
-            rows = list(csv.DictReader(file, strict=True))
+        text = read_regular(path, runs.LARGEST_TABLE).decode("utf-8")
+        rows = list(csv.DictReader(io.StringIO(text, newline=""), strict=True))
         for row in rows:
             if row.keys() != set(COLUMNS):
                 raise ValueError(f"its columns are not {', '.join(COLUMNS)}")

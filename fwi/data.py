@@ -79,8 +79,7 @@ class ShotDataset(Dataset[Sample]):
         path, entry = self.shards[shard]
         row = number - int(self.ends[shard]) + entry.samples
         file = self._open(path)
-        if "velocity" not in file:
-            raise ShardError(f"{path} holds records alone; training and scores need their models too")
+        _require_models(path, file)
         try:
             sample = Sample(*(torch.from_numpy(file[name][row]) for name in Sample._fields))
         except DAMAGE as error:
@@ -94,10 +93,16 @@ class ShotDataset(Dataset[Sample]):
         return hashlib.sha256("".join(entry.sha256 for _, entry in self.shards).encode()).hexdigest()
 
     def mean_model(self) -> NDArray[np.float32]:
-        """Mean of the models [m/s], shape ``(depth, x)``; reads them all, a shard at a time."""
+        """Mean of the models [m/s], shape ``(depth, x)``; reads them all, a shard at a time.
+
+        Raises:
+            ShardError: a shard holds records alone.
+        """
         total: Any = 0.0
         for path, _ in self.shards:
-            total = total + self._open(path)["velocity"][:].sum(axis=0, dtype=np.float64)
+            file = self._open(path)
+            _require_models(path, file)
+            total = total + file["velocity"][:].sum(axis=0, dtype=np.float64)
         mean: NDArray[np.float32] = (total / len(self)).astype(np.float32)
         return mean
 
@@ -113,6 +118,11 @@ class ShotDataset(Dataset[Sample]):
             self._files.popitem(last=False)[1].close()
         self._files[path] = open_shard(path)
         return self._files[path]
+
+
+def _require_models(path: Path, file: Any) -> None:
+    if "velocity" not in file:
+        raise ShardError(f"{path} holds records alone; training and scores need their models too")
 
 
 def mirrored(sample: Sample) -> Sample:
@@ -257,6 +267,9 @@ class GatherTransform(nn.Module):
         numbers = np.linspace(0, len(dataset) - 1, min(STATISTICS_SAMPLES, len(dataset))).astype(int)
         # Every seventh amplitude tells as much, and bounds the memory.
         gathers = torch.cat([dataset[int(number)].gathers.flatten()[::7] for number in numbers]).float()
+        if not gathers.isfinite().all():
+            folder = shlex.quote(str(dataset.shards[0][0].parent))
+            raise ShardError(f"some records are NaN or infinite: 'fwi verify {folder}' names them")
         scale = float(gathers.abs().median())
         if not scale > 0:
             raise ShardError(

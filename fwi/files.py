@@ -121,6 +121,25 @@ def require_regular(path: Path) -> None:
         raise ValueError(f"{path}: is {what}; name a file")
 
 
+def read_regular(path: Path, limit: int) -> bytes:
+    """Read a file as a whole, unless it has no end or is larger than any of its kind.
+
+    Args:
+        path: the file, or a link to it.
+        limit: how many bytes it has at most.
+
+    Raises:
+        ValueError: there is none, it is something else than a file, or too large.
+        OSError: it cannot be read.
+    """
+    require_regular(path)
+    with open(path, "rb") as file:
+        content = file.read(limit + 1) if path.stat().st_size <= limit else None
+    if content is None or len(content) > limit:
+        raise ValueError(f"{path}: larger than {limit / 1e6:g} MB, which no such file is")
+    return content
+
+
 def appending(path: Path) -> IO[str]:
     """Open a text file to write at its end, unless it is a link to another.
 

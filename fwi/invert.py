@@ -37,7 +37,7 @@ def load_run(folder: Path | str, checkpoint: Path = runs.BEST) -> "Run":
     """
     folder = Path(folder)
     study = runs.read_study(folder)
-    content = runs.read_checkpoint(folder, checkpoint, study)
+    content = runs.read_checkpoint(folder, checkpoint, study, weights_alone=True)
     task = InversionTask(study.model_dump(mode="json"))
     try:
         task.load_state_dict(content["state_dict"])
@@ -73,12 +73,18 @@ class Run:
             P-wave speed [m/s], shape ``(depth, x)``, or ``(batch, depth, x)``.
 
         Raises:
-            ValueError: the records have another shape than the survey's, or hold NaN or infinite samples.
+            ValueError: the records have another shape than the survey's, or hold NaN or infinite samples, or
+                the network makes such speeds of them.
         """
         parts = torch.split(self._batch(gathers), BATCH)
         with torch.inference_mode(), self._autocast():
             sections = torch.cat([self.task(part.to(self.task.device)).float().cpu() for part in parts])
         velocity: Array = sections.reshape(*np.shape(gathers)[:-3], *sections.shape[1:]).numpy()
+        if not np.isfinite(velocity).all():
+            raise ValueError(
+                f"{self.folder}: the network has diverged: its weights make NaN or infinite speeds of these "
+                "records; train another --run, with a lower train.learning_rate"
+            )
         return velocity
 
     def attended(self, gathers: Array, cell: tuple[int, int]) -> list[Attended]:

@@ -149,7 +149,7 @@ def _evaluation(path: Path, folder: Path) -> tuple[Evaluation | None, str]:
             None,
             f"evaluation.json cannot be used ({where + ': ' if where else ''}{first['msg']}): {command}",
         )
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         return None, f"evaluation.json cannot be read ({error}): {command}"
 
 
@@ -262,13 +262,13 @@ def _network(model: config.ModelConfig) -> str:
 def _provenance(folder: Path) -> dict[str, Any]:
     path = folder / "provenance.json"
     try:
-        content = json.loads(read_own(path, LIMIT))
-    except (OSError, ValueError):
+        found = _flat(json.loads(read_own(path, LIMIT)))
+    except (OSError, ValueError, RecursionError):
         return {
             "provenance": {},
             "no_provenance": "There is no readable provenance.json: fwi train writes it",
         }
-    return {"provenance": _flat(content), "no_provenance": ""}
+    return {"provenance": found, "no_provenance": ""}
 
 
 def _flat(content: Any, name: str = "") -> dict[str, str]:

@@ -14,12 +14,14 @@ from numpy.typing import NDArray
 from fwi import config
 from fwi.config import StudyConfig
 from fwi.data import ShotDataset
-from fwi.files import read_npy, sha256, write_npy, write_whole
+from fwi.files import read_npy, read_regular, require_regular, sha256, write_npy, write_whole
 
 CONFIG, PROVENANCE, MEAN_MODEL = "config.yaml", "provenance.json", "mean_model.npy"
 CHECKSUMS = "checksums.json"
 """SHA-256 of what is written once: study and mean model. Checkpoints carry checksums of their own."""
 BEST, LAST = Path("checkpoints/best.ckpt"), Path("checkpoints/last.ckpt")
+LARGEST_TABLE = 20_000_000
+"""Bytes of the largest list of stages, checksums or epochs: each of these takes some hundred."""
 DECISIVE = ("grid", "survey", "model")
 """Sections of a study in which a checkpoint and its run must agree for the weights to mean anything."""
 ELSEWHERE = ("train.devices", "train.nodes")
@@ -94,13 +96,20 @@ def require_same_data(folder: Path, data: dict[str, dict[str, Any]]) -> None:
         data: the samples, as ``described``.
 
     Raises:
-        RunError: the data sets have changed.
+        RunError: the data sets have changed, or what was noted is damaged.
     """
     noted = [entry["data"] for entry in notes(folder) if entry.get("stage") == "train" and "data" in entry]
     if noted and noted[-1] != data:
-        before, now = (
-            " and ".join(f"{there[part]['samples']} {part}" for part in there) for there in (noted[-1], data)
-        )
+        try:
+            before, now = (
+                " and ".join(f"{there[part]['samples']} {part}" for part in there)
+                for there in (noted[-1], data)
+            )
+        except (TypeError, LookupError):
+            raise RunError(
+                f"{folder / PROVENANCE}: damaged (its 'data' tell no numbers of samples); bring it back "
+                "from a copy, or delete it, and what it noted is lost"
+            ) from None
         raise RunError(
             f"{folder} was begun with {before} samples, and its data sets now hold {now} samples that are "
             "others or in another order: bring them back as they were, or begin another --run"
@@ -191,13 +200,16 @@ def read_study(folder: Path) -> StudyConfig:
     return study
 
 
-def read_checkpoint(folder: Path, which: Path, study: StudyConfig) -> dict[str, Any]:
+def read_checkpoint(
+    folder: Path, which: Path, study: StudyConfig, weights_alone: bool = False
+) -> dict[str, Any]:
     """Read a checkpoint of a run and make sure that it belongs to the run's study.
 
     Args:
         folder: the run.
         which: ``BEST`` or ``LAST``.
         study: the run's study.
+        weights_alone: they are to be used, and no training is to go on from the checkpoint.
 
     Raises:
         RunError: the checkpoint is missing, damaged, or of a study with another grid, survey or network.
@@ -208,11 +220,15 @@ def read_checkpoint(folder: Path, which: Path, study: StudyConfig) -> dict[str, 
             f"{path}: no such checkpoint; the run has not finished an epoch, continue it with --resume"
         )
     try:
-        with zipfile.ZipFile(path) as file:  # the checksums that torch writes and does not compare
+        require_regular(path)
+        with zipfile.ZipFile(path) as file:
+            if sum(part.file_size for part in file.infolist()) > path.stat().st_size:  # torch packs nothing
+                raise ValueError("its parts are said to be larger than the file")
+            # The checksums that torch writes and does not compare.
             if (damaged := file.testzip()) is not None:
                 raise ValueError(f"the checksum of its part {damaged} differs")
         checkpoint: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-        parts = PARTS if which == LAST else {"state_dict": dict}
+        parts = {"state_dict": dict} if weights_alone or which == BEST else PARTS
         wrong = [name for name, kind in parts.items() if not isinstance(checkpoint.get(name), kind)]
         if wrong:
             raise ValueError(f"{', '.join(wrong)} is missing or of another type")
@@ -253,7 +269,7 @@ def _checksums(folder: Path) -> dict[str, Any]:
 
 def _read_json(path: Path) -> Any:
     try:
-        return json.loads(path.read_bytes())
+        return json.loads(read_regular(path, LARGEST_TABLE))
     except (ValueError, RecursionError) as error:
         raise RunError(
             f"{path}: damaged ({error}); bring it back from a copy, or delete it, and what it noted is lost"

@@ -30,7 +30,7 @@ from pydantic import ValidationError
 
 from fwi import manifest
 from fwi.config import SPLITS, Split
-from fwi.files import require_regular, sha256, write_whole
+from fwi.files import read_regular, require_regular, sha256, write_whole
 from fwi.manifest import Entry as Entry
 from fwi.manifest import require_origin
 from fwi.memory import amount
@@ -38,6 +38,8 @@ from fwi.survey import Survey
 
 SCHEMA = 1
 MANIFEST = "manifest.json"
+LARGEST_MANIFEST = 500_000_000
+"""Bytes of the largest manifest: one of 300,000 shards has half of them."""
 ANEW = "delete it and repeat the command that made the set, which takes up the shards that are whole"
 """How to have a manifest again."""
 
@@ -109,7 +111,9 @@ class DataSet:
         """
         path = folder / MANIFEST
         try:
-            written = path.read_bytes()
+            if not path.exists():
+                raise FileNotFoundError
+            written = read_regular(path, LARGEST_MANIFEST)
             content = manifest.parse(written)
             recipe = dict(content.recipe)
             Survey.from_dict(recipe)

@@ -75,8 +75,8 @@ class InversionTask(LightningModule):
         self._scores["validation/salt_iou"].append(metrics.salt_iou(velocity, batch.velocity, batch.salt > 0))
 
     def on_validation_epoch_end(self) -> None:
-        """Average over the samples of all devices that have the score: one without salt has no IoU."""
-        self.log_dict({name: self._mean(values) for name, values in self._scores.items()})
+        """Average over the samples of all devices; one without salt has no IoU."""
+        self.log_dict({name: self._mean(name, values) for name, values in self._scores.items()})
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         """Adam or AdamW; the learning rate warms up linearly and falls along a cosine, step by step."""
@@ -101,10 +101,12 @@ class InversionTask(LightningModule):
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
-    def _mean(self, values: list[Tensor]) -> Tensor:
-        """Mean of one score over all devices' samples that have it."""
+    def _mean(self, name: str, values: list[Tensor]) -> Tensor:
+        """Mean of one score over all devices' samples that have it; NaN where one that all have is NaN."""
         scores = torch.cat(values) if values else torch.empty(0, device=self.device)
-        sum_and_count = torch.stack([scores.nansum(), (~scores.isnan()).sum()])
+        if name == "validation/salt_iou":
+            scores = scores[~scores.isnan()]
+        sum_and_count = torch.stack([scores.sum(), scores.new_tensor(len(scores))])
         if torch.distributed.is_initialized():
             torch.distributed.all_reduce(sum_and_count)
         return sum_and_count[0] / sum_and_count[1]

@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from fwi.config.base import MOST_LEVELS, Channels, Count, Positive, Section
+from fwi.config.base import MOST_LEVELS, NOT_TRUTH, Channels, Count, Positive, Section
 
 GateForm = Literal["sigmoid", "2sigmoid", "1+tanh", "residual"]
 SqueezeName = Literal["avg", "max", "std", "gem", "lse", "dct", "spp", "attn"]
@@ -48,7 +48,7 @@ Squeezes = Annotated[
     tuple[SqueezeName, ...], Field(min_length=1, max_length=16), BeforeValidator(_one_or_several)
 ]
 """One squeeze by name, or a list of them."""
-OddWidth = Annotated[int, Field(ge=1, le=1001), AfterValidator(_odd)]
+OddWidth = Annotated[int, Field(ge=1, le=1001), NOT_TRUTH, AfterValidator(_odd)]
 """Width of a kernel, odd so that a map keeps its size."""
 
 
@@ -243,7 +243,7 @@ class HardChoice(Choice):
     """Width of the convolution."""
     temperature: Positive = 1.0
     """Of the sigmoid that stands in for the mask in the gradient."""
-    floor: Annotated[float, Field(ge=0, lt=1)] = 0.1
+    floor: Annotated[float, Field(ge=0, lt=1), NOT_TRUTH] = 0.1
     """What is left of a dropped cell."""
 
 
@@ -303,7 +303,7 @@ class PMFSChoice(Choice):
 
     name: Literal["pmfs"] = "pmfs"
     """The mechanism."""
-    levels: Annotated[int, Field(ge=2, le=MOST_LEVELS)] = 3
+    levels: Annotated[int, Field(ge=2, le=MOST_LEVELS), NOT_TRUTH] = 3
     """How many of the network's deepest levels it sees."""
     width: Channels = 16
     """Channels per level inside."""

@@ -3,14 +3,22 @@
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 LARGEST, SMALLEST = 1e9, 1e-12
 """No length, time, speed or weight of a study is beyond these, in any unit: sums and squares stay finite."""
 MOST_CELLS = 100_000
 """Cells along a side of the grid, and so shots and receivers along it."""
+LONGEST_PATH = 4096
+"""Bytes of the longest path that Linux takes."""
 MOST_LEVELS = 17
 """Levels of a network: every one halves the sides, and after these a cell is left of the longest."""
+
+
+def _no_truth(value: object) -> object:
+    if isinstance(value, bool):  # which would be read as 1 or 0
+        raise ValueError(f"is to be a number, got {str(value).lower()} (as yes, no, on and off are read)")
+    return value
 
 
 def _not_next_to_nothing(value: float) -> float:
@@ -19,17 +27,22 @@ def _not_next_to_nothing(value: float) -> float:
     return value
 
 
-Finite = Annotated[float, Field(ge=-LARGEST, le=LARGEST)]
-NotNegative = Annotated[float, Field(ge=0, le=LARGEST)]
-Positive = Annotated[float, Field(gt=0, le=LARGEST), AfterValidator(_not_next_to_nothing)]
-Count = Annotated[int, Field(ge=1, le=1_000_000)]
-Channels = Annotated[int, Field(ge=1, le=100_000)]
-Share = Annotated[float, Field(ge=0, le=1)]
+NOT_TRUTH = BeforeValidator(_no_truth)
+"""Of a number: ``yes`` and ``true`` are none, although Python takes them for 1."""
+
+Finite = Annotated[float, Field(ge=-LARGEST, le=LARGEST), NOT_TRUTH]
+NotNegative = Annotated[float, Field(ge=0, le=LARGEST), NOT_TRUTH]
+Positive = Annotated[float, Field(gt=0, le=LARGEST), NOT_TRUTH, AfterValidator(_not_next_to_nothing)]
+Count = Annotated[int, Field(ge=1, le=1_000_000), NOT_TRUTH]
+Channels = Annotated[int, Field(ge=1, le=100_000), NOT_TRUTH]
+Share = Annotated[float, Field(ge=0, le=1), NOT_TRUTH]
 
 
 def _is_a_path(path: Path) -> Path:
     if "\0" in str(path):
         raise ValueError("holds a zero byte, which no file's name may: write it anew")
+    if len(str(path)) > LONGEST_PATH:
+        raise ValueError(f"of {len(str(path))} characters, and no path is longer than {LONGEST_PATH}")
     return path
 
 

@@ -78,6 +78,8 @@ def _choice_for(slot: Slot) -> Any:
     def place(entry: object) -> object:
         entry = by_name(entry)
         name = entry.get("name") if isinstance(entry, dict) else None
+        if not isinstance(name, str):
+            return entry  # the union of choices says what is wrong with it
         elsewhere = {f"model.{other}": names[name] for other, names in SLOTS.items() if name in names}
         if elsewhere and name not in SLOTS[slot]:
             takes = next(iter(elsewhere.values())).takes

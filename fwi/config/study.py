@@ -5,7 +5,7 @@ from typing import Annotated, Literal, get_args
 
 from pydantic import Field, field_validator, model_validator
 
-from fwi.config.base import MOST_CELLS, Count, Folder, NotNegative, Positive, Section, Share
+from fwi.config.base import MOST_CELLS, NOT_TRUTH, Count, Folder, NotNegative, Positive, Section, Share
 from fwi.config.model import ModelConfig
 from fwi.config.salt import SaltConfig
 
@@ -19,15 +19,15 @@ MOST_WORKERS = 1024
 MOST_TRACES = 4_000_000
 """Traces of one model's records."""
 
-Samples = Annotated[int, Field(ge=0, le=10**9)]
+Samples = Annotated[int, Field(ge=0, le=10**9), NOT_TRUTH]
 
 
 class GridConfig(Section):
     """The velocity model's grid of square cells."""
 
-    nz: Annotated[int, Field(ge=8, le=MOST_CELLS)] = 101
+    nz: Annotated[int, Field(ge=8, le=MOST_CELLS), NOT_TRUTH] = 101
     """Cells in depth."""
-    nx: Annotated[int, Field(ge=8, le=MOST_CELLS)] = 151
+    nx: Annotated[int, Field(ge=8, le=MOST_CELLS), NOT_TRUTH] = 151
     """Cells along the line."""
     spacing: Positive = 20.0
     """Cell size [m]."""
@@ -73,13 +73,13 @@ class WaveletConfig(Section):
 class SurveyConfig(Section):
     """Sources, receivers and the time axis. Positions are in metres from the grid's first cell."""
 
-    shots: Annotated[int, Field(ge=1, le=MOST_CELLS)] = 15
+    shots: Annotated[int, Field(ge=1, le=MOST_CELLS), NOT_TRUTH] = 15
     """Number of shots, evenly spaced and symmetric about the middle of the line."""
     shot_x: Annotated[tuple[NotNegative, ...], Field(max_length=MOST_CELLS)] | None = None
     """Position of each shot along the line [m], ascending, where they are not evenly spaced."""
     shot_margin: NotNegative | None = None
     """Distance of the outermost shots from the line's ends [m]; half the shot interval if not given."""
-    receivers: Annotated[int, Field(ge=2, le=MOST_CELLS)] = 151
+    receivers: Annotated[int, Field(ge=2, le=MOST_CELLS), NOT_TRUTH] = 151
     """Receivers that record each shot."""
     spread: Literal["fixed", "streamer"] = "fixed"
     """``fixed``: all shots are recorded along the whole line. ``streamer``: the receivers trail each shot."""
@@ -93,7 +93,7 @@ class SurveyConfig(Section):
     """Depth of the receivers [m]; that of the sources if not given."""
     dt: Positive = 0.002
     """Time step of the simulation [s]."""
-    nt: Annotated[int, Field(ge=2, le=10_000_000)] = 1000
+    nt: Annotated[int, Field(ge=2, le=10_000_000), NOT_TRUTH] = 1000
     """Time steps of the simulation."""
     keep_every: Count = 5
     """Every how many time steps a sample is recorded."""
@@ -131,11 +131,11 @@ class PhysicsConfig(Section):
 
     order: Literal[2, 4, 6, 8] = 8
     """Order of the finite differences in space."""
-    pml_width: Annotated[int, Field(ge=4, le=200)] = 12
+    pml_width: Annotated[int, Field(ge=4, le=200), NOT_TRUTH] = 12
     """Width of the absorbing layer [cells]."""
     correct_dispersion: bool = True
     """Correct source and records for the numerical dispersion of the time stepping (Koene et al., 2018)."""
-    memory: Annotated[int, Field(ge=2**20, le=2**50)] = 2**30
+    memory: Annotated[int, Field(ge=2**20, le=2**50), NOT_TRUTH] = 2**30
     """Bytes that one chunk of simulated shots may take."""
 
 
@@ -165,7 +165,7 @@ class DataConfig(Section):
     """``signed_log``: sign(d) log(1 + |d| / s), s measured and stored with the run; ``raw``: as recorded."""
     flip: Share = 0.5
     """Probability of mirroring shots, receivers and model of a training sample (needs a symmetric survey)."""
-    workers: Annotated[int, Field(ge=0, le=MOST_WORKERS)] = 1
+    workers: Annotated[int, Field(ge=0, le=MOST_WORKERS), NOT_TRUTH] = 1
     """Processes that load samples; 0 loads in the training process."""
 
 
@@ -185,24 +185,24 @@ class TrainConfig(Section):
     """Passes over the training split."""
     batch_size: Count = 16
     """Samples per step, over all devices."""
-    devices: Literal["auto"] | Annotated[int, Field(ge=1, le=1024)] = "auto"
+    devices: Literal["auto"] | Annotated[int, Field(ge=1, le=1024, strict=True)] = "auto"
     """Devices of each node, which share the samples of a step: GPUs or, without any, processes on the CPU.
     ``auto`` takes as many of this machine's GPUs as divide the batch, and without GPUs one process."""
-    nodes: Annotated[int, Field(ge=1, le=1024)] = 1
+    nodes: Annotated[int, Field(ge=1, le=1024), NOT_TRUTH] = 1
     """Machines; several need a launcher, such as srun, that starts a process for each device."""
     loss: dict[LossName, Positive] = {"l1": 1.0}  # noqa: RUF012 - pydantic copies it
     """Terms of the loss with their weights."""
     optimizer: Literal["adamw", "adam"] = "adamw"
     """The optimiser."""
-    learning_rate: Annotated[Positive, Field(le=1000)] = 1e-3
+    learning_rate: Positive = 1e-3
     """Peak learning rate."""
-    weight_decay: Annotated[float, Field(ge=0, le=1000)] = 0.01
+    weight_decay: Annotated[float, Field(ge=0, le=1000), NOT_TRUTH] = 0.01
     """Decoupled weight decay; ``adamw`` only."""
     schedule: Literal["cosine", "constant"] = "cosine"
     """Course of the learning rate after the warm-up."""
     warmup: Share = 0.05
     """Share of the steps over which the learning rate rises to its peak."""
-    ema: Annotated[float, Field(ge=0, lt=1)] = 0.998
+    ema: Annotated[float, Field(ge=0, lt=1), NOT_TRUTH] = 0.998
     """Decay per step of the moving average of the weights that is validated and saved; 0 for none."""
     clip: NotNegative = 1.0
     """Largest norm of the gradient; 0 for no limit."""
@@ -212,7 +212,7 @@ class TrainConfig(Section):
     """Keep channels last in memory."""
     compile: bool = False
     """Compile the network with torch.compile."""
-    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
+    seed: Annotated[int, Field(ge=0, lt=2**32), NOT_TRUTH] = 0
     """Seed of the weights, of the order of the samples and of the augmentation."""
     early_stop: EarlyStopConfig = EarlyStopConfig()
 
@@ -238,13 +238,13 @@ class TrackingConfig(Section):
 class CheckConfig(Section):
     """The physics check: re-simulate a section and compare with its records."""
 
-    refine: Annotated[int, Field(ge=2, le=32)] = 2
+    refine: Annotated[int, Field(ge=2, le=32), NOT_TRUTH] = 2
     """How many times finer the check's grid is than the data's."""
     order: Literal[2, 4, 6, 8] = 4
     """Order of the check's finite differences; another than that of the data."""
-    nrms_share: Annotated[float, Field(gt=0, lt=1)] = 0.5
+    nrms_share: Annotated[float, Field(gt=0, lt=1), NOT_TRUTH] = 0.5
     """Largest share of the mean model's NRMS at which a section is believed."""
-    correlation: Annotated[float, Field(gt=0, lt=1)] = 0.8
+    correlation: Annotated[float, Field(gt=0, lt=1), NOT_TRUTH] = 0.8
     """Smallest median trace correlation at which a section is believed."""
     shift: Positive = 0.01
     """Largest median time shift [s] at which a section is believed."""

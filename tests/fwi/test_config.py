@@ -463,6 +463,10 @@ def test_every_number_of_a_study_has_a_range():
         ("grid: {nz: " + "9" * 9000 + "}", "grid.nz: "),
         ("grid: {nz: 0x" + "f" * 9000 + "}", "grid.nz: input should be a valid integer"),
         ("storage: {folder: " + '"a\\0b"' + "}", "storage.folder: holds a zero byte"),
+        ("storage: {folder: " + "a/" * 9000 + "}", "storage.folder: of 17999 characters"),
+        ("survey: {shots: yes}", "survey.shots: is to be a number, got true"),
+        ("grid: {velocity: [on, 4500]}", "grid.velocity.0: is to be a number, got true"),
+        ("model: {resample: {name: [se]}}", "model.resample: unknown name \"['se']\"; known: 'interpolate'"),
         (
             "survey: {shots: 90000, receivers: 90000}",
             "survey: 90000 survey.shots x 90000 survey.receivers are",

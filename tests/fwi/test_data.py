@@ -63,6 +63,13 @@ def test_several_data_sets_of_one_survey_follow_each_other(tiny_data: Path) -> N
     assert_same(both[11], both[3])
 
 
+def test_records_alone_have_no_mean_model(training: ShotDataset, monkeypatch) -> None:
+    monkeypatch.setattr(ShotDataset, "_open", lambda *_: {"gathers": []})
+
+    with pytest.raises(ShardError, match="holds records alone"):
+        training.mean_model()
+
+
 def test_the_mean_model_is_the_mean_of_all_models(training: ShotDataset) -> None:
     expected = np.mean([training[number].velocity.numpy() for number in range(8)], axis=0, dtype=np.float64)
 
@@ -220,6 +227,14 @@ def test_a_process_that_loads_gives_the_same_batches(training: ShotDataset) -> N
 
 
 # -- amplitudes
+
+
+def test_records_that_are_no_numbers_have_no_amplitudes(training: ShotDataset, monkeypatch) -> None:
+    spoilt = training[0]._replace(gathers=torch.full_like(training[0].gathers, torch.nan))
+    monkeypatch.setattr(ShotDataset, "__getitem__", lambda *_: spoilt)
+
+    with pytest.raises(ShardError, match="some records are NaN or infinite: 'fwi verify "):
+        GatherTransform.measured("signed_log", training)
 
 
 def test_the_signed_logarithm_is_odd_keeps_order_and_fills_one_scale(training: ShotDataset) -> None:

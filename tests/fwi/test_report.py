@@ -360,6 +360,16 @@ def test_a_broken_part_is_named_and_the_others_are_shown(run, name, complaint):
     assert len(page.images) == (2 if name == "metrics.csv" else 3)
 
 
+def test_what_is_nested_without_end_is_named(run):
+    for name in ("evaluation.json", "provenance.json"):
+        (run / name).write_text("[" * 100_000)
+
+    page = Page(report.write(run).read_text())
+
+    assert "evaluation.json cannot be read" in page.text
+    assert "no readable provenance.json" in page.text
+
+
 def test_a_field_of_the_evaluation_with_the_wrong_content_is_named(run):
     content = evaluation()
     content["predictors"]["network"]["mae"]["mean"] = "small"

@@ -1,5 +1,7 @@
 import json
+import os
 import re
+import zipfile
 
 import numpy as np
 import pytest
@@ -43,6 +45,14 @@ def test_stages_are_noted_one_below_the_other(folder):
     assert noted == [{"stage": "train", "created": "yesterday"}, {"stage": "evaluate", "created": "today"}]
 
 
+@pytest.mark.parametrize("data", [5, "all", [3], {"training": 3}, {"training": {}, "validation": {}}])
+def test_damaged_note_of_the_samples_is_refused_by_name(data, folder):
+    runs.note(folder, "train", {"data": data})
+
+    with pytest.raises(RunError, match=r"provenance\.json: damaged"):
+        runs.require_same_data(folder, {"training": {"samples": 2, "sha256": "0"}})
+
+
 def test_mean_model_is_read_back(folder):
     model = np.random.default_rng(0).uniform(2000, 4500, (24, 36)).astype(np.float32)
 
@@ -83,6 +93,40 @@ def test_damaged_checksums_are_refused_by_name(folder, content):
 
     with pytest.raises(RunError, match=r"checksums\.json: damaged"):
         runs.read_study(folder)
+
+
+@pytest.mark.parametrize(
+    ("name", "read"),
+    [
+        (runs.CHECKSUMS, lambda folder, _: runs.read_study(folder)),
+        (runs.PROVENANCE, lambda folder, _: runs.notes(folder)),
+        (runs.BEST, lambda folder, study: runs.read_checkpoint(folder, runs.BEST, study)),
+    ],
+)
+@pytest.mark.parametrize("kind", ["pipe", "device", "large"])
+def test_what_may_never_end_is_not_read_for_a_run(kind, name, read, folder, tiny_study):
+    path = folder / name
+    path.parent.mkdir(exist_ok=True)
+    path.unlink(missing_ok=True)
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "device":
+        path.symlink_to("/dev/zero")
+    else:
+        with open(path, "wb") as file:
+            file.truncate(10**12)
+
+    with pytest.raises(RunError, match=path.name):
+        read(folder, tiny_study)
+
+
+def test_checkpoint_that_would_unpack_to_more_than_its_file_is_refused(folder, tiny_study):
+    (folder / runs.BEST).parent.mkdir()
+    with zipfile.ZipFile(folder / runs.BEST, "w", zipfile.ZIP_DEFLATED) as file:
+        file.writestr("best/data/0", bytes(10_000_000))
+
+    with pytest.raises(RunError, match=r"best\.ckpt: .*parts are said to be larger than the file"):
+        runs.read_checkpoint(folder, runs.BEST, tiny_study)
 
 
 def test_no_bit_of_a_checkpoint_changes_without_a_word(folder, tiny_study):

@@ -238,6 +238,21 @@ def test_a_manifest_of_another_kind_is_refused(tmp_path: Path, content: str) -> 
         DataSet.read(tmp_path)
 
 
+@pytest.mark.parametrize("kind", ["pipe", "device", "large"])
+def test_what_may_never_end_is_not_read_for_a_manifest(kind: str, tmp_path: Path) -> None:
+    path = tmp_path / "manifest.json"
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "device":
+        path.symlink_to("/dev/zero")
+    else:
+        with open(path, "wb") as file:
+            file.truncate(10**12)
+
+    with pytest.raises(ShardError, match="not a manifest of this project"):
+        DataSet.read(tmp_path)
+
+
 @pytest.mark.parametrize(
     ("where", "value", "named"),
     [

@@ -83,6 +83,21 @@ def test_validation_scores_are_means_over_samples_whatever_the_batches(study):
     torch.testing.assert_close(logged["validation/loss"], task.loss(inverted, truth))
 
 
+def test_validation_scores_are_not_finite_where_one_sample_s_are_not(study):
+    task, batch = task_of(study), batch_of(study, 3, seed=1)
+    batch.gathers[1] = torch.nan
+    logged = {}
+    task.log_dict = logged.update
+
+    task.on_validation_epoch_start()
+    with torch.no_grad():
+        task.eval().validation_step(batch, 0)
+    task.on_validation_epoch_end()
+
+    assert logged["validation/mae"].isnan()
+    assert logged["validation/loss"].isnan()
+
+
 @pytest.mark.parametrize(("optimizer", "decay"), [("adamw", 0.3), ("adam", 0)])
 def test_optimiser_is_the_study_s_with_its_rate_and_decay(study, optimizer, decay):
     train = TrainConfig(optimizer=optimizer, learning_rate=0.02, weight_decay=0.3, warmup=0)

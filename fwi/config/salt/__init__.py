@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, Field
 
-from fwi.config.base import Positive, Section, by_name
+from fwi.config.base import NOT_TRUTH, Positive, Section, by_name
 from fwi.config.salt.gulf import GulfPreset
 from fwi.config.salt.mixed import MixedPart, MixedPreset, SinglePreset
 from fwi.config.salt.seg_eage import SegEagePreset
@@ -36,7 +36,7 @@ class SaltConfig(Section):
 
     preset: Preset = YangMaPreset()
     """The geology to draw from."""
-    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
+    seed: Annotated[int, Field(ge=0, lt=2**63), NOT_TRUTH] = 0
     """A sample depends on this seed, its split and its index, and on nothing else."""
     threshold: Positive = 4250.0
     """A cell at least this fast [m/s] is salt, imported or inverted: midway from sediment to salt."""

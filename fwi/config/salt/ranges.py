@@ -9,7 +9,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from fwi.config.base import Finite, Positive, Share
+from fwi.config.base import NOT_TRUTH, Finite, Positive, Share
 
 
 def _ascending(limits: tuple[float, float]) -> tuple[float, float]:
@@ -20,18 +20,18 @@ def _ascending(limits: tuple[float, float]) -> tuple[float, float]:
 
 Range = Annotated[tuple[Finite, Finite], AfterValidator(_ascending)]
 Shares = Annotated[tuple[Share, Share], AfterValidator(_ascending)]
-Extent = Annotated[float, Field(gt=0, le=1)]
+Extent = Annotated[float, Field(gt=0, le=1), NOT_TRUTH]
 """A share that is not nothing, such as a width that something is divided by."""
 Extents = Annotated[tuple[Extent, Extent], AfterValidator(_ascending)]
 Speeds = Annotated[tuple[Positive, Positive], AfterValidator(_ascending)]
 """Two speeds [m/s]."""
 Metres = Annotated[tuple[Positive, Positive], AfterValidator(_ascending)]
 Factors = Annotated[tuple[Positive, Positive], AfterValidator(_ascending)]
-Number = Annotated[int, Field(ge=0, le=100)]
+Number = Annotated[int, Field(ge=0, le=100), NOT_TRUTH]
 Numbers = Annotated[tuple[Number, Number], AfterValidator(_ascending)]
-Some = Annotated[int, Field(ge=1, le=100)]
+Some = Annotated[int, Field(ge=1, le=100), NOT_TRUTH]
 Counts = Annotated[tuple[Some, Some], AfterValidator(_ascending)]
-Dip = Annotated[float, Field(ge=20, le=90)]
+Dip = Annotated[float, Field(ge=20, le=90), NOT_TRUTH]
 Dips = Annotated[tuple[Dip, Dip], AfterValidator(_ascending)]
 """Angles from the horizontal [degrees]."""
 
