@@ -90,6 +90,7 @@ def _require_startable(
     first_set = DataSet.read(study.storage.folder)
     require_complete(first_set, study.storage, f"complete it with '{_simulate_command(run, resume)}'")
     training, validation = datasets(study)
+    training[0]  # refuses records alone
     if resume:
         runs.require_same_data(run, runs.described(training, validation))
     survey, batch = Survey(study.grid, study.survey), min(study.train.batch_size, len(training))

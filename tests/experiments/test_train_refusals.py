@@ -1,9 +1,11 @@
 """What a training refuses to begin with or to go on from, and what ends one that can come to nothing."""
 
+import dataclasses
 import json
 import shutil
 from pathlib import Path
 
+import h5py
 import pytest
 import torch
 from studies import with_storage
@@ -13,6 +15,7 @@ from data_prep.simulate import simulate
 from experiments.cli import main
 from experiments.train import train
 from fwi import runs
+from fwi.files import sha256
 from fwi.shards import DataSet
 from fwi.task import InversionTask
 
@@ -134,6 +137,21 @@ def test_imported_set_is_as_large_as_its_files(trained_study, tiny_copy, tmp_pat
 
 
 @pytest.mark.usefixtures("pool_here")
+def test_records_without_models_are_refused_before_a_run_is_begun(trained_study, tiny_copy, tmp_path):
+    data = DataSet.read(tiny_copy.storage.folder)
+    alone = []
+    for entry in data.split("train"):
+        path = data.folder / entry.file
+        with h5py.File(path, "r+") as file:
+            del file["velocity"], file["salt"]
+        alone.append(dataclasses.replace(entry, bytes=path.stat().st_size, sha256=sha256(path)))
+    data.with_entries(alone).write()
+
+    with pytest.raises(ValueError, match="holds records alone"):
+        train(untracked(with_storage(trained_study, folder=data.folder)), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
 def test_run_goes_on_only_with_the_samples_that_it_was_begun_with(trained_study, tiny_copy, tmp_path):
     study = untracked(with_storage(trained_study, folder=tiny_copy.storage.folder), epochs=1)
     run = tmp_path / "run"
