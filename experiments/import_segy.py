@@ -150,7 +150,7 @@ def import_shots(
     }
     if flags.suggest_config is not None:
         text, line = suggest(shots, study.grid.velocity, **stated)
-        write_whole(flags.suggest_config, text)
+        _write_suggestion(flags.suggest_config, text)
         for reason in left_out(shots, line.survey, line.placements):
             print(f"  {reason}")
         print(f"{flags.suggest_config}: a study whose survey fits; next: {_next(files[0], flags, gain)}")
@@ -161,6 +161,17 @@ def import_shots(
         print(f"{len(line.placements)} samples to store in {study.storage.folder}")
         return
     make_set(study, jobs(study, line, split), workers, dry_run)
+
+
+def _write_suggestion(path: Path, text: str) -> None:
+    """Write a suggested study, but never over another file: records, or a study that was edited since.
+
+    Raises:
+        ValueError: the file is there and holds something else.
+    """
+    if path.is_file() and path.read_bytes() != text.encode():
+        raise ValueError(f"{path} is there already and holds something else: name another file, or remove it")
+    write_whole(path, text)
 
 
 def _next(file: Path, flags: SegyFlags, gain: float | None) -> str:

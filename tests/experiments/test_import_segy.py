@@ -128,6 +128,20 @@ def test_where_no_survey_fits_the_reason_is_said_and_nothing_is_written(line, re
     assert not (tmp_path / "s.yaml").exists()
 
 
+def test_suggestion_is_written_over_no_other_file(line, refused, tmp_path):
+    file, flags = line[0], ("--gain", 1, "--shift", 0)
+    records, study = file.read_bytes(), tmp_path / "s.yaml"
+
+    assert "is there already" in refused("import", "--suggest-config", file, *flags, file)
+    assert file.read_bytes() == records
+
+    fwi("import", "--suggest-config", study, *flags, file)
+    fwi("import", "--suggest-config", study, *flags, file)  # the same again is no other
+    study.write_text(study.read_text() + "model: {name: unet}\n")
+    assert "is there already" in refused("import", "--suggest-config", study, *flags, file)
+    assert "unet" in study.read_text()
+
+
 def test_what_a_suggestion_leaves_out_is_counted_as_by_the_import(tmp_path, capsys):
     grid = GridConfig(nz=12, nx=81, spacing=20)
     survey = Survey(grid, SurveyConfig(shots=40, receivers=81, nt=200, shot_margin=20))
