@@ -10,8 +10,12 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
+from fwi import memory
 from fwi.config import PhysicsConfig
-from fwi.survey import COURANT_LIMIT, ON_CELL, Survey
+from fwi.survey import COURANT_LIMIT, ON_CELL, Survey, SurveyError
+
+CORRECTION_BYTES = 40
+"""Memory that the correction of numerical dispersion takes for each pair of time steps, as measured."""
 
 FORWARD_ARRAYS = 11
 """Arrays of the padded grid's size that deepwave needs per shot (measured: 8 to 10)."""
@@ -68,6 +72,8 @@ class Propagator(nn.Module):
     def __init__(self, survey: Survey, physics: PhysicsConfig) -> None:
         super().__init__()
         survey.check(physics.order)
+        if physics.correct_dispersion:
+            _require_memory_to_correct(survey)
         self.survey, self.physics = survey, physics
         spacing = survey.grid.spacing
         # deepwave puts a free surface one cell above its first row: give it no row at the surface.
@@ -210,6 +216,21 @@ class _Resimulated(torch.autograd.Function):
             velocity = velocity.detach().requires_grad_()
             gathers = ctx.propagator.record(velocity, pairs)
         return *torch.autograd.grad(gathers, velocity, gradient), None, None
+
+
+def _require_memory_to_correct(survey: Survey) -> None:
+    """Refuse so many time steps that the matrices which correct their dispersion do not fit into memory.
+
+    Raises:
+        SurveyError: they do not.
+    """
+    needed, there = CORRECTION_BYTES * survey.config.nt**2, memory.total()
+    if needed > there:
+        raise SurveyError(
+            f"survey.nt: to correct the dispersion of {survey.config.nt} time steps takes "
+            f"{memory.amount(needed)}, and this machine has {memory.amount(there)}: take a longer survey.dt, "
+            "a shorter record, or physics.correct_dispersion false"
+        )
 
 
 @functools.cache

@@ -33,6 +33,9 @@ LOWEST_PEAK = 0.5
 MOST_CELLS = 2e7
 """Cells of a grid on which a simulation fits into the memory of an ordinary machine."""
 
+MOST_STEPS = 6000
+"""Time steps of a survey; the correction of their dispersion takes memory as their square, 1.4 GB here."""
+
 MOST_UPDATES = 3e11
 """Updates of a cell in a simulation of all shots, of which a core does 1e8 a second or so: an hour."""
 
@@ -181,6 +184,12 @@ def _refuse_endless(survey: Survey) -> None:
             f"gain and time are told on a simulation, and {shots} shots on {survey.grid.nz} x "
             f"{survey.grid.nx} cells over {survey.config.nt} time steps would take hours; state "
             "--gain and --shift, or a faster --grid.velocity if it is right, which makes coarser cells"
+        )
+    if survey.config.nt > MOST_STEPS:
+        raise GeometryError(
+            f"gain and time are told on a simulation, and cells of {survey.grid.spacing:g} m need "
+            f"{survey.config.nt} time steps, and more than {MOST_STEPS} take gigabytes; state --gain and "
+            "--shift, or a faster --grid.velocity if it is right, which makes coarser cells"
         )
 
 

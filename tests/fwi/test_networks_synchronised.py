@@ -1,5 +1,6 @@
 """Batch normalisation that two parties share, here two threads, against torch's own on the whole batch."""
 
+import copy
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -59,12 +60,12 @@ def normalise(layer: nn.Module, x: Tensor, target: Tensor) -> dict[str, Tensor]:
 @pytest.mark.parametrize("shape", LAYERS)
 def test_two_normalise_their_halves_as_one_does_the_whole(shape, dtype):
     layer, x, target = layer_and_batch(shape, dtype)
+    layers = [copy.deepcopy(layer) for _ in range(PARTIES)]
     whole, meeting = normalise(layer, x, target), Meeting()
 
     def half(number: int) -> dict[str, Tensor]:
-        own, x, target = layer_and_batch(shape, dtype)
-        synchronise(own, meeting.of(number))
-        return normalise(own, x.chunk(PARTIES)[number], target.chunk(PARTIES)[number])
+        synchronise(layers[number], meeting.of(number))
+        return normalise(layers[number], x.chunk(PARTIES)[number], target.chunk(PARTIES)[number])
 
     with ThreadPoolExecutor(PARTIES) as threads:
         halves = list(threads.map(half, range(PARTIES)))

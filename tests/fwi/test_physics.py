@@ -278,6 +278,16 @@ def test_a_chunk_has_no_more_shots_than_a_gpu_can_take_at_once():
 
 
 @pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="peak memory is read from /proc")
+def test_steps_whose_correction_exceeds_the_memory_are_refused_by_arithmetic(monkeypatch):
+    survey = SurveyConfig(shots=1, receivers=8, nt=20_000, keep_every=100, dt=0.001)
+    monkeypatch.setattr("fwi.memory.total", lambda: 10**9)
+
+    with pytest.raises(
+        SurveyError, match=r"dispersion of 20000 time steps takes 16\.00 GB, and this machine"
+    ):
+        Propagator(Survey(GridConfig(nz=20, nx=20), survey), PhysicsConfig())
+
+
 def test_a_chunk_stays_within_its_memory_with_and_without_gradient():
     memory = 40 * 2**20
     script = f"""

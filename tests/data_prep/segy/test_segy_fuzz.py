@@ -226,9 +226,10 @@ def check_geometry(shots: SegyShots, column: dict[int, Any], metres: float) -> N
         np.testing.assert_allclose(shot.depth, source_depth[shot.traces], rtol=1e-9, atol=1e-6)
         np.testing.assert_allclose(shot.receiver_depth, receiver_depth[shot.traces], rtol=1e-9, atol=1e-6)
         assert (np.diff(shot.receiver_x) > 0).all()
-        assert len({*column[9][shot.traces]}) == 1
+        counting = len({*column[9][used]}) == len(used)
+        assert len({*column[9][shot.traces]}) == 1 or counting
     assert off <= MOST_OFF_LINE * length + 0.06
-    if len({*column[9][used]}) > 1:
+    if len({*column[9][used]}) > 1 and not any("counts traces" in finding for finding in shots.findings):
         assert [shot.number for shot in shots.shots] == [
             int(column[9][shot.traces[0]]) for shot in shots.shots
         ]
