@@ -34,7 +34,6 @@ PUT_AWAY = 5.0
 TIMEOUT = timedelta(minutes=30)
 """How long a process waits for another to take part in a sum: the first one also writes and draws."""
 
-
 SPIN = 0.002
 """Seconds that a process watches for another's numbers before it sleeps until they come."""
 

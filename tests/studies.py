@@ -1,6 +1,7 @@
 """Helpers of the tests that are no fixtures."""
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -36,3 +37,14 @@ def content(folder: Path) -> dict[str, object]:
 def shards_in(folder: Path) -> int:
     """How many shards are finished."""
     return len(list(folder.glob("*.h5")))
+
+
+def make_endless(path: Path, kind: str) -> None:
+    """Put what has no end in the place of a file: a pipe, a device, or a terabyte that takes no room."""
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "device":
+        path.symlink_to("/dev/zero")
+    else:
+        with open(path, "wb") as file:
+            file.truncate(10**12)

@@ -1,11 +1,11 @@
 import json
-import os
 import re
 import zipfile
 
 import numpy as np
 import pytest
 import torch
+from studies import make_endless
 
 from fwi import runs
 from fwi.config import ModelConfig, StudyConfig, TrainConfig
@@ -108,13 +108,7 @@ def test_what_may_never_end_is_not_read_for_a_run(kind, name, read, folder, tiny
     path = folder / name
     path.parent.mkdir(exist_ok=True)
     path.unlink(missing_ok=True)
-    if kind == "pipe":
-        os.mkfifo(path)
-    elif kind == "device":
-        path.symlink_to("/dev/zero")
-    else:
-        with open(path, "wb") as file:
-            file.truncate(10**12)
+    make_endless(path, kind)
 
     with pytest.raises(RunError, match=path.name):
         read(folder, tiny_study)

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import torch
 import xarray
+from studies import make_endless
 
 from data_prep.simulate import simulate
 from fwi import files, shards
@@ -241,13 +242,7 @@ def test_a_manifest_of_another_kind_is_refused(tmp_path: Path, content: str) -> 
 @pytest.mark.parametrize("kind", ["pipe", "device", "large"])
 def test_what_may_never_end_is_not_read_for_a_manifest(kind: str, tmp_path: Path) -> None:
     path = tmp_path / "manifest.json"
-    if kind == "pipe":
-        os.mkfifo(path)
-    elif kind == "device":
-        path.symlink_to("/dev/zero")
-    else:
-        with open(path, "wb") as file:
-            file.truncate(10**12)
+    make_endless(path, kind)
 
     with pytest.raises(ShardError, match="not a manifest of this project"):
         DataSet.read(tmp_path)
