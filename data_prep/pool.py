@@ -8,9 +8,10 @@ import multiprocessing
 import os
 import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing.connection import wait as wait_for_handle
+from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
 
 from fwi.interrupts import held_back
@@ -44,15 +45,20 @@ def completed(
         Exception: whatever ``work`` raises.
     """
     with _pool(min(workers, len(jobs))) as (executor, counter):
+        # Not futures.wait(): it locks every future, and an interruption there leaves locks taken that the
+        # executor's thread needs in order to end.
+        finished: SimpleQueue[Future[ResultT]] = SimpleQueue()
         with held_back():
-            waiting = {executor.submit(work, job) for job in jobs}
-        done = 0
+            for job in jobs:
+                executor.submit(work, job).add_done_callback(finished.put)
+        done, waiting = 0, len(jobs)
         while waiting:
-            finished, waiting = wait(waiting, REPORT_EVERY, FIRST_COMPLETED)
+            ended = _all_of(finished, patience=REPORT_EVERY)
+            waiting -= len(ended)
             if counter.value != done:
                 done = counter.value
                 on_progress(done)
-            for future in sorted(finished, key=lambda future: future.exception() is not None):
+            for future in sorted(ended, key=lambda future: future.exception() is not None):
                 yield future.result()  # what succeeded first, lest an error hide it
 
 
@@ -74,6 +80,16 @@ def end_with_parent() -> None:
     if parent is not None:
         wait_for_handle([parent.sentinel])
         os._exit(1)
+
+
+def _all_of(queue: SimpleQueue[JobT], patience: float) -> list[JobT]:
+    """What is in the queue, waiting for a first item [s] where it is empty; nothing if none comes."""
+    items = []
+    with contextlib.suppress(Empty):
+        items.append(queue.get(timeout=patience))
+        while True:
+            items.append(queue.get_nowait())
+    return items
 
 
 @contextlib.contextmanager
