@@ -47,7 +47,7 @@ COMMANDS = {
         "speed and memory of simulate, load, train, devices and attention; error and cost of physics",
     ),
     "sweep": ("experiments.sweep", "train variants of a study, several seeds of each, and compare them"),
-    "config": ("experiments.study", "show, validate, or describe the configuration"),
+    "config": ("experiments.config_command", "show, validate, or describe the configuration"),
 }
 RESUME = ("simulate", "import", "sweep")
 """Commands that make only what is missing when they are repeated."""
@@ -122,7 +122,7 @@ def _base(files: list[str], arguments: list[str]) -> StudyConfig:
     runs = taken("--run", arguments)[0] if "--resume" in arguments else []
     if not runs:
         return config.load(files)
-    from fwi.runs import read_study  # with torch, which what resumes needs anyway
+    from fwi.run_folder import read_study  # with torch, which what resumes needs anyway
 
     return config.load(files, over=read_study(Path(runs[-1])))
 

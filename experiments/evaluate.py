@@ -8,17 +8,17 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from experiments.callbacks import open_wandb, wandb_mode
 from experiments.invert import remark
 from experiments.progress import progress
-from fwi import metrics, plots, report, runs
+from fwi import metrics, plots, report, run_folder
 from fwi.config import Split
 from fwi.data import Sample, ShotDataset, require_survey
 from fwi.evaluation import CheckedSample, Evaluation, Score
 from fwi.files import refuse_links, write_whole
-from fwi.invert import BATCH, Run, load_run
+from fwi.provenance import provenance
+from fwi.run import BATCH, Run, load_run
 from fwi.shards import DataSet
-from fwi.tracking import provenance
+from fwi.training.callbacks import open_wandb, wandb_mode
 
 Array = NDArray[np.float32]
 
@@ -45,7 +45,7 @@ def evaluate(
         raise ValueError(f"--name {name!r}: take letters, digits, '-', '_' and '.', for names of files")
     refuse_links(run, "figures", "wandb")
     trained = load_run(run)
-    runs.notes(run)  # to which this evaluation is added in the end: refused now if they are damaged
+    run_folder.notes(run)  # to which this evaluation is added in the end: refused now if they are damaged
     mode = wandb_mode(trained.study)
     folder = data or trained.study.storage.folder
     test = DataSet.read(folder)
@@ -57,7 +57,7 @@ def evaluate(
 
     sections, truth, salt, seconds = invert_all(trained, dataset)
     scores = {"network": metrics.score(sections, truth, salt, trained.study.grid.spacing)}
-    naive = metrics.naive_predictors(truth, runs.read_mean_model(run), trained.study.grid.spacing)
+    naive = metrics.naive_predictors(truth, run_folder.read_mean_model(run), trained.study.grid.spacing)
     for predictor, guess in naive.items():
         scores[predictor] = metrics.score(guess, truth, salt, trained.study.grid.spacing)
 
@@ -110,7 +110,7 @@ def evaluate(
         per_sample={metric: values.tolist() for metric, values in scores["network"].items()},
     )
     write_whole(run / f"{stem}.json", result.model_dump_json(indent=1))
-    runs.note(run, "evaluate", provenance())
+    run_folder.note(run, "evaluate", provenance())
     if mode != "disabled":
         _log_table(result, trained, mode)
     print(table(result))

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from data_prep.containers import SUFFIXES
-from data_prep.models import KilometresError
+from data_prep.foreign.containers import SUFFIXES
+from data_prep.foreign.velocity import KilometresError
 from data_prep.segy.headers import STANDARD, HeaderBytes, SegyError
 from data_prep.segy.layout import detect
 from data_prep.segy.left_out import left_out

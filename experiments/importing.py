@@ -6,10 +6,10 @@ from typing import Annotated, Literal, NamedTuple
 
 import tyro
 
-from data_prep import legacy
-from data_prep.models import Unit
-from data_prep.rsf import Axes
-from data_prep.simulate import unfinished
+from data_prep.foreign import datasets
+from data_prep.foreign.rsf import Axes
+from data_prep.foreign.velocity import Unit
+from data_prep.make.simulate import unfinished
 from experiments.cli import Study
 from experiments.import_segy import (
     NO_FLAGS,
@@ -119,7 +119,7 @@ def import_models(
             if unit not in (None, "m/s", "km/s"):
                 raise ValueError(f"--unit {unit}: velocity sections in SEG-Y are in m/s or km/s; convert it")
             sections = open_sections(files, unit == "km/s", spacing, study.grid)
-            wanted = legacy.jobs(study, sections, split=split, validation=validation)
+            wanted = datasets.jobs(study, sections, split=split, validation=validation)
             make_set(study, wanted, workers, dry_run, part, scheduler)
             return
         for_models = {"spacing": spacing, "validation": validation or None, "kilometres": kilometres or None}
@@ -129,7 +129,7 @@ def import_models(
         import_shots(study, files, segy, gain=gain, split=split, workers=workers, dry_run=dry_run)
         return
     refuse_flags("for what is not SEG-Y", segy.given())
-    found = legacy.find(
+    found = datasets.find(
         study,
         files,
         records,
@@ -143,7 +143,7 @@ def import_models(
         gain=gain,
     )
     print("\n".join(found.said))
-    wanted = legacy.jobs(study, found.source, split=split, validation=validation)
+    wanted = datasets.jobs(study, found.source, split=split, validation=validation)
     if dry_run and found.source.records is not None:
         samples = sum(len(job.numbers) for job in unfinished(study, wanted))
         print(f"{samples} samples to store with their records in {study.storage.folder}")

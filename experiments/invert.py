@@ -16,9 +16,9 @@ from fwi import config, plots, shards
 from fwi.check import Verdict
 from fwi.config import StudyConfig
 from fwi.files import read_npy, write_npy
-from fwi.invert import Run, load_run
+from fwi.provenance import versions
+from fwi.run import Run, load_run
 from fwi.survey import Survey
-from fwi.tracking import versions
 
 
 def invert(

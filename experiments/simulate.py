@@ -6,12 +6,12 @@ from typing import Annotated
 
 import tyro
 
-from data_prep import devices
-from data_prep.devices import Device
-from data_prep.jobs import Job, part_of, salt_jobs, samples, unfinished
+from data_prep.make import devices
+from data_prep.make.devices import Device
+from data_prep.make.jobs import Job, part_of, salt_jobs, samples, unfinished
+from data_prep.make.simulate import free_space, make, plan
 from data_prep.segy import export
 from data_prep.segy.write import require_fits
-from data_prep.simulate import free_space, make, plan
 from experiments.cli import Study
 from experiments.progress import duration, progress
 from fwi.config import SPLITS, StudyConfig

@@ -12,20 +12,8 @@ import tyro
 from lightning import Trainer, seed_everything  # noqa: TID253 - nobody imports this file but to train
 from lightning.pytorch.callbacks import Callback, EMAWeightAveraging, LambdaCallback  # noqa: TID253
 
-from experiments import ranks
-from experiments.callbacks import (
-    Checkpoints,
-    EarlyStop,
-    EpochTable,
-    LastCheckpoint,
-    ProgressLines,
-    WandbRun,
-    WholeFiles,
-)
 from experiments.cli import Study, taken
-from experiments.guards import FiniteLoss, RunFolder
-from experiments.ranks import Rank
-from fwi import runs
+from fwi import run_folder
 from fwi.check import require_resolved
 from fwi.config import StudyConfig
 from fwi.data import (
@@ -39,10 +27,22 @@ from fwi.data import (
 from fwi.files import locked, refuse_links
 from fwi.networks.rehearsal import require_trainable
 from fwi.networks.synchronised import Gather, all_gather, synchronise
+from fwi.provenance import provenance, quiet
 from fwi.shards import DataSet
 from fwi.survey import Survey
-from fwi.task import InversionTask, precision
-from fwi.tracking import provenance, quiet
+from fwi.training import ranks
+from fwi.training.callbacks import (
+    Checkpoints,
+    EarlyStop,
+    EpochTable,
+    LastCheckpoint,
+    ProgressLines,
+    WandbRun,
+    WholeFiles,
+)
+from fwi.training.guards import FiniteLoss, RunFolder
+from fwi.training.ranks import Rank
+from fwi.training.task import InversionTask, precision
 
 
 def train(study: Study, run: Path, resume: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False) -> None:
@@ -55,9 +55,9 @@ def train(study: Study, run: Path, resume: Annotated[bool, tyro.conf.FlagCreateP
     """
     rank = ranks.find(study.train)
     if resume:
-        runs.require_own(run, study)
+        run_folder.require_own(run, study)
     # A run that was stopped in its first epoch has no checkpoint: it starts over.
-    goes_on = resume and (run / runs.LAST).exists()
+    goes_on = resume and (run / run_folder.LAST).exists()
     if not rank.first:
         take_part(rank, all_gather, study, run, goes_on)
         return
@@ -67,10 +67,12 @@ def train(study: Study, run: Path, resume: Annotated[bool, tyro.conf.FlagCreateP
     own = [RunFolder(run), WandbRun(study, run, validation), EpochTable(run / "metrics.csv"), ProgressLines()]
     with _resumable(run):
         if not resume:
-            runs.begin(run, study)
+            run_folder.begin(run, study)
         with locked(run), quiet(), ranks.together(rank, take_part, study, run, goes_on) as gather:
-            runs.note(run, "train", {**provenance(), "data": runs.described(training, validation)})
-            runs.write_mean_model(run, training.mean_model())
+            run_folder.note(
+                run, "train", {**provenance(), "data": run_folder.described(training, validation)}
+            )
+            run_folder.write_mean_model(run, training.mean_model())
             fitted = fit(rank, gather, study, run, goes_on, (training, validation), own)
 
     best = float(fitted.checkpoint_callback.best_model_score)
@@ -86,26 +88,26 @@ def _require_startable(
         ValueError: the run, its data, the network or the devices do not fit each other.
     """
     if not resume:
-        runs.require_new(run)
+        run_folder.require_new(run)
     first_set = DataSet.read(study.storage.folder)
     require_complete(first_set, study.storage, f"complete it with '{_simulate_command(run, resume)}'")
     training, validation = datasets(study)
     training[0]  # refuses records alone
     if resume:
-        runs.require_same_data(run, runs.described(training, validation))
+        run_folder.require_same_data(run, run_folder.described(training, validation))
     survey, batch = Survey(study.grid, study.survey), min(study.train.batch_size, len(training))
     rank.require_equal_parts(batch)
     require_resolved(survey, study.physics, study.check)
     require_trainable(study.model, survey, batch // rank.processes)
-    if resume and (run / runs.LAST).exists():
-        runs.read_checkpoint(run, runs.LAST, study)
+    if resume and (run / run_folder.LAST).exists():
+        run_folder.read_checkpoint(run, run_folder.LAST, study)
     return training, validation
 
 
 def _simulate_command(run: Path, resume: bool) -> str:
     """The command that completes the study's data set: this one's files and flags, which it takes too."""
     if resume:
-        words = ["--config", str(run / runs.CONFIG)]
+        words = ["--config", str(run / run_folder.CONFIG)]
     else:
         words = taken("--run", sys.argv[2:])[1] if sys.argv[1:2] == ["train"] else []
     return shlex.join(["fwi", "simulate", *words])
@@ -147,7 +149,7 @@ def fit(
     loader = training_loader(training, study.data, study.train.batch_size, study.train.seed, **place)
     if goes_on:
         # The trainer tells the sampler its epoch too late for worker processes, which read ahead.
-        loader.sampler.set_epoch(runs.read_checkpoint(run, runs.LAST, study)["epoch"] + 1)
+        loader.sampler.set_epoch(run_folder.read_checkpoint(run, run_folder.LAST, study)["epoch"] + 1)
     started: list[bool] = []
     fitted = trainer(
         study,
@@ -169,7 +171,7 @@ def fit(
             task,
             loader,
             evaluation_loader(validation, study.data, study.train.batch_size, **place),
-            ckpt_path=run / runs.LAST if goes_on else None,
+            ckpt_path=run / run_folder.LAST if goes_on else None,
             weights_only=True,
         )
     except (RuntimeError, LookupError, TypeError, AttributeError) as error:
@@ -185,7 +187,9 @@ def fit(
             ) from None
         if goes_on and not started:
             why = f"{type(error).__name__}: {str(error).strip().splitlines()[-1].strip()}"
-            raise runs.RunError(f"{run / runs.LAST}: training cannot go on from it ({why})") from None
+            raise run_folder.RunError(
+                f"{run / run_folder.LAST}: training cannot go on from it ({why})"
+            ) from None
         raise
     return fitted
 

@@ -9,10 +9,10 @@ from typing import Annotated
 
 import tyro
 
-from data_prep import card
-from data_prep.inspection import Inspection
-from data_prep.repair import repair as make_again
-from data_prep.verify import inspect, read_manifest
+from data_prep.verify import card
+from data_prep.verify.inspection import Inspection
+from data_prep.verify.repair import repair as make_again
+from data_prep.verify.verify import inspect, read_manifest
 from experiments.progress import progress
 from experiments.simulate import sizes
 from fwi import config as configuration

@@ -10,8 +10,8 @@ if TYPE_CHECKING:
     from fwi.check import PhysicsCheck
     from fwi.config import StudyConfig
     from fwi.data import ShotDataset
-    from fwi.invert import Run, load_run
     from fwi.physics import Propagator
+    from fwi.run import Run, load_run
     from fwi.shards import DataSet
     from fwi.survey import Survey
 
@@ -19,11 +19,11 @@ _HOME = {
     "DataSet": "fwi.shards",
     "PhysicsCheck": "fwi.check",
     "Propagator": "fwi.physics",
-    "Run": "fwi.invert",
+    "Run": "fwi.run",
     "ShotDataset": "fwi.data",
     "StudyConfig": "fwi.config",
     "Survey": "fwi.survey",
-    "load_run": "fwi.invert",
+    "load_run": "fwi.run",
 }
 
 __all__ = [

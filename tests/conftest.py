@@ -14,9 +14,9 @@ import pytest
 import torch
 from studies import SimulateHere, with_storage
 
-from data_prep import devices, pool
-from data_prep.jobs import Job
-from data_prep.simulate import make_shard, recipe, salt_jobs
+from data_prep.make import devices, pool
+from data_prep.make.jobs import Job
+from data_prep.make.simulate import make_shard, recipe, salt_jobs
 from fwi.config import GridConfig, StorageConfig, StudyConfig, SurveyConfig
 from fwi.shards import DataSet, Entry
 

@@ -13,9 +13,9 @@ from google.protobuf.message import DecodeError
 from processes import PATIENCE
 
 from experiments.train import train
-from fwi import runs
+from fwi import run_folder
 from fwi.config import StudyConfig, TrackingConfig
-from fwi.task import InversionTask
+from fwi.training.task import InversionTask
 
 
 def untracked(study: StudyConfig, **changes: object) -> StudyConfig:
@@ -31,14 +31,14 @@ def table(run: Path) -> list[dict[str, str]]:
     return [{key: value for key, value in row.items() if key != "seconds"} for row in rows]
 
 
-def checkpoint(run: Path, which: Path = runs.LAST) -> dict:
+def checkpoint(run: Path, which: Path = run_folder.LAST) -> dict:
     return torch.load(run / which, map_location="cpu", weights_only=True)
 
 
 def assert_same_training(run: Path, other: Path) -> None:
     """Bit for bit: table, averaged and raw weights, optimiser, and the best epoch."""
     assert table(run) == table(other)
-    for which in (runs.BEST, runs.LAST):
+    for which in (run_folder.BEST, run_folder.LAST):
         one, two = checkpoint(run, which), checkpoint(other, which)
         for part in ("state_dict", "current_model_state"):
             assert one[part].keys() == two[part].keys()

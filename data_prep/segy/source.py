@@ -9,8 +9,8 @@ from typing import TypedDict
 import numpy as np
 from numpy.typing import NDArray
 
-from data_prep.calibrate import refuse_unstorable
-from data_prep.jobs import Job
+from data_prep.foreign.calibration import refuse_unstorable
+from data_prep.make.jobs import Job
 from data_prep.segy import changes
 from data_prep.segy.direct_arrival import measure_direct_arrival
 from data_prep.segy.left_out import left_out

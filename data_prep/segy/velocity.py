@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from data_prep.models import SLOWEST_ROCK, ModelError, on_grid, refuse_impossible
+from data_prep.foreign.velocity import SLOWEST_ROCK, ModelError, on_grid, refuse_impossible
 from data_prep.segy.geometry import FEET, FOOT
 from data_prep.segy.headers import Columns, HeaderBytes, present, scaled
 from data_prep.segy.layout import Layout, detect

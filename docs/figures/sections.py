@@ -13,7 +13,7 @@ import tyro
 from experiments.invert import describe, remark
 from fwi import plots
 from fwi.data import ShotDataset
-from fwi.invert import load_run
+from fwi.run import load_run
 from fwi.shards import DataSet
 
 

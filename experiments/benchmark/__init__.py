@@ -17,7 +17,7 @@ from experiments.benchmark.figures import Bench, aligned, cell_updates, number
 from experiments.cli import Study
 from fwi.config import StudyConfig
 from fwi.files import write_whole
-from fwi.tracking import provenance
+from fwi.provenance import provenance
 
 
 def benchmark(

@@ -17,7 +17,7 @@ from fwi import config
 from fwi.config import SLOTS, ConfigError, ModelConfig, Slot, StudyConfig
 from fwi.networks import table
 from fwi.survey import Survey
-from fwi.task import precision
+from fwi.training.task import precision
 
 SAMPLES = 4
 """Samples of a step on the CPU, so that two hundred cases take minutes."""

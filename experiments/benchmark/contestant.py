@@ -14,7 +14,7 @@ from experiments.benchmark.steps import bare_step
 from fwi.config import ModelConfig, StudyConfig
 from fwi.data import Sample
 from fwi.survey import Survey
-from fwi.task import InversionTask, precision
+from fwi.training.task import InversionTask, precision
 
 
 class Contestant:

@@ -5,12 +5,12 @@ import time
 from pathlib import Path
 from typing import Any
 
-from data_prep.jobs import salt_jobs
-from data_prep.simulate import make
+from data_prep.make.jobs import salt_jobs
+from data_prep.make.simulate import make
 from experiments.benchmark.commands import stored
 from experiments.benchmark.figures import Bench, Figure, Result, result
 from fwi.config import StudyConfig
-from fwi.tracking import quiet
+from fwi.provenance import quiet
 
 
 def measure(bench: Bench) -> Result:
@@ -41,13 +41,13 @@ def _rate(study: StudyConfig, run: Path, devices: int, threads: int) -> float:
     import torch
     from lightning.pytorch.callbacks import LambdaCallback
 
-    from experiments import ranks
     from experiments.train import datasets, fit, take_part
-    from fwi import runs
+    from fwi import run_folder
+    from fwi.training import ranks
 
     train = study.train.model_copy(update={"epochs": 2, "devices": devices})
     study = study.model_copy(update={"train": train})
-    runs.begin(run, study)
+    run_folder.begin(run, study)
     steps = study.storage.train // train.batch_size
     clock: list[float] = []
 

@@ -5,7 +5,7 @@ from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from typing import NamedTuple
 
-from data_prep import devices
+from data_prep.make import devices
 from experiments.benchmark.figures import Figure, cell_updates
 from fwi.config import StudyConfig
 

@@ -1,7 +1,7 @@
 """``fwi benchmark load``: the loader against what a training step eats."""
 
-from data_prep.jobs import salt_jobs
-from data_prep.simulate import make
+from data_prep.make.jobs import salt_jobs
+from data_prep.make.simulate import make
 from experiments.benchmark.commands import stored
 from experiments.benchmark.figures import Bench, Figure, Result, result
 from experiments.benchmark.steps import turns

@@ -6,7 +6,7 @@ from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from typing import NamedTuple
 
-from data_prep import devices
+from data_prep.make import devices
 from experiments.benchmark import gpu
 from experiments.benchmark.commands import Usage, command, stored
 from experiments.benchmark.figures import Bench, Figure, Result, cell_updates, growth, result

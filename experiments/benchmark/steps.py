@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from fwi.config import StudyConfig
-from fwi.tracking import quiet
+from fwi.provenance import quiet
 
 TIMED_STEPS = 8
 """Steps of training in a turn."""

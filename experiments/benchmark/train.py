@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
-from data_prep.jobs import salt_jobs
-from data_prep.simulate import make
+from data_prep.make.jobs import salt_jobs
+from data_prep.make.simulate import make
 from experiments.benchmark.commands import command, stored
 from experiments.benchmark.figures import Bench, Figure, Result, growth, result
 from experiments.benchmark.steps import bare_step, first_batches, turns
@@ -59,7 +59,7 @@ def _plain_training(study: StudyConfig, training: Any) -> Callable[[], int]:
     import torch
 
     from fwi.data import GatherTransform
-    from fwi.task import InversionTask
+    from fwi.training.task import InversionTask
 
     contiguous = study.model_copy(update={"train": study.train.model_copy(update={"channels_last": False})})
     transform = GatherTransform.measured(study.data.amplitude, training)

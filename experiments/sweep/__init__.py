@@ -6,7 +6,7 @@ from typing import Literal
 
 import tyro
 
-from data_prep import devices
+from data_prep.make import devices
 from experiments.cli import Study
 
 

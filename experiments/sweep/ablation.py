@@ -9,11 +9,11 @@ from typing import NamedTuple
 from experiments.progress import progress
 from experiments.sweep import processes, summary
 from experiments.sweep.variants import read_variants
-from fwi import config, runs
+from fwi import config, run_folder
 from fwi.config import MOST_WORKERS, StudyConfig
 from fwi.data import ShotDataset, require_complete, require_survey
 from fwi.files import locked, refuse_links, write_whole
-from fwi.runs import RunError
+from fwi.run_folder import RunError
 from fwi.shards import DataSet
 from fwi.survey import Survey
 
@@ -42,7 +42,7 @@ class Training(NamedTuple):
         if not missing:
             return []
         train = ["train", "--config", str(self.folder.with_suffix(".yaml")), "--run", run]
-        begun = (self.folder / runs.CONFIG).exists()
+        begun = (self.folder / run_folder.CONFIG).exists()
         found = [[*train, *(["--resume"] if begun else [])]]
         for name in missing:
             split = "validation" if name == "validation" else "test"
@@ -169,13 +169,13 @@ def _require_same(out: Path, study: StudyConfig, trainings: Sequence[Training]) 
     Raises:
         RunError: it is of another study, or a variant has changed since a run of it was begun.
     """
-    pairs = [(out / STUDY, study)] + [(each.folder / runs.CONFIG, each.study) for each in trainings]
+    pairs = [(out / STUDY, study)] + [(each.folder / run_folder.CONFIG, each.study) for each in trainings]
     for file, wanted in pairs:
         if not file.exists():
             continue
         different = [
             f"{key}: {value} wanted, {there} there"
-            for key, there, value in runs.changed(config.load([file]), wanted)
+            for key, there, value in run_folder.changed(config.load([file]), wanted)
         ]
         if different:
             raise RunError(

@@ -9,7 +9,7 @@ from multiprocessing.connection import wait
 from pathlib import Path
 from typing import NamedTuple
 
-from data_prep.pool import end_with_parent
+from data_prep.make.pool import end_with_parent
 from experiments import cli
 from fwi.files import appending
 from fwi.interrupts import held_back

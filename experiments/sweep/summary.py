@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from experiments.sweep.variants import Variant
 from fwi import plots
 from fwi.files import write_whole
-from fwi.tracking import provenance
+from fwi.provenance import provenance
 
 TABLE, FIGURE, NUMBERS = "ablation.md", "ablation.png", "ablation.json"
 METRICS = {

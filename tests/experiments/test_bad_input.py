@@ -18,10 +18,10 @@ import torch
 import yaml
 
 from experiments.cli import main
-from fwi import config, runs
+from fwi import config, run_folder
 from fwi.config import StudyConfig
 from fwi.files import locked
-from fwi.invert import Run
+from fwi.run import Run
 from fwi.shards import read
 
 
@@ -212,8 +212,8 @@ def test_run_without_a_finished_epoch_is_not_evaluated(run, refused):
 @pytest.mark.parametrize("command", ["evaluate", "train"])
 def test_checkpoint_of_another_study_is_refused_naming_what_differs(command, run, trained_study, refused):
     model = trained_study.model.model_copy(update={"channels": (8, 16, 24)})
-    (run / runs.CONFIG).write_text(config.dump(trained_study.model_copy(update={"model": model})))
-    (run / runs.CHECKSUMS).unlink()  # or the study is refused before the checkpoint is looked at
+    (run / run_folder.CONFIG).write_text(config.dump(trained_study.model_copy(update={"model": model})))
+    (run / run_folder.CHECKSUMS).unlink()  # or the study is refused before the checkpoint is looked at
     before = tree(run)
 
     said = refused(command, "--run", run, *(["--resume"] if command == "train" else []))
@@ -224,7 +224,7 @@ def test_checkpoint_of_another_study_is_refused_naming_what_differs(command, run
 
 @pytest.mark.parametrize("command", ["evaluate", "train"])
 def test_truncated_checkpoint_is_refused(command, run, refused):
-    for which in (runs.BEST, runs.LAST):
+    for which in (run_folder.BEST, run_folder.LAST):
         truncate(run / which)
     before = tree(run)
 
@@ -525,11 +525,11 @@ def test_ctrl_c_during_an_evaluation_leaves_the_run_as_it_was(run, monkeypatch, 
 
 
 def test_weights_that_are_not_numbers_are_not_scored(run, refused):
-    checkpoint = torch.load(run / runs.BEST, weights_only=True)
+    checkpoint = torch.load(run / run_folder.BEST, weights_only=True)
     for weights in checkpoint["state_dict"].values():
         if weights.is_floating_point():
             weights.fill_(torch.nan)
-    torch.save(checkpoint, run / runs.BEST)
+    torch.save(checkpoint, run / run_folder.BEST)
 
     assert "the network has diverged" in refused("evaluate", "--run", run)
     assert not (run / "evaluation.json").exists()

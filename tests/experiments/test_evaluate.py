@@ -8,7 +8,7 @@ from skimage.metrics import structural_similarity
 
 from experiments.cli import main
 from experiments.evaluate import evaluate
-from fwi import load_run, runs
+from fwi import load_run, run_folder
 from fwi.shards import read
 
 
@@ -96,7 +96,7 @@ def test_report_and_figures_are_written_and_the_stage_noted(run, result):
     assert "<html" in (run / "report.html").read_text()
     for figure in result["captions"]:
         assert (run / f"figures/{figure}.png").stat().st_size > 1000
-    assert [noted["stage"] for noted in json.loads((run / runs.PROVENANCE).read_text())] == [
+    assert [noted["stage"] for noted in json.loads((run / run_folder.PROVENANCE).read_text())] == [
         "train",
         "evaluate",
     ]

@@ -11,7 +11,7 @@ import pytest
 from processes import PATIENCE, Running, alive, children, wait_until
 from studies import config_file, with_storage
 
-from fwi import runs
+from fwi import run_folder
 from fwi.config import StudyConfig
 from fwi.shards import DataSet
 
@@ -72,10 +72,10 @@ def test_training_ends_with_the_command_that_goes_on(
 
     said = interrupt(running, ["train", "--config", str(study_file), "--run", str(run), *flags], number)
 
-    if (run / runs.CHECKSUMS).exists():  # it had begun
+    if (run / run_folder.CHECKSUMS).exists():  # it had begun
         assert said.endswith(f"go on with: fwi train --run '{run}' --resume")
-    if (run / runs.LAST).exists():
-        runs.read_checkpoint(run, runs.LAST, runs.read_study(run))
+    if (run / run_folder.LAST).exists():
+        run_folder.read_checkpoint(run, run_folder.LAST, run_folder.read_study(run))
 
 
 @pytest.mark.slow

@@ -9,10 +9,10 @@ from PIL import Image
 
 from experiments.cli import main
 from experiments.plot import middle
-from fwi import load_run, plots, runs
+from fwi import load_run, plots, run_folder
 from fwi.config import ModelConfig, StudyConfig
 from fwi.shards import read
-from fwi.task import InversionTask
+from fwi.training.task import InversionTask
 
 
 @pytest.fixture
@@ -41,11 +41,11 @@ def assert_is_a_picture(path) -> None:
 def untrained_run(study: StudyConfig, folder, **model) -> None:
     """A run whose network has its first weights."""
     study = study.model_copy(update={"model": ModelConfig.model_validate({"channels": (8, 16, 32)} | model)})
-    runs.begin(folder, study)
-    (folder / runs.BEST).parent.mkdir()
+    run_folder.begin(folder, study)
+    (folder / run_folder.BEST).parent.mkdir()
     plain = study.model_dump(mode="json")
     weights = InversionTask(plain).state_dict()
-    torch.save({"hyper_parameters": {"study": plain}, "state_dict": weights}, folder / runs.BEST)
+    torch.save({"hyper_parameters": {"study": plain}, "state_dict": weights}, folder / run_folder.BEST)
 
 
 def test_section_and_gather_of_a_shard_and_section_of_a_npy_are_drawn(tiny_data, study_file, tmp_path):

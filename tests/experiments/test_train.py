@@ -29,14 +29,14 @@ from trainings import (
     wandb_records,
 )
 
-from experiments import callbacks
-from experiments.callbacks import WandbRun
 from experiments.cli import main
 from experiments.train import datasets, train
-from fwi import runs
+from fwi import run_folder
 from fwi.config import StudyConfig, TrackingConfig
 from fwi.shards import read
-from fwi.task import InversionTask
+from fwi.training import callbacks
+from fwi.training.callbacks import WandbRun
+from fwi.training.task import InversionTask
 
 
 def train_until_killed_in_the_third_epoch(flags: list[str]) -> None:
@@ -57,8 +57,15 @@ def own_environment(**changes: str) -> dict[str, str]:
 
 
 def test_run_folder_holds_what_later_commands_need(trained_run, trained_study):
-    assert runs.read_study(trained_run) == trained_study
-    for name in (runs.PROVENANCE, runs.MEAN_MODEL, runs.BEST, runs.LAST, "metrics.csv", "wandb"):
+    assert run_folder.read_study(trained_run) == trained_study
+    for name in (
+        run_folder.PROVENANCE,
+        run_folder.MEAN_MODEL,
+        run_folder.BEST,
+        run_folder.LAST,
+        "metrics.csv",
+        "wandb",
+    ):
         assert (trained_run / name).exists()
     assert not list(trained_run.rglob("*.tmp"))
 
@@ -66,7 +73,7 @@ def test_run_folder_holds_what_later_commands_need(trained_run, trained_study):
 def test_mean_model_is_that_of_the_training_split(trained_run, tiny_data):
     training = np.concatenate([read(path).velocity for path in sorted(tiny_data.glob("train-*.h5"))])
 
-    np.testing.assert_allclose(runs.read_mean_model(trained_run), training.mean(axis=0), rtol=1e-6)
+    np.testing.assert_allclose(run_folder.read_mean_model(trained_run), training.mean(axis=0), rtol=1e-6)
 
 
 def test_table_has_a_row_for_each_epoch(trained_run):
@@ -81,9 +88,9 @@ def test_table_has_a_row_for_each_epoch(trained_run):
 def test_best_checkpoint_is_of_the_epoch_with_the_least_validation_mae(trained_run):
     errors = [float(row["validation/mae"]) for row in table(trained_run)]
 
-    assert checkpoint(trained_run, runs.BEST)["epoch"] == int(np.argmin(errors))
+    assert checkpoint(trained_run, run_folder.BEST)["epoch"] == int(np.argmin(errors))
     assert best_score(checkpoint(trained_run)) == pytest.approx(min(errors))
-    assert checkpoint(trained_run, runs.LAST)["epoch"] == 3
+    assert checkpoint(trained_run, run_folder.LAST)["epoch"] == 3
 
 
 def test_training_goes_on_from_the_last_epoch_although_another_was_the_best(trained_study, tmp_path):
@@ -95,7 +102,7 @@ def test_training_goes_on_from_the_last_epoch_although_another_was_the_best(trai
 
     with pytest.raises(RuntimeError, match="power cut"):
         train_until(7, study, cut)
-    assert checkpoint(cut, runs.LAST)["epoch"] == 2
+    assert checkpoint(cut, run_folder.LAST)["epoch"] == 2
     train(study, cut, resume=True)
 
     assert_same_training(cut, whole)
@@ -166,9 +173,12 @@ def test_disk_that_fills_keeps_the_last_epoch_from_which_training_goes_on(
     said = refused("train", "--config", study_file, "--tracking.mode", "disabled", "--run", run)
     monkeypatch.undo()
 
-    assert f"{run / runs.BEST}: No space left on device: make room" in said
-    assert {path.name for path in (run / "checkpoints").iterdir()} == {runs.BEST.name, runs.LAST.name}
-    assert checkpoint(run, runs.BEST)["epoch"] == checkpoint(run, runs.LAST)["epoch"] == 0
+    assert f"{run / run_folder.BEST}: No space left on device: make room" in said
+    assert {path.name for path in (run / "checkpoints").iterdir()} == {
+        run_folder.BEST.name,
+        run_folder.LAST.name,
+    }
+    assert checkpoint(run, run_folder.BEST)["epoch"] == checkpoint(run, run_folder.LAST)["epoch"] == 0
     main(["train", "--run", str(run), "--resume"])
     assert_same_training(run, trained_run)
 
@@ -270,7 +280,7 @@ def test_ctrl_c_ends_with_exit_code_130_and_a_run_that_can_go_on(study_file, tmp
         start_new_session=True,
     )
     deadline = time.monotonic() + 120
-    while not (run / runs.LAST).exists() and process.poll() is None and time.monotonic() < deadline:
+    while not (run / run_folder.LAST).exists() and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.1)
     os.killpg(process.pid, signal.SIGINT)
     _, errors = process.communicate(timeout=60)
@@ -278,7 +288,7 @@ def test_ctrl_c_ends_with_exit_code_130_and_a_run_that_can_go_on(study_file, tmp
     assert process.returncode == 130
     assert f"fwi: error: interrupted; go on with: fwi train --run {run} --resume" in errors
     assert "Traceback" not in errors
-    runs.read_checkpoint(run, runs.LAST, runs.read_study(run))
+    run_folder.read_checkpoint(run, run_folder.LAST, run_folder.read_study(run))
     assert not [path for path in elsewhere.rglob("*") if "wandb" in path.name]
 
 
@@ -286,13 +296,13 @@ def test_ctrl_c_between_beginning_a_run_and_its_first_step_says_how_to_go_on(
     study_file, tmp_path, monkeypatch, interrupted
 ):
     run = tmp_path / "run"
-    monkeypatch.setattr(runs, "write_mean_model", lambda *_: signal.raise_signal(signal.SIGINT))
+    monkeypatch.setattr(run_folder, "write_mean_model", lambda *_: signal.raise_signal(signal.SIGINT))
 
     command = ("train", "--config", study_file, "--run", run, "--tracking.mode", "disabled")
     said = interrupted(signal.SIGINT, *command)
 
     assert f"interrupted; go on with: fwi train --run {run} --resume" in said
-    assert (run / runs.CONFIG).exists()
+    assert (run / run_folder.CONFIG).exists()
 
 
 # -- Weights & Biases

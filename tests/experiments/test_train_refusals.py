@@ -11,13 +11,13 @@ import torch
 from studies import with_storage
 from trainings import assert_same_training, checkpoint, table, untracked
 
-from data_prep.simulate import simulate
+from data_prep.make.simulate import simulate
 from experiments.cli import main
 from experiments.train import train
-from fwi import runs
+from fwi import run_folder
 from fwi.files import sha256
 from fwi.shards import DataSet
-from fwi.task import InversionTask
+from fwi.training.task import InversionTask
 
 # -- a loss that is no number
 
@@ -59,7 +59,7 @@ def test_epochs_before_the_loss_was_no_number_are_kept(
     with pytest.raises(ValueError, match=said):
         train(untracked(trained_study, ema=0.0), tmp_path / "run")
 
-    best, last = checkpoint(tmp_path / "run", runs.BEST), checkpoint(tmp_path / "run")
+    best, last = checkpoint(tmp_path / "run", run_folder.BEST), checkpoint(tmp_path / "run")
     assert best["epoch"] <= last["epoch"] == kept
     assert all(weights.isfinite().all() for weights in best["state_dict"].values())
 
@@ -91,7 +91,7 @@ def test_training_whose_folder_is_gone_ends_at_once_and_leaves_nothing_behind(
 
     monkeypatch.setattr(InversionTask, "training_step", lose_the_folder)
 
-    with pytest.raises(runs.RunError, match="is gone: it was moved or deleted"):
+    with pytest.raises(run_folder.RunError, match="is gone: it was moved or deleted"):
         train(untracked(trained_study), run)
 
     assert steps[-1] == 3
@@ -132,7 +132,7 @@ def test_imported_set_is_as_large_as_its_files(trained_study, tiny_copy, tmp_pat
     larger = with_storage(trained_study, folder=data.folder, train=12)
     train(untracked(larger, epochs=1), tmp_path / "run")
 
-    (noted,) = runs.notes(tmp_path / "run")
+    (noted,) = run_folder.notes(tmp_path / "run")
     assert noted["data"]["training"]["samples"] == 8
 
 
@@ -158,7 +158,9 @@ def test_run_goes_on_only_with_the_samples_that_it_was_begun_with(trained_study,
     train(study, run)
     simulate(with_storage(study, train=12), workers=1)
 
-    with pytest.raises(runs.RunError, match=r"begun with 8 training and 4 validation samples.* now hold 12"):
+    with pytest.raises(
+        run_folder.RunError, match=r"begun with 8 training and 4 validation samples.* now hold 12"
+    ):
         train(study, run, resume=True)
 
 
@@ -174,11 +176,11 @@ def run(trained_run: Path, tmp_path: Path) -> Path:
 @pytest.mark.parametrize("content", ["5", "{bad", '["x"]', "[" * 100_000, ""])
 @pytest.mark.parametrize("command", ["train", "evaluate"])
 def test_damaged_provenance_is_refused_by_name_before_any_work(content, command, run, refused):
-    (run / runs.PROVENANCE).write_text(content)
+    (run / run_folder.PROVENANCE).write_text(content)
 
     said = refused(command, "--run", run, *(["--resume"] if command == "train" else []))
 
-    assert f"{run / runs.PROVENANCE}: damaged" in said
+    assert f"{run / run_folder.PROVENANCE}: damaged" in said
     assert not (run / "evaluation.json").exists()
 
 
@@ -192,38 +194,38 @@ def test_damaged_table_of_epochs_is_refused_by_name_when_the_training_is_resumed
     assert path.read_bytes() != whole
 
 
-@pytest.mark.parametrize("part", [*runs.PARTS, "hyper_parameters"])
+@pytest.mark.parametrize("part", [*run_folder.PARTS, "hyper_parameters"])
 def test_last_checkpoint_that_lacks_a_part_is_refused_by_name(part, run, refused):
     content = checkpoint(run)
     del content[part]
-    torch.save(content, run / runs.LAST)
+    torch.save(content, run / run_folder.LAST)
 
-    assert f"{run / runs.LAST}: not a readable checkpoint" in refused("train", "--run", run, "--resume")
+    assert f"{run / run_folder.LAST}: not a readable checkpoint" in refused("train", "--run", run, "--resume")
 
 
 @pytest.mark.parametrize("part", ["state_dict", "optimizer_states", "loops", "current_model_state"])
 def test_last_checkpoint_with_foreign_contents_is_refused_by_name(part, run, refused):
     content = checkpoint(run)
     content[part] = [{}] if isinstance(content[part], list) else {"foreign": torch.zeros(1)}
-    torch.save(content, run / runs.LAST)
+    torch.save(content, run / run_folder.LAST)
 
-    assert f"{run / runs.LAST}: " in refused("train", "--run", run, "--resume")
+    assert f"{run / run_folder.LAST}: " in refused("train", "--run", run, "--resume")
 
 
 @pytest.mark.parametrize("weights", [{}, {"foreign": torch.zeros(1)}])
 def test_best_checkpoint_with_foreign_weights_is_refused_by_name(weights, run, tiny_data, refused):
-    torch.save({**checkpoint(run, runs.BEST), "state_dict": weights}, run / runs.BEST)
+    torch.save({**checkpoint(run, run_folder.BEST), "state_dict": weights}, run / run_folder.BEST)
 
     said = refused("invert", tiny_data / "test-00000.h5", "--run", run, "--sample", 0, "--no-check")
 
-    assert f"{run / runs.BEST}: not the weights of this run's network" in said
+    assert f"{run / run_folder.BEST}: not the weights of this run's network" in said
 
 
 def test_older_run_without_checksums_goes_on(run, trained_study, trained_run):
-    (run / runs.CHECKSUMS).unlink()
-    noted = json.loads((run / runs.PROVENANCE).read_text())
+    (run / run_folder.CHECKSUMS).unlink()
+    noted = json.loads((run / run_folder.PROVENANCE).read_text())
     del noted[0]["data"]
-    (run / runs.PROVENANCE).write_text(json.dumps(noted))
+    (run / run_folder.PROVENANCE).write_text(json.dumps(noted))
 
     main(["train", "--run", str(run), "--resume"])
 

@@ -16,7 +16,7 @@ import torch
 import xarray
 from studies import make_endless
 
-from data_prep.simulate import simulate
+from data_prep.make.simulate import simulate
 from fwi import files, shards
 from fwi.config import StudyConfig
 from fwi.shards import DataSet, Samples, ShardError

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from recordings import Recording
 
-from data_prep.calibrate import RecordsError
+from data_prep.foreign.calibration import RecordsError
 from data_prep.segy.placing import GeometryError
 from data_prep.segy.regularise import interpolate
 from data_prep.segy.shots import Shot, open_shots

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from recordings import BINARY_WIDTH, WIDTH, Recording, Values, line_of_shots
 
-from data_prep.calibrate import RecordsError
+from data_prep.foreign.calibration import RecordsError
 from data_prep.segy.geometry import FOOT, MOST_OFF_LINE
 from data_prep.segy.headers import SegyError
 from data_prep.segy.layout import Layout

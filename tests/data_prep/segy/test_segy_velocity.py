@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from studies import with_storage
 
-from data_prep import legacy
-from data_prep.models import ModelError
+from data_prep.foreign import datasets
+from data_prep.foreign.velocity import ModelError
+from data_prep.make.simulate import make_shard
 from data_prep.segy.headers import SegyError
 from data_prep.segy.velocity import SegyVelocity, read_section
 from data_prep.segy.write import write_section
-from data_prep.simulate import make_shard
 from fwi import shards
 from fwi.config import GridConfig, StudyConfig
 from fwi.files import sha256
@@ -309,7 +309,7 @@ def test_sections_become_a_shard_with_their_records(tiny_study: StudyConfig, tmp
     paths = (tmp_path / "line a.segy", tmp_path / "line b.segy")
     source = pickle.loads(pickle.dumps(SegyVelocity(paths, False, None, study.grid)))  # as to a worker
 
-    (job,) = legacy.jobs(study, source, split="test")
+    (job,) = datasets.jobs(study, source, split="test")
     make_shard(study, job)
 
     assert job.file == "test-line_a-line_b-00000.h5"

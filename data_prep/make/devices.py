@@ -1,0 +1,164 @@
+"""Where records are simulated: on the CPU model by model, or on GPUs in batches that fill their memory.
+
+Models are drawn, and records stored, on the CPU in either case. A GPU's records differ from a CPU's by
+rounding; GPUs of one kind give the same bits, however many they are and however many workers share them.
+"""
+
+import ctypes
+import functools
+import math
+from collections.abc import Iterator
+from typing import Any, Literal, NamedTuple, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from data_prep.make import pool
+from fwi.config import GridConfig, PhysicsConfig, StudyConfig, SurveyConfig
+from fwi.survey import Survey
+
+Device: TypeAlias = Literal["auto", "cpu", "cuda"]
+
+WORKERS_PER_GPU = 4
+"""So that it has work while some of them draw models and store records."""
+
+SHARE = 0.8
+"""Of a GPU's free memory: the rest is for the CUDA context of each worker and for gaps between arrays."""
+
+
+class Place(NamedTuple):
+    """Where the workers of a run simulate; it travels to them by pickle."""
+
+    gpus: int
+    """0 is the CPU."""
+    workers: int
+    """Processes that share the work, and the GPUs."""
+
+
+CPU = Place(gpus=0, workers=1)
+
+
+def place(device: Device, workers: int, scheduler: str | None = None) -> Place:
+    """Choose where to simulate.
+
+    Args:
+        device: auto is the GPUs of this machine if it has any. The workers of a Dask cluster are elsewhere:
+            for them it is the CPU, and cuda is a GPU of its own for each.
+        workers: processes wanted. More than a few per GPU would only take its memory from each other.
+        scheduler: address of the Dask scheduler whose workers are to simulate.
+
+    Raises:
+        ValueError: PyTorch finds no GPU here, and one was asked for.
+    """
+    if scheduler is not None:
+        return Place(gpus=int(device == "cuda"), workers=1)
+    gpus = 0 if device == "cpu" else count()
+    if device == "cuda" and not gpus:
+        raise ValueError(
+            "--device cuda: PyTorch finds no GPU here; take --device cpu, or see to the driver, to "
+            "CUDA_VISIBLE_DEVICES and to a PyTorch made for CUDA"
+        )
+    return Place(gpus, min(workers, WORKERS_PER_GPU * gpus) if gpus else workers)
+
+
+def count() -> int:
+    """GPUs that PyTorch finds."""
+    try:
+        ctypes.CDLL("libcuda.so.1")
+    except OSError:  # no driver: no need for PyTorch, which takes seconds and memory
+        return 0
+    import torch
+
+    return torch.cuda.device_count()
+
+
+def simulated(
+    study: StudyConfig, velocity: NDArray[np.float32], place: Place
+) -> Iterator[NDArray[np.float32]]:
+    """Simulate models.
+
+    Args:
+        study: grid, survey and physics. What one chunk may take is ``physics.memory`` on the CPU alone.
+        velocity: the models [m/s], shape ``(model, depth, x)``.
+        place: where this worker simulates.
+
+    Yields:
+        Records of each model, shape ``(shot, time, receiver)``.
+
+    Raises:
+        OSError: the GPU cannot be used, or its memory ran out.
+    """
+    if not place.gpus:
+        return in_batches(_propagator(study.grid, study.survey, study.physics), velocity, 1, "cpu")
+    propagator, size = filling(study, place)
+    return in_batches(propagator, velocity, size, "cuda")
+
+
+def filling(study: StudyConfig, place: Place) -> tuple[Any, int]:
+    """A propagator that may fill a worker's share of a GPU, and how many models at once do so, at least one.
+
+    Raises:
+        OSError: the GPU cannot be used.
+    """
+    physics = study.physics.model_copy(update={"memory": _memory(place)})
+    propagator = _propagator(study.grid, study.survey, physics)
+    return propagator, max(1, propagator.shots_per_chunk() // study.survey.shots)
+
+
+def in_batches(
+    propagator: Any, velocity: NDArray[np.float32], size: int, device: str
+) -> Iterator[NDArray[np.float32]]:
+    """Simulate models in batches as equal as can be: few large ones fill a GPU; one by one suits a CPU best.
+
+    Args:
+        propagator: simulates as many shots at once as its memory allows.
+        velocity: the models [m/s], shape ``(model, depth, x)``.
+        size: models of a batch at the most.
+        device: where to simulate.
+
+    Yields:
+        Records of each model, shape ``(shot, time, receiver)``.
+
+    Raises:
+        OSError: the GPU's memory ran out.
+    """
+    import torch
+
+    for batch in np.array_split(velocity, math.ceil(len(velocity) / size)):
+        try:
+            with torch.inference_mode():
+                gathers = propagator(torch.from_numpy(batch).to(device)).cpu().numpy()
+        except torch.OutOfMemoryError:
+            raise OSError(
+                "the GPU's memory ran out, perhaps because another program took of it meanwhile; what was "
+                "finished is kept. Run the same command again to continue; if it happens again, with fewer "
+                "--workers, or with CUDA_VISIBLE_DEVICES= before it on the CPU"
+            ) from None
+        yield from gathers
+
+
+@functools.cache  # asked again, what torch keeps for the next batch would count as taken
+def _memory(place: Place) -> int:
+    """Take this worker's GPU, the k-th worker's being number k modulo all, and tell the bytes it may fill.
+
+    Raises:
+        OSError: the GPU cannot be used.
+    """
+    import torch
+
+    try:
+        torch.cuda.set_device(pool.number() % place.gpus)
+        free, _ = torch.cuda.mem_get_info()
+    except (RuntimeError, AssertionError) as error:  # torch asserts that it was made for CUDA
+        raise OSError(
+            f"the GPU cannot be used ({str(error).splitlines()[0]}); take --workers {place.gpus} where a GPU "
+            "admits one process at a time, or CUDA_VISIBLE_DEVICES= before the command to do without"
+        ) from None
+    return int(SHARE * free / math.ceil(place.workers / place.gpus))
+
+
+@functools.lru_cache(maxsize=1)
+def _propagator(grid: GridConfig, survey: SurveyConfig, physics: PhysicsConfig) -> Any:
+    from fwi.physics import Propagator
+
+    return Propagator(Survey(grid, survey), physics)

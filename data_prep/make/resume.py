@@ -1,0 +1,137 @@
+"""What a folder holds already, whether it goes together with what is wanted, and the upkeep of its manifest.
+
+Several runs, on one machine or many, may work in a folder at once. The manifest is common to them: whoever
+changes it claims it, reads it anew, and writes it whole.
+"""
+
+import contextlib
+import time
+from collections.abc import Generator, Iterable, Sequence
+from typing import Any
+
+from data_prep.make.jobs import Job, in_full, recipe
+from fwi import shards
+from fwi.config import StudyConfig
+from fwi.files import claimed, sha256
+from fwi.provenance import provenance
+from fwi.shards import DataSet, Entry, ShardError
+from fwi.survey import Survey, differences
+
+NOTING_SHARE = 0.05
+"""Share of a run's time that may go into its manifest, which is written whole each time."""
+
+ELSEWHERE = "choose another storage.folder"
+
+
+def begin(study: StudyConfig, jobs: Sequence[Job]) -> DataSet:
+    """The folder's data set so far, or a new one.
+
+    Raises:
+        ShardError: it is of another recipe, or holds the jobs' models under other names.
+    """
+    manifest = study.storage.folder / shards.MANIFEST
+    if not manifest.exists():
+        with claimed(manifest, wait=True):
+            if not manifest.exists():
+                DataSet(study.storage.folder, recipe(study), provenance()).write()
+    return _read(study, jobs)
+
+
+def finished(study: StudyConfig, jobs: Sequence[Job], noted: DataSet) -> list[Entry]:
+    """Check the shards of ``jobs`` that are there, and give those that the manifest lacks.
+
+    Raises:
+        ShardError: one holds something else, or is damaged.
+    """
+    known, found = {entry.file for entry in noted.entries}, []
+    for job in jobs:
+        path = noted.folder / job.file
+        if not path.exists():
+            continue
+        attributes, numbers = shards.describe(path)
+        different = differences(in_full(attributes["origin"]), in_full(job.origin))
+        if job.file not in known:
+            different += differences(attributes["study"], recipe(study))
+        if numbers != list(job.numbers):
+            different.append(f"samples: {_span(numbers)} against {_span(job.numbers)}")
+        shards.refuse_differences(f"{path} holds other models or records", different, ELSEWHERE)
+        if job.file not in known:  # it has its final name, so it is whole
+            found.append(
+                Entry(job.file, job.split, len(numbers), path.stat().st_size, sha256(path), job.origin)
+            )
+    return found
+
+
+def note(study: StudyConfig, jobs: Sequence[Job], entries: Sequence[Entry]) -> DataSet:
+    """Add finished shards of ``jobs`` to the manifest.
+
+    Raises:
+        ShardError: another run has meanwhile noted the same models under other names.
+    """
+    with claimed(study.storage.folder / shards.MANIFEST, wait=True):
+        data = _read(study, jobs).with_entries(entries)
+        data.write()
+    return data
+
+
+def note_as_they_come(
+    study: StudyConfig, jobs: Sequence[Job], entries: Generator[Entry | None, None, None]
+) -> None:
+    """Note shards soon after they are done, in batches; and what was done before an error, too.
+
+    A killed run leaves at most one batch out, which ``finished`` takes up.
+    """
+    batch: list[Entry] = []
+    due = 0.0
+    try:
+        with contextlib.closing(entries):
+            for entry in filter(None, entries):
+                batch.append(entry)
+                start = time.monotonic()
+                if start >= due:
+                    note(study, jobs, batch)
+                    batch.clear()
+                    due = time.monotonic() + (time.monotonic() - start) / NOTING_SHARE
+    finally:
+        if batch:
+            note(study, jobs, batch)
+
+
+def _read(study: StudyConfig, jobs: Sequence[Job]) -> DataSet:
+    data, wanted = DataSet.read(study.storage.folder), recipe(study)
+    different = data.survey.differences(Survey(study.grid, study.survey))
+    for section in ("physics", "storage"):
+        different += differences(data.recipe[section], wanted[section], f"{section}.")
+    shards.refuse_differences(f"{data.folder} holds a set of another recipe", different, ELSEWHERE)
+    _refuse_models_twice(data, jobs)
+    return data
+
+
+def _refuse_models_twice(data: DataSet, jobs: Iterable[Job]) -> None:
+    """A file's models are in a folder once: twice, they could be trained on and tested with."""
+    own = {job.file for job in jobs}
+    # A file's jobs share their source, so there are few however many jobs there are.
+    told = (source for job in jobs if (source := job.origin.get("source")))
+    sources = {(digest, source["key"], source["file"]) for source in told for digest in _digests(source)}
+    for entry in data.entries:
+        there = entry.origin.get("source")
+        if there is None or entry.file in own:
+            continue
+        digests = _digests(there)
+        for digest, key, file in sources:
+            # No key is the only array of the file, whose name this does not know.
+            if digest in digests and (there["key"] == key or None in (there["key"], key)):
+                raise ShardError(
+                    f"{data.folder / entry.file} holds models of {file} already; to continue its "
+                    f"import repeat it with the same split and validation, else {ELSEWHERE}"
+                )
+
+
+def _digests(source: dict[str, Any]) -> list[str]:
+    """SHA-256 of the file, or of each of the files, that a shard's models are from."""
+    digests = source["sha256"]
+    return [digests] if isinstance(digests, str) else digests
+
+
+def _span(numbers: Sequence[int]) -> str:
+    return f"{len(numbers)} numbered {numbers[0]} .. {numbers[-1]}" if numbers else "none"

@@ -1,0 +1,307 @@
+"""Making the damaged shards of a data set again, and only those."""
+
+import contextlib
+import functools
+import itertools
+import json
+import re
+import shlex
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pydantic import ValidationError
+
+from data_prep.make.jobs import Job, in_full, recipe, samples
+from data_prep.make.simulate import make
+from data_prep.verify import soundness
+from data_prep.verify.conformity import manifest_faults
+from data_prep.verify.inspection import SCRATCH
+from fwi import shards
+from fwi.config import GridConfig, PhysicsConfig, SaltConfig, StorageConfig, StudyConfig, SurveyConfig
+from fwi.files import claimed, locked
+from fwi.provenance import provenance
+from fwi.shards import DAMAGE, DataSet, Entry, ShardError
+from fwi.survey import differences
+
+BATCH = 8
+"""Shards that each worker makes before they are put in place: a killed repair loses no more."""
+
+SIZE_OF_VERSIONS = 1000
+"""Bytes by which shards of equal samples may differ: the versions that made them are named in them."""
+
+
+def repair(
+    data: DataSet, files: Iterable[str], workers: int, on_progress: Callable[[int], None] = lambda done: None
+) -> list[str]:
+    """Make shards of random models again; those of imported ones are left alone.
+
+    A shard is made beside the one that it replaces, which stays until its successor is known to be right: by
+    the SHA-256 that the manifest has or, where this processor or other versions do not give the same bytes,
+    because a shard of the set that is whole is made again as it is. The manifest gets the new SHA-256 then,
+    and the return value says so.
+
+    Args:
+        data: the set.
+        files: names of its shards that are to be made.
+        workers: processes, each of one thread.
+        on_progress: told the samples made so far.
+
+    Returns:
+        A sentence on each file that was made.
+
+    Raises:
+        ShardError: the manifest is wrong, this version makes records otherwise than the set's, or nothing
+            tells whether what it makes is right; the shards are as they were.
+        OSError: the disk is full, the folder not writable, or a worker was killed.
+    """
+    wanted, before = set(files), 0
+    outcomes: dict[str, str] = {}
+    if faults := manifest_faults(data):
+        raise _wrong_manifest(data, [f"it {fault}" for fault in faults])
+    jobs = [job for job in jobs_of(data).values() if job.file in wanted]
+    for job in jobs:
+        shards.refuse_differences(
+            f"{data.folder} cannot be repaired, for this version makes records otherwise",
+            differences(data.recipe, recipe(_study(data, job, data.folder))),
+            "make the set again in another folder",
+        )
+    for _, group in itertools.groupby(jobs, key=lambda job: job.origin["salt"]):
+        alike = list(group)
+        for first in range(0, len(alike), BATCH * workers):
+            batch = alike[first : first + BATCH * workers]
+            with _scratch(data.folder) as scratch:
+                make(
+                    _study(data, batch[0], scratch),
+                    batch,
+                    workers,
+                    functools.partial(_report, on_progress, before),
+                )
+                outcomes |= _put_in_place(data, DataSet.read(scratch), wanted)
+            before += samples(batch)
+    return [outcomes[entry.file] for entry in data.entries if entry.file in outcomes]
+
+
+@contextlib.contextmanager
+def _scratch(folder: Path) -> Iterator[Path]:
+    """An empty folder in a data set's, on the same disk, that is removed afterwards; one repair at a time."""
+    scratch = folder / SCRATCH
+    with locked(folder):
+        if scratch.is_symlink():
+            scratch.unlink()
+        shutil.rmtree(scratch, ignore_errors=True)  # of a repair that was killed
+        scratch.mkdir()
+        try:
+            yield scratch
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _put_in_place(data: DataSet, made: DataSet, wanted: Set[str]) -> dict[str, str]:
+    """Replace shards by those that were made again, once all of these are known to be right.
+
+    Returns:
+        A sentence on each file.
+    """
+    outcomes, pairs = {}, []
+    for new in made.entries:
+        entry = next(entry for entry in data.entries if entry.file == new.file)
+        if not data.damage(entry) and _alike(data.folder / new.file, made.folder / new.file):
+            outcomes[new.file] = f"{new.file}: left as it is, for that is what is made again"
+        else:
+            pairs.append((entry, new))
+    different = [(entry, new) for entry, new in pairs if new.sha256 != entry.sha256]
+    wrong = [line for entry, new in different if (line := _mistaken(data, entry, made, new))]
+    if wrong:
+        raise _wrong_manifest(data, wrong)
+    if different:
+        _require_witness(data, made, different[0][0], wanted)
+        with claimed(data.folder / shards.MANIFEST, wait=True):
+            # Before the shards: if the process is killed in between, the next repair replaces them.
+            DataSet.read(data.folder).with_entries(new for _, new in different).write()
+    for _, new in pairs:
+        (made.folder / new.file).replace(data.folder / new.file)
+    return outcomes | {new.file: _outcome(data, entry, new) for entry, new in pairs}
+
+
+def _mistaken(data: DataSet, entry: Entry, made: DataSet, new: Entry) -> str:
+    """What the manifest has wrong of a damaged shard that was made again with another SHA-256, if it has."""
+    if not data.damage(entry):
+        return ""
+    if abs(new.bytes - entry.bytes) > SIZE_OF_VERSIONS:
+        return f"{entry.file} made again has {new.bytes} bytes, the manifest notes {entry.bytes}"
+    if _alike(data.folder / entry.file, made.folder / new.file):
+        return f"{entry.file} is what is made again; the manifest notes another SHA-256"
+    if not (data.folder / entry.file).exists():
+        known = {each.file for each in data.entries}
+        strays = sorted({path.name for path in data.folder.glob(f"{entry.split}-*.h5")} - known)
+        if strays:
+            return f"{entry.file} is missing, and may be {strays[0]}, which the manifest does not list"
+    return ""
+
+
+def _require_witness(data: DataSet, made: DataSet, shard: Entry, wanted: Set[str]) -> None:
+    """Make sure, by a whole shard of the set, that what is made here is right although its bytes differ.
+
+    Args:
+        data: the set.
+        made: what was made again.
+        shard: one of those whose bytes differ.
+        wanted: names of the shards that are damaged, or called so.
+
+    Raises:
+        ShardError: no whole shard of the same models is left, or it is not what is made here.
+    """
+    jobs = jobs_of(data)
+    salt = in_full(shard.origin)["salt"]
+    for entry in data.entries:
+        if entry.file in wanted or entry.file not in jobs or in_full(entry.origin)["salt"] != salt:
+            continue
+        if data.damage(entry):
+            continue
+        job = jobs[entry.file]
+        make(_study(data, job, made.folder), [job._replace(numbers=job.numbers[:1])], workers=1)
+        if _alike(data.folder / entry.file, made.folder / entry.file, samples=1):
+            return
+        raise ShardError(
+            f"{data.folder}: nothing was repaired, for {entry.file}, which is whole, would be made otherwise "
+            "here; make the set again in another folder, or repair it with the versions that made it"
+        )
+    raise ShardError(
+        f"{data.folder}: nothing was repaired, for {shard.file} made again is not byte for byte what "
+        "the manifest notes, and no whole shard of the same models is left to tell whether it is right; make "
+        "the set again in another folder"
+    )
+
+
+def _alike(one: Path, other: Path, samples: int | None = None) -> bool:
+    """Whether two shards hold the same: records within rounding, all else to the last bit.
+
+    Args:
+        one: a shard.
+        other: another one.
+        samples: compare only so many, the first; None for all.
+    """
+    try:
+        with shards.open_shard(one) as left, shards.open_shard(other) as right:
+            return (
+                shards.attribute(left, "study") == shards.attribute(right, "study")
+                and in_full(shards.attribute(left, "origin")) == in_full(shards.attribute(right, "origin"))
+                and {name: left[name].dtype for name in left} == {name: right[name].dtype for name in right}
+                and all(
+                    np.array_equal(left[name][:samples], right[name][:samples])
+                    for name in set(right) - {"gathers"}
+                )
+                and all(
+                    _same_records(left["gathers"][row], right["gathers"][row])
+                    for row in range(len(right["gathers"]) if samples is None else samples)
+                )
+            )
+    except (*DAMAGE, AttributeError, ShardError):  # a group, where there should be an array
+        return False
+
+
+def _same_records(stored: NDArray[Any], simulated: NDArray[Any]) -> bool:
+    if np.array_equal(stored, simulated):
+        return True
+    if stored.shape != simulated.shape or not simulated.any():
+        return False
+    nrms, _ = soundness.fit(*(torch.from_numpy(each).float() for each in (stored, simulated)))
+    return nrms <= soundness.SAME_RECORDS[str(stored.dtype)]
+
+
+def _wrong_manifest(data: DataSet, faults: Sequence[str]) -> ShardError:
+    lines = "\n".join(f"  - {fault}" for fault in faults)
+    return ShardError(
+        f"{data.folder / shards.MANIFEST}: the manifest is wrong, not the shards, so nothing was repaired; "
+        f"{shards.ANEW}:\n{lines}"
+    )
+
+
+def jobs_of(data: DataSet) -> dict[str, Job]:
+    """The jobs that made the shards of random models, by file; none of imports and of presets of old."""
+    series: dict[str, dict[int, Entry]] = {}
+    for entry in data.entries:
+        match = re.fullmatch(rf"{entry.split}-(\d+)\.h5", entry.file)
+        if match and preset_of(entry) is not None:
+            series.setdefault(json.dumps([entry.split, in_full(entry.origin)]), {})[int(match[1])] = entry
+    jobs = {}
+    for shards_of_split in series.values():
+        first, last = min(shards_of_split), max(shards_of_split)
+        # All but the last are equally large; of a lone one, only the first of all has known numbers.
+        step = shards_of_split[first].samples if first < last else 0
+        for index, entry in shards_of_split.items():
+            if step or index == 0:
+                numbers = range(index * step, index * step + entry.samples)
+                jobs[entry.file] = Job(entry.file, entry.split, numbers, entry.origin)
+    return jobs
+
+
+def preset_of(entry: Entry) -> SaltConfig | None:
+    """What a shard's models were drawn from; None if they were imported, or by a preset of old."""
+    try:
+        return SaltConfig.model_validate(entry.origin["salt"])
+    except (KeyError, ValidationError):
+        return None
+
+
+def remedy(data: DataSet, entry: Entry, job: Job | None) -> str:
+    """What makes a shard again, in words; ``job`` is the one that made it, if ``jobs_of`` knows it."""
+    if job is not None:
+        return f"{_proposed(['fwi', 'verify', str(data.folder), '--repair'])} makes it again"
+    if "source" in entry.origin:
+        return f"delete it and repeat its import, which makes only it: {_import_command(data, entry)}"
+    return "delete it and repeat the 'fwi simulate' that made the set, with the version that made it"
+
+
+def _report(on_progress: Callable[[int], None], before: int, done: int) -> None:
+    on_progress(before + done)
+
+
+def _study(data: DataSet, job: Job, folder: Path) -> StudyConfig:
+    return StudyConfig(
+        grid=GridConfig.model_validate(data.recipe["grid"]),
+        survey=SurveyConfig.model_validate(data.recipe["survey"]),
+        physics=PhysicsConfig.model_validate(data.recipe["physics"]),
+        salt=SaltConfig.model_validate(job.origin["salt"]),
+        storage=StorageConfig(folder=folder, dtype=data.recipe["storage"]["dtype"]),
+    )
+
+
+def _import_command(data: DataSet, entry: Entry) -> str:
+    source, began = entry.origin["source"], data.provenance.get("command", "")
+    # A manifest may be a stranger's: its command is proposed only if it is an import to a shell, and no more.
+    plain = began.split(" ")
+    if source["file"] in began and plain[1:2] == ["import"] and shlex.join(plain) == began:
+        return _proposed(["fwi", *plain[1:]])
+    words = ["fwi", "import", "--config", "STUDY", "--storage.folder", str(data.folder), source["file"]]
+    for flag, value in {
+        "key": source.get("key"),
+        "spacing": source.get("spacing"),
+        "split": entry.split,
+    }.items():
+        words += [] if value is None else [f"--{flag}", str(value)]
+    return _proposed(words)
+
+
+def _proposed(words: Sequence[str]) -> str:
+    """A command to paste, between quotation marks unless it has some of its own."""
+    command = shlex.join(words)
+    return command if "'" in command else f"'{command}'"
+
+
+def _outcome(data: DataSet, entry: Entry, new: Entry) -> str:
+    if new.sha256 == entry.sha256:
+        return f"{entry.file}: made again, byte for byte what it was"
+    now = provenance()
+    different = [
+        line
+        for key in ("versions", "machine")
+        for line in differences(data.provenance.get(key, {}), now[key])
+    ]
+    why = "; ".join(different) or "the manifest had noted another file"
+    return f"{entry.file}: made again, but not byte for byte what it was ({why}); the manifest has it now"

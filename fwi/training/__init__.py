@@ -1,0 +1,1 @@
+"""Training: Lightning and Weights & Biases are used here alone."""

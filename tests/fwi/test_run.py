@@ -1,0 +1,116 @@
+import shlex
+
+import numpy as np
+import pytest
+import torch
+
+import fwi
+from fwi import run_folder
+from fwi.config import ModelConfig, TrainConfig
+from fwi.data import GatherTransform
+from fwi.run import BATCH
+from fwi.run_folder import RunError
+from fwi.shards import read
+from fwi.training.task import InversionTask
+
+
+@pytest.fixture(scope="module")
+def study(tiny_study):
+    small = ModelConfig(channels=(4, 8), attention=("se", "ca"))
+    return tiny_study.model_copy(update={"model": small, "train": TrainConfig(precision="32")})
+
+
+@pytest.fixture(scope="module")
+def folder(study, tiny_data, tmp_path_factory):
+    """A run whose two checkpoints hold other (untrained) weights."""
+    folder = tmp_path_factory.mktemp("runs") / "untrained"
+    run_folder.begin(folder, study)
+    run_folder.write_mean_model(folder, read(tiny_data / "train-00000.h5").velocity.mean(axis=0))
+    plain = study.model_dump(mode="json")
+    (folder / run_folder.BEST).parent.mkdir()
+    for seed, which in enumerate((run_folder.BEST, run_folder.LAST)):
+        torch.manual_seed(seed)
+        task = InversionTask(plain, GatherTransform("signed_log", 1e-3, 2.0))
+        torch.save({"state_dict": task.state_dict(), "hyper_parameters": {"study": plain}}, folder / which)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def run(folder):
+    return fwi.load_run(folder)
+
+
+@pytest.fixture(scope="module")
+def samples(tiny_data):
+    return read(tiny_data / "test-00000.h5")
+
+
+def test_three_lines_invert_and_check_a_record(folder, samples, study):
+    run = fwi.load_run(folder)
+    section = run.invert(samples.gathers[0])
+    verdict = run.check(section, samples.gathers[0])
+
+    assert section.shape == (study.grid.nz, study.grid.nx)
+    assert section.dtype == np.float32
+    assert not verdict.believed  # the network is not trained
+
+
+def test_true_model_passes_the_check_that_an_untrained_network_fails(run, samples):
+    assert run.check(samples.velocity[0], samples.gathers[0]).believed
+
+
+def test_several_records_are_inverted_as_one_by_one(run, samples):
+    gathers = np.resize(samples.gathers, (BATCH + 3, *samples.gathers.shape[1:]))
+
+    sections = run.invert(gathers)
+
+    assert sections.shape[0] == BATCH + 3
+    for number in (0, BATCH, BATCH + 2):
+        np.testing.assert_allclose(sections[number], run.invert(gathers[number]), rtol=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["<f2", "<f8", ">f4"])
+def test_records_of_any_floating_type_and_byte_order_are_taken(run, samples, kind):
+    stored = samples.gathers[0]
+
+    np.testing.assert_array_equal(run.invert(stored.astype(kind)), run.invert(stored))
+
+
+def test_records_need_not_be_contiguous(run, samples):
+    reversed_twice = samples.gathers[0][..., ::-1].copy()[..., ::-1]
+
+    np.testing.assert_array_equal(run.invert(reversed_twice), run.invert(samples.gathers[0]))
+
+
+def test_best_and_last_weights_can_be_had(folder, samples):
+    best, last = fwi.load_run(folder), fwi.load_run(folder, run_folder.LAST)
+
+    assert not np.allclose(best.invert(samples.gathers[0]), last.invert(samples.gathers[0]))
+
+
+def test_records_of_another_survey_are_refused_with_the_shape_wanted(run, samples):
+    with pytest.raises(ValueError, match=r"\(4, 50, 35\) do not fit .* \(4, 50, 36\)"):
+        run.invert(samples.gathers[0, :, :, :-1])
+    with pytest.raises(ValueError, match="do not fit"):
+        run.invert(samples.gathers[0, 0])
+
+
+def test_records_with_a_sample_that_is_not_finite_are_refused(run, samples):
+    gathers = samples.gathers.copy()
+    gathers[1, 2, 30, 4] = np.nan
+
+    with pytest.raises(ValueError, match="NaN or infinite"):
+        run.invert(gathers)
+
+
+def test_the_command_that_makes_a_missing_run_can_be_pasted(tmp_path):
+    with pytest.raises(RunError) as refusal:
+        fwi.load_run(tmp_path / "my run (1)")
+
+    command = str(refusal.value).split("train one with '")[1].removesuffix("'")
+    assert shlex.split(command) == ["fwi", "train", "--run", str(tmp_path / "my run (1)")]
+
+
+def test_missing_run_is_refused_saying_how_to_make_one(tmp_path):
+    with pytest.raises(RunError, match=r"no run here .* 'fwi train --run"):
+        fwi.load_run(tmp_path / "nowhere")
