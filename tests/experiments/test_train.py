@@ -33,6 +33,7 @@ from experiments.cli import main
 from experiments.train import datasets, train
 from fwi import run_folder
 from fwi.config import StudyConfig, TrackingConfig
+from fwi.inverter import FILE
 from fwi.shards import read
 from fwi.training import callbacks
 from fwi.training.callbacks import WandbRun
@@ -63,6 +64,7 @@ def test_run_folder_holds_what_later_commands_need(trained_run, trained_study):
         run_folder.MEAN_MODEL,
         run_folder.BEST,
         run_folder.LAST,
+        FILE,
         "metrics.csv",
         "wandb",
     ):
