@@ -242,7 +242,7 @@ def read_checkpoint(
         raise RunError(f"{path}: not a readable checkpoint ({type(error).__name__}: {error})") from None
     if not earlier and of_earlier_version(checkpoint):
         raise RunError(
-            f"{path} was written by an earlier version, whose weights had other names: bring the run up to "
+            f"{path}: written by an earlier version, whose weights had other names: bring the run up to "
             f"date with 'fwi convert {shlex.quote(str(folder))}'"
         )
     require_own_model(folder, path, trained, study)
@@ -251,7 +251,7 @@ def read_checkpoint(
 
 def of_earlier_version(checkpoint: dict[str, Any]) -> bool:
     """Whether a checkpoint's weights have the names that they had before there were inverters."""
-    return not all(name.startswith(PREFIX) for name in checkpoint["state_dict"])
+    return any(str(name).startswith(("network.", "transform.")) for name in checkpoint["state_dict"])
 
 
 def require_own_model(folder: Path, path: Path, trained: StudyConfig, study: StudyConfig) -> None:

@@ -207,6 +207,7 @@ def test_evaluation_of_no_use_is_refused_before_any_work(flags, said, run, refus
 
 def test_run_without_a_finished_epoch_is_not_evaluated(run, refused):
     shutil.rmtree(run / "checkpoints")
+    (run / FILE).unlink()
 
     assert "has not finished an epoch, continue it with --resume" in refused("evaluate", "--run", run)
 

@@ -51,7 +51,7 @@ def earlier(study, tiny_data, tmp_path):
 def test_a_run_of_an_earlier_version_is_refused_naming_the_command(earlier):
     folder, _ = earlier
 
-    with pytest.raises(RunError, match=r"was written by an earlier version.* 'fwi convert "):
+    with pytest.raises(RunError, match=r"written by an earlier version.* 'fwi convert "):
         fwi.load_run(folder)
 
 
