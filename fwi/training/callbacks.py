@@ -106,7 +106,7 @@ class EpochTable(Callback):
 
     def on_train_epoch_end(self, trainer: Trainer, task: LightningModule) -> None:
         """Add the epoch's row."""
-        row = {"epoch": trainer.current_epoch, "step": trainer.global_step}
+        row: dict[str, float] = {"epoch": trainer.current_epoch, "step": trainer.global_step}
         row |= {"seconds": round(self.before + time.monotonic() - self.start, 1)}
         row |= {"learning_rate": trainer.optimizers[0].param_groups[0]["lr"]}
         row |= {name: float(value) for name, value in trainer.callback_metrics.items() if name in COLUMNS}
@@ -128,7 +128,7 @@ def _rows(path: Path) -> list[Mapping[str, Any]]:
         return []
     try:
         text = read_regular(path, run_folder.LARGEST_TABLE).decode("utf-8")
-        rows = list(csv.DictReader(io.StringIO(text, newline=""), strict=True))
+        rows: list[Mapping[str, Any]] = list(csv.DictReader(io.StringIO(text, newline=""), strict=True))
         for row in rows:
             if row.keys() != set(COLUMNS):
                 raise ValueError(f"its columns are not {', '.join(COLUMNS)}")

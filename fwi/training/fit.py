@@ -55,7 +55,7 @@ def fit(
     loader = training_loader(training, study.data, study.train.batch_size, study.train.seed, **place)
     if goes_on:
         # The trainer tells the sampler its epoch too late for worker processes, which read ahead.
-        loader.sampler.set_epoch(run_folder.read_checkpoint(run, run_folder.LAST, study)["epoch"] + 1)
+        loader.sampler.set_epoch(run_folder.read_checkpoint(run, run_folder.LAST, study)["epoch"] + 1)  # type: ignore[attr-defined]
     started: list[bool] = []
     fitted = trainer(
         study,
@@ -71,7 +71,7 @@ def fit(
         **ranks.options(rank),
     )
     # The command line answers signals; the trainer's answer to SIGTERM is to go on until the end of the step.
-    fitted._signal_connector.register_signal_handlers = lambda: None
+    fitted._signal_connector.register_signal_handlers = lambda: None  # type: ignore[method-assign]
     try:
         fitted.fit(
             task,

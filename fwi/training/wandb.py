@@ -7,7 +7,7 @@ import re
 import shlex
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 import torch
 from lightning import LightningModule, Trainer  # noqa: TID253 - nobody imports this file but to train
@@ -20,6 +20,7 @@ from fwi.data import Sample, ShotDataset
 
 ANSWER = 10.0
 """Seconds that W&B's server has to answer when an online run is opened."""
+Mode = Literal["offline", "online", "disabled"]
 FIXED_SECTIONS = 4
 """Validation samples that are drawn after each epoch."""
 
@@ -86,15 +87,16 @@ class WandbRun(Callback):
         return [plots.SectionRow(*row) for row in zip(self.names, inverted, truths, salts, strict=True)]
 
 
-def wandb_mode(study: StudyConfig) -> str:
+def wandb_mode(study: StudyConfig) -> Mode:
     """The W&B mode in force: WANDB_MODE before the study.
 
     Raises:
         ValueError: the mode is unknown, or online without a key.
     """
-    mode = os.environ.get("WANDB_MODE") or study.tracking.mode
-    if mode not in ("offline", "online", "disabled"):
-        raise ValueError(f"WANDB_MODE is '{mode}'; known: offline, online, disabled")
+    wanted = os.environ.get("WANDB_MODE") or study.tracking.mode
+    mode: Mode | None = next((known for known in get_args(Mode) if known == wanted), None)
+    if mode is None:
+        raise ValueError(f"WANDB_MODE is '{wanted}'; known: {', '.join(get_args(Mode))}")
     if mode == "online":
         import wandb
 
@@ -105,7 +107,7 @@ def wandb_mode(study: StudyConfig) -> str:
     return mode
 
 
-def open_wandb(study: StudyConfig, folder: Path, mode: str) -> Any:
+def open_wandb(study: StudyConfig, folder: Path, mode: Mode) -> Any:
     """Open the folder's W&B run, the same one on every call; all its files stay in the folder.
 
     An online run whose server does not answer, or refuses the key, says so and goes on offline.
@@ -132,7 +134,7 @@ def open_wandb(study: StudyConfig, folder: Path, mode: str) -> Any:
     )
 
 
-def _opened(mode: str, **run: Any) -> Any:
+def _opened(mode: Mode, **run: Any) -> Any:
     import wandb
 
     online = mode == "online"
