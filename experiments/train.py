@@ -25,6 +25,7 @@ from fwi.data import (
     training_loader,
 )
 from fwi.files import locked, refuse_links
+from fwi.metrics import monitored
 from fwi.networks.rehearsal import require_trainable
 from fwi.networks.synchronised import Gather, all_gather, synchronise
 from fwi.provenance import provenance, quiet
@@ -245,7 +246,7 @@ def callbacks(study: StudyConfig, run: Path, samples: int) -> list[Callback]:
     chosen += [Checkpoints(run), LastCheckpoint(run)]
     stop = study.train.early_stop
     if stop.metric:
-        mode = "max" if stop.metric.endswith("iou") else "min"
+        mode = monitored()[stop.metric]
         chosen.append(EarlyStop(stop.metric, patience=stop.patience, mode=mode))
     return chosen
 

@@ -22,17 +22,9 @@ from fwi import plots, run_folder
 from fwi.config import StudyConfig
 from fwi.data import Sample, ShotDataset
 from fwi.files import read_regular, write_whole
+from fwi.metrics import monitored
 
-COLUMNS = (
-    "epoch",
-    "step",
-    "seconds",
-    "learning_rate",
-    "train/loss",
-    "validation/loss",
-    "validation/mae",
-    "validation/salt_iou",
-)
+COLUMNS = ("epoch", "step", "seconds", "learning_rate", "train/loss", *monitored())
 ANSWER = 10.0
 """Seconds that W&B's server has to answer when an online run is opened."""
 FIXED_SECTIONS = 4
