@@ -16,17 +16,9 @@ from lightning.pytorch.plugins.io import TorchCheckpointIO  # noqa: TID253
 from fwi import run_folder
 from fwi.files import read_regular, write_whole
 from fwi.inverter import FILE, Inverter
+from fwi.metrics import monitored
 
-COLUMNS = (
-    "epoch",
-    "step",
-    "seconds",
-    "learning_rate",
-    "train/loss",
-    "validation/loss",
-    "validation/mae",
-    "validation/salt_iou",
-)
+COLUMNS = ("epoch", "step", "seconds", "learning_rate", "train/loss", *monitored())
 
 
 class Checkpoints(ModelCheckpoint):

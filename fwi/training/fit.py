@@ -15,6 +15,7 @@ from fwi import run_folder
 from fwi.config import StudyConfig
 from fwi.data import ShotDataset, evaluation_loader, require_survey, training_loader
 from fwi.inverter import Array
+from fwi.metrics import monitored
 from fwi.networks.synchronised import Gather, synchronise
 from fwi.normalisation import Normalisation
 from fwi.shards import DataSet
@@ -149,7 +150,7 @@ def callbacks(study: StudyConfig, run: Path, samples: int) -> list[Callback]:
     chosen += [Checkpoints(run), LastCheckpoint(run)]
     stop = study.train.early_stop
     if stop.metric:
-        mode = "max" if stop.metric.endswith("iou") else "min"
+        mode = monitored()[stop.metric]
         chosen.append(EarlyStop(stop.metric, patience=stop.patience, mode=mode))
     return chosen
 
