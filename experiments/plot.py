@@ -122,7 +122,7 @@ def _attention(
     salt = velocity >= run.study.salt.threshold
     cell = middle(salt) if at is None else _cell(at, run.study)
     looked = run.attended(gathers, cell)
-    for place, module in attending(run.task).items():
+    for place, module in attending(run.inverter).items():
         if place not in {look.place for look in looked}:
             print(f"{place}: {mechanism(module)} moves its map instead of weighing it, and is left out")
     if run.study.model.columns == "midpoints":
