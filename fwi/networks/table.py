@@ -121,7 +121,7 @@ def _parts(network: nn.Module) -> Iterator[tuple[str, nn.Module]]:
 
 
 def _mechanisms(module: nn.Module) -> Iterator[str]:
-    names = {entry.module: name for name, entry in ATTENTION.items() if name != "none"}
+    names = {entry: name for name, entry in ATTENTION.items() if name != "none"}
     names[MixAttention] = "mix"  # level by level, as U-MixFormer has it
     if type(module) in names:
         yield names[type(module)]
