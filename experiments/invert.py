@@ -11,7 +11,6 @@ from data_prep.records import read, refuse_silence, require_sample
 from data_prep.segy.headers import SegyError
 from data_prep.segy.write import write_section
 from fwi import plots
-from fwi.check import Verdict
 from fwi.files import read_npy, write_npy
 from fwi.provenance import versions
 from fwi.run import Run, load_run
@@ -55,7 +54,7 @@ def invert(
         written = _save(velocity, stem, trained, f"{origin}\nVersions: {used}")
         print(f"{stem}{written}: inverted in {1000 * seconds:.0f} ms")
         if check:
-            print(f"  {describe(trained.check(velocity, gathers[number]))}")
+            print(f"  {trained.check(velocity, gathers[number])}")
 
 
 def check(
@@ -88,7 +87,7 @@ def check(
             f"{section}: speeds of {velocity.min():g} .. {velocity.max():g}, which go outside grid.velocity "
             f"{slowest:g} .. {fastest:g} m/s: give the section in m/s and within that range"
         )
-    verdict = describe(trained.check(velocity.astype(np.float32), gathers[sample]))
+    verdict = trained.check(velocity.astype(np.float32), gathers[sample])
     print(f"{section} against {records}, sample {sample}\n  {verdict}")
 
 
@@ -105,16 +104,6 @@ def _read(path: Path, run: Run, survey: Path | None = None) -> NDArray[np.float3
     if records.changes:
         print("\n".join([str(path), *(f"  {change}" for change in records.changes)]))
     return records.gathers
-
-
-def describe(verdict: Verdict) -> str:
-    """The verdict with its reasons in a line."""
-    return f"{verdict.word}: {'; '.join(verdict.reasons)}"
-
-
-def remark(verdict: Verdict) -> str:
-    """The verdict in two words, for the title of a figure."""
-    return f"{verdict.word}, NRMS {np.median(verdict.misfit.nrms):.2f}"
 
 
 def _save(velocity: NDArray[np.float32], stem: Path, run: Run, provenance: str) -> str:

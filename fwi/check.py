@@ -54,6 +54,14 @@ class Verdict:
         """``believed`` or ``doubtful``."""
         return "believed" if self.believed else "doubtful"
 
+    @property
+    def remark(self) -> str:
+        """The verdict in two words, for the title of a figure."""
+        return f"{self.word}, NRMS {np.median(self.misfit.nrms):.2f}"
+
+    def __str__(self) -> str:
+        return f"{self.word}: {'; '.join(self.reasons)}"
+
     def summary(self) -> dict[str, object]:
         """The medians over shots, and the shots themselves, for tables and files."""
         shots = {"nrms": self.misfit.nrms, "correlation": self.misfit.correlation, "shift": self.misfit.shift}
