@@ -10,7 +10,6 @@ from data_prep.make.simulate import make
 from experiments.benchmark.commands import stored
 from experiments.benchmark.figures import Bench, Figure, Result, result
 from fwi.config import StudyConfig
-from fwi.provenance import quiet
 
 
 def measure(bench: Bench) -> Result:
@@ -41,9 +40,9 @@ def _rate(study: StudyConfig, run: Path, devices: int, threads: int) -> float:
     import torch
     from lightning.pytorch.callbacks import LambdaCallback
 
-    from experiments.train import datasets, fit, take_part
     from fwi import run_folder
     from fwi.training import ranks
+    from fwi.training.fit import datasets, fit, quiet, take_part
 
     train = study.train.model_copy(update={"epochs": 2, "devices": devices})
     study = study.model_copy(update={"train": train})

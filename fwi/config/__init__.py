@@ -5,20 +5,11 @@ training, tracking and check. ``load`` merges YAML files left to right and repor
 once, each with its key and how to mend it.
 """
 
-from fwi.config.attention import (
-    CoordinateCrossChoice,
-    CrossChoice,
-    GateForm,
-    InterpolateChoice,
-    NoAttention,
-    PMFSChoice,
-    PositionName,
-    SqueezeName,
-    STNChoice,
-)
+from fwi.config.attention import GateForm, InterpolateChoice, NoAttention, PositionName, SqueezeName
 from fwi.config.base import Positive, Section
+from fwi.config.choice import Choice, LevelsChoice, Slot
 from fwi.config.load import ConfigError, describe, dump, load, merge, parse, validate
-from fwi.config.model import EncoderName, ModelConfig
+from fwi.config.model import MECHANISMS, SLOTS, EncoderName, ModelConfig
 from fwi.config.salt import (
     GulfPreset,
     MixedPart,
@@ -29,15 +20,6 @@ from fwi.config.salt import (
     SinglePreset,
     StratifiedPreset,
     YangMaPreset,
-)
-from fwi.config.slots import (
-    SLOTS,
-    Attention,
-    BottleneckAttention,
-    BottleneckStack,
-    Resample,
-    SkipAttention,
-    Slot,
 )
 from fwi.config.study import (
     MOST_WORKERS,
@@ -58,16 +40,13 @@ from fwi.config.study import (
 )
 
 __all__ = [
+    "MECHANISMS",
     "MOST_WORKERS",
     "SLOTS",
     "SPLITS",
-    "Attention",
-    "BottleneckAttention",
-    "BottleneckStack",
     "CheckConfig",
+    "Choice",
     "ConfigError",
-    "CoordinateCrossChoice",
-    "CrossChoice",
     "DataConfig",
     "EarlyStopConfig",
     "EncoderName",
@@ -75,23 +54,20 @@ __all__ = [
     "GridConfig",
     "GulfPreset",
     "InterpolateChoice",
+    "LevelsChoice",
     "LossName",
     "MixedPart",
     "MixedPreset",
     "ModelConfig",
     "NoAttention",
-    "PMFSChoice",
     "PhysicsConfig",
     "PositionName",
     "Positive",
     "Preset",
-    "Resample",
-    "STNChoice",
     "SaltConfig",
     "Section",
     "SegEagePreset",
     "SinglePreset",
-    "SkipAttention",
     "Slot",
     "Split",
     "SqueezeName",

@@ -251,5 +251,6 @@ def _choices(kind: type[Section] = Section) -> dict[str, type[Section]]:
     found: dict[str, type[Section]] = {}
     for section in kind.__subclasses__():
         name = section.model_fields.get("name")
-        found |= _choices(section) | ({} if name is None else {name.default: section})
+        named = {} if name is None or name.is_required() else {name.default: section}
+        found |= _choices(section) | named
     return found

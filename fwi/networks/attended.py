@@ -118,7 +118,7 @@ def attending(network: nn.Module) -> dict[str, nn.Module]:
 
 def mechanism(module: nn.Module) -> str:
     """The name of an attending module in the registry."""
-    names = {entry.module: name for name, entry in ATTENTION.items()}
+    names = {entry: name for name, entry in ATTENTION.items()}
     return names.get(type(module), "mix")
 
 

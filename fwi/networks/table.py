@@ -10,15 +10,15 @@ from torch import Tensor, nn
 from fwi.attention import ATTENTION
 from fwi.attention.mix import MixAttention
 from fwi.config import ModelConfig
-from fwi.networks import BEHIND_SORTING
 from fwi.networks.rehearsal import on_shapes
+from fwi.networks.sizes import Sizes
 from fwi.survey import Survey
 
 BATCH = 2
 """Samples of the forward pass: batch normalisation of a single cell needs two."""
-CONTAINERS = (BEHIND_SORTING, "encoder", "decoder", "mix")
+CONTAINERS = ("encoder", "decoder", "mix")
 """Names of modules whose own modules are the parts."""
-UNSAID = (BEHIND_SORTING, "levels", "mix")
+UNSAID = ("levels", "mix")
 """Words of a module's path that tell a reader nothing."""
 
 
@@ -65,7 +65,7 @@ def parts(model: ModelConfig, survey: Survey) -> list[Part]:
         kept = _Kept(network, named, left)
         counter = FlopCounterMode(display=False, custom_mapping={lean_attention: _operations_of_attention})
         with counter, torch.autograd.graph.saved_tensors_hooks(kept.note, lambda tensor: tensor):
-            network(torch.empty(BATCH, *survey.gather_shape))
+            network(torch.empty(BATCH, *Sizes.of(survey, model.columns).record))
     operations = {key.partition(".")[2]: sum(n.values()) for key, n in counter.get_flop_counts().items()}
     found = (
         Part(
@@ -121,7 +121,7 @@ def _parts(network: nn.Module) -> Iterator[tuple[str, nn.Module]]:
 
 
 def _mechanisms(module: nn.Module) -> Iterator[str]:
-    names = {entry.module: name for name, entry in ATTENTION.items() if name != "none"}
+    names = {entry: name for name, entry in ATTENTION.items() if name != "none"}
     names[MixAttention] = "mix"  # level by level, as U-MixFormer has it
     if type(module) in names:
         yield names[type(module)]

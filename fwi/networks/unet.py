@@ -11,17 +11,7 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate, max_pool2d, pad
 
 from fwi import attention
-from fwi.config import (
-    Attention,
-    BottleneckAttention,
-    BottleneckStack,
-    InterpolateChoice,
-    ModelConfig,
-    NoAttention,
-    PMFSChoice,
-    Resample,
-    SkipAttention,
-)
+from fwi.config import Choice, InterpolateChoice, LevelsChoice, ModelConfig, NoAttention
 from fwi.networks.blocks import VelocityHead, double_convolution
 from fwi.networks.sizes import Sizes
 
@@ -106,7 +96,7 @@ class Stem(nn.Module):
         self,
         sizes: Sizes,
         width: int,
-        resample: Resample = InterpolateChoice(),  # noqa: B008 - it is immutable
+        resample: Choice = InterpolateChoice(),  # noqa: B008 - it is immutable
     ) -> None:
         super().__init__()
         halvings = max(0, round(math.log2(sizes.samples / sizes.nz)))
@@ -127,8 +117,9 @@ class Stem(nn.Module):
         self.convolve = nn.Sequential(*layers)
         self.row = nn.Parameter(torch.zeros(width, sizes.nz, 1))
         self.column = nn.Parameter(torch.zeros(width, 1, sizes.nx))
-        self.warp = _attention(resample, width, size=self.size) if resample.name == "stn" else None
-        self.ask = _attention(resample, width) if resample.name == "cross" else None
+        joins = resample.joins if resample.attends else None
+        self.warp = _attention(resample, width, size=self.size) if joins == "filter" else None
+        self.ask = _attention(resample, width) if joins == "gather" else None
 
     def forward(self, gathers: Tensor) -> Tensor:
         """Return features ``(batch, width, nz, nx)`` of gathers ``(batch, shot, time, receiver)``."""
@@ -145,7 +136,7 @@ class Stem(nn.Module):
 class Encoder(nn.Module):
     """Convolve twice, attend."""
 
-    def __init__(self, entering: int, channels: int, attend: Attention) -> None:
+    def __init__(self, entering: int, channels: int, attend: Choice) -> None:
         super().__init__()
         self.convolve = double_convolution(entering, channels)
         self.attend = _attention(attend, channels)
@@ -164,10 +155,10 @@ class Bottleneck(nn.Module):
         stack: the mechanisms; those that take a list see the levels above as well.
     """
 
-    def __init__(self, channels: Sequence[int], stack: BottleneckStack) -> None:
+    def __init__(self, channels: Sequence[int], stack: Sequence[Choice]) -> None:
         super().__init__()
         self.attend = nn.ModuleList(_at_bottleneck(choice, channels) for choice in stack)
-        self.levels = [choice.levels if isinstance(choice, PMFSChoice) else 1 for choice in stack]
+        self.levels = [choice.levels if isinstance(choice, LevelsChoice) else 1 for choice in stack]
 
     def forward(self, maps: Sequence[Tensor]) -> Tensor:
         """Return the last of the maps, attended to, in its shape.
@@ -190,14 +181,13 @@ class Decoder(nn.Module):
     place of joining their channels.
     """
 
-    def __init__(self, coarse: int, channels: int, attend: Attention, skip: SkipAttention) -> None:
+    def __init__(self, coarse: int, channels: int, attend: Choice, skip: Choice) -> None:
         super().__init__()
         self.up = nn.ConvTranspose2d(coarse, channels, 2, stride=2)
-        self.joins = skip.name
-        self.attend_skip = _attention(
-            skip, channels, **({"gating_channels": coarse} if skip.name == "gate" else {})
-        )
-        self.convolve = double_convolution((1 if skip.name == "mdaf" else 2) * channels, channels)
+        self.joins = skip.joins
+        asking = {"gating_channels": coarse} if skip.joins == "gate" else {}
+        self.attend_skip = _attention(skip, channels, **asking)
+        self.convolve = double_convolution((1 if skip.joins == "fuse" else 2) * channels, channels)
         self.attend = _attention(attend, channels)
 
     def forward(self, x: Tensor, skip: Tensor) -> Tensor:
@@ -218,19 +208,19 @@ class Decoder(nn.Module):
         match self.joins:
             case "gate":
                 return torch.cat([self.attend_skip(skip, coarse), up], dim=1)
-            case "cross":
+            case "gather":
                 return torch.cat([skip, self.attend_skip(up, skip)], dim=1)
-            case "mdaf":
+            case "fuse":
                 fused: Tensor = self.attend_skip(skip, up)
                 return fused
         return torch.cat([self.attend_skip(skip), up], dim=1)
 
 
-def _at_bottleneck(choice: BottleneckAttention, channels: Sequence[int]) -> nn.Module:
-    if isinstance(choice, PMFSChoice):
-        return attention.build("pmfs", channels[-choice.levels :], width=choice.width, norm=choice.norm)
-    return _attention(choice, channels[-1])
+def _at_bottleneck(choice: Choice, channels: Sequence[int]) -> nn.Module:
+    return _attention(
+        choice, channels[-choice.levels :] if isinstance(choice, LevelsChoice) else channels[-1]
+    )
 
 
-def _attention(choice: SkipAttention | Resample, channels: int, **more: object) -> nn.Module:
-    return attention.build(choice.name, channels, **choice.model_dump(exclude={"name"}), **more)
+def _attention(choice: Choice, channels: int | Sequence[int], **more: object) -> nn.Module:
+    return attention.build(choice.name, channels, **choice.options(), **more)

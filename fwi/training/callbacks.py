@@ -1,11 +1,7 @@
-"""What happens beside the optimisation: checkpoints, the table of epochs, progress, and Weights & Biases."""
+"""What happens beside the optimisation: checkpoints, the table of epochs, and progress."""
 
 import csv
 import io
-import logging
-import os
-import re
-import shlex
 import sys
 import time
 from collections.abc import Mapping
@@ -16,27 +12,13 @@ import torch
 from lightning import LightningModule, Trainer  # noqa: TID253 - nobody imports this file but to train
 from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint  # noqa: TID253
 from lightning.pytorch.plugins.io import TorchCheckpointIO  # noqa: TID253
-from PIL import Image
 
-from fwi import plots, run_folder
-from fwi.config import StudyConfig
-from fwi.data import Sample, ShotDataset
+from fwi import run_folder
 from fwi.files import read_regular, write_whole
+from fwi.inverter import FILE, Inverter
+from fwi.metrics import monitored
 
-COLUMNS = (
-    "epoch",
-    "step",
-    "seconds",
-    "learning_rate",
-    "train/loss",
-    "validation/loss",
-    "validation/mae",
-    "validation/salt_iou",
-)
-ANSWER = 10.0
-"""Seconds that W&B's server has to answer when an online run is opened."""
-FIXED_SECTIONS = 4
-"""Validation samples that are drawn after each epoch."""
+COLUMNS = ("epoch", "step", "seconds", "learning_rate", "train/loss", *monitored())
 
 
 class Checkpoints(ModelCheckpoint):
@@ -73,10 +55,11 @@ class WholeFiles(TorchCheckpointIO):
     """Write checkpoints whole or not at all.
 
     The trainer would move them from the system's folder for temporary files, which to another disk is a copy.
+    With the best checkpoint, from which training can go on, goes the inverter with its weights, for use.
     """
 
-    def __init__(self, run: Path) -> None:
-        self.run = run
+    def __init__(self, run: Path, inverter: Inverter) -> None:
+        self.run, self.inverter = run, inverter
 
     def save_checkpoint(
         self, checkpoint: dict[str, Any], path: str | Path, storage_options: object = None
@@ -85,6 +68,9 @@ class WholeFiles(TorchCheckpointIO):
         run_folder.require_there(self.run)
         buffer = io.BytesIO()
         torch.save(checkpoint, buffer)
+        if Path(path).name == run_folder.BEST.name:
+            weights = run_folder.inverter_weights(checkpoint)
+            self.inverter.save(self.run / FILE, weights)
         write_whole(Path(path), buffer.getbuffer())
 
 
@@ -112,7 +98,7 @@ class EpochTable(Callback):
 
     def on_train_epoch_end(self, trainer: Trainer, task: LightningModule) -> None:
         """Add the epoch's row."""
-        row = {"epoch": trainer.current_epoch, "step": trainer.global_step}
+        row: dict[str, float] = {"epoch": trainer.current_epoch, "step": trainer.global_step}
         row |= {"seconds": round(self.before + time.monotonic() - self.start, 1)}
         row |= {"learning_rate": trainer.optimizers[0].param_groups[0]["lr"]}
         row |= {name: float(value) for name, value in trainer.callback_metrics.items() if name in COLUMNS}
@@ -134,7 +120,7 @@ def _rows(path: Path) -> list[Mapping[str, Any]]:
         return []
     try:
         text = read_regular(path, run_folder.LARGEST_TABLE).decode("utf-8")
-        rows = list(csv.DictReader(io.StringIO(text, newline=""), strict=True))
+        rows: list[Mapping[str, Any]] = list(csv.DictReader(io.StringIO(text, newline=""), strict=True))
         for row in rows:
             if row.keys() != set(COLUMNS):
                 raise ValueError(f"its columns are not {', '.join(COLUMNS)}")
@@ -172,135 +158,3 @@ class ProgressLines(Callback):
         rate = done / max(time.monotonic() - self.start, 1e-9)
         left = (int(trainer.estimated_stepping_batches) - trainer.global_step) / max(rate, 1e-9)
         return f"{rate:.2f} steps/s, {left / 60:.1f} min left"
-
-
-class WandbRun(Callback):
-    """Log a run to Weights & Biases: config, losses, and fixed validation sections after each epoch.
-
-    It comes before the moving average among the callbacks, and so draws what the averaged weights invert.
-
-    Offline unless the study or WANDB_MODE says otherwise; never asks for anything.
-
-    Args:
-        study: what is logged as the run's config.
-        folder: the run's folder; W&B writes to ``wandb/`` in it.
-        validation: where the sections come from.
-
-    Raises:
-        ValueError: W&B is to be online, but there is no key.
-    """
-
-    def __init__(self, study: StudyConfig, folder: Path, validation: ShotDataset) -> None:
-        self.study, self.folder = study, folder
-        self.mode = wandb_mode(study)
-        count = min(FIXED_SECTIONS, len(validation))
-        numbers = torch.linspace(0, len(validation) - 1, count).long().tolist()
-        self.names = [f"validation {number}" for number in numbers]
-        self.samples = [validation[number] for number in numbers] if self.mode != "disabled" else []
-
-    def on_fit_start(self, trainer: Trainer, task: LightningModule) -> None:
-        """Open the run."""
-        self.run = open_wandb(self.study, self.folder, self.mode)
-
-    def on_validation_epoch_end(self, trainer: Trainer, task: LightningModule) -> None:
-        """Draw the sections while the weights are those that were validated."""
-        if self.samples:
-            figure = plots.sections(self._rows(task), self.study.grid.spacing, self.study.grid.velocity)
-            self.drawn = Image.open(io.BytesIO(plots.png(figure)))
-
-    def on_train_epoch_end(self, trainer: Trainer, task: LightningModule) -> None:
-        """Log the epoch's figures and sections."""
-        if not self.samples:
-            return
-        import wandb
-
-        found = {name: float(value) for name, value in trainer.callback_metrics.items()}
-        found |= {"epoch": trainer.current_epoch}
-        found |= {"learning_rate": trainer.optimizers[0].param_groups[0]["lr"]}
-        try:
-            self.run.log({**found, "sections": wandb.Image(self.drawn)}, step=trainer.global_step)
-        except OSError as error:
-            error.filename = str(self.folder / "wandb")  # not the system's folder that W&B copies from
-            raise
-
-    def teardown(self, trainer: Trainer, task: LightningModule, stage: str) -> None:
-        """Close the run, also after a failure."""
-        if getattr(self, "run", None) is not None:
-            self.run.finish()
-
-    def _rows(self, task: LightningModule) -> list[plots.SectionRow]:
-        batch = Sample(*(torch.stack(parts) for parts in zip(*self.samples, strict=True)))
-        with torch.no_grad(), task.trainer.precision_plugin.forward_context():
-            inverted = task(batch.gathers.to(task.device)).float().cpu().numpy()
-        truths, salts = batch.velocity.numpy(), batch.salt.numpy() > 0
-        return [plots.SectionRow(*row) for row in zip(self.names, inverted, truths, salts, strict=True)]
-
-
-def wandb_mode(study: StudyConfig) -> str:
-    """The W&B mode in force: WANDB_MODE before the study.
-
-    Raises:
-        ValueError: the mode is unknown, or online without a key.
-    """
-    mode = os.environ.get("WANDB_MODE") or study.tracking.mode
-    if mode not in ("offline", "online", "disabled"):
-        raise ValueError(f"WANDB_MODE is '{mode}'; known: offline, online, disabled")
-    if mode == "online":
-        import wandb
-
-        if not (os.environ.get("WANDB_API_KEY") or wandb.api.api_key):
-            raise ValueError(
-                "W&B is to be online, but there is no key: set WANDB_API_KEY, or tracking.mode to offline"
-            )
-    return mode
-
-
-def open_wandb(study: StudyConfig, folder: Path, mode: str) -> Any:
-    """Open the folder's W&B run, the same one on every call; all its files stay in the folder.
-
-    An online run whose server does not answer, or refuses the key, says so and goes on offline.
-
-    Raises:
-        ValueError: W&B refuses, for example the project's name.
-    """
-    # Its reports of errors go to a server too, for which a command would wait at its end.
-    os.environ.setdefault("WANDB_ERROR_REPORTING", "false")
-    for kind in ("CACHE", "CONFIG", "DATA"):
-        os.environ.setdefault(f"WANDB_{kind}_DIR", str(folder.resolve() / "wandb"))
-    # W&B logs from threads of its own until the process ends: on a full disk, a traceback for every line.
-    logging.raiseExceptions = False
-    path = folder.resolve()
-    # Sweeps have runs of the same names. W&B takes up to 64 characters, and not all of them.
-    identity = re.sub(r"[^\w.-]", "-", f"{path.parent.name}-{path.name}", flags=re.ASCII)[-64:]
-    return _opened(
-        mode,
-        project=study.tracking.project,
-        name=path.name,
-        id=identity,
-        dir=folder,
-        config=study.model_dump(mode="json"),
-    )
-
-
-def _opened(mode: str, **run: Any) -> Any:
-    import wandb
-
-    online = mode == "online"
-    patience = {} if "WANDB_INIT_TIMEOUT" in os.environ or not online else {"init_timeout": ANSWER}
-    settings = wandb.Settings(silent=True, console="off", x_disable_stats=True, **patience)
-    try:
-        return wandb.init(mode=mode, resume="allow" if online else None, settings=settings, **run)
-    except wandb.Error as error:
-        why = " ".join(str(error).split())
-        if not online:
-            raise ValueError(
-                f"W&B does not start ({why}); mend that, or set tracking.mode to disabled"
-            ) from error
-    wandb.teardown(exit_code=1)  # else the run's name counts as taken
-    offline = shlex.quote(str(run["dir"] / "wandb"))
-    print(
-        f"W&B cannot go online ({why}): it goes on offline; send what is logged with: wandb sync "
-        f"{offline}/offline-run-*",
-        file=sys.stderr,
-    )
-    return _opened("offline", **run)

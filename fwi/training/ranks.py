@@ -100,7 +100,8 @@ def find(train: TrainConfig) -> Rank:
 
 def _launcher() -> Any:
     """What srun or torchrun tells of this process; None where neither has started several."""
-    from lightning.fabric.plugins.environments import SLURMEnvironment, TorchElasticEnvironment
+    from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
+    from lightning.fabric.plugins.environments.torchelastic import TorchElasticEnvironment
 
     if TorchElasticEnvironment.detect():
         return TorchElasticEnvironment()
@@ -151,7 +152,7 @@ def options(rank: Rank) -> dict[str, Any]:
 
 
 def _environment(rank: Rank) -> Any:
-    from lightning.fabric.plugins.environments import LightningEnvironment
+    from lightning.fabric.plugins.environments.lightning import LightningEnvironment
 
     class Started(LightningEnvironment):
         """Processes that are there already, each of which knows its number."""
@@ -188,7 +189,7 @@ class Pipes:
         parts = {self.number: here}
         try:
             for connection in self.others.values():
-                connection.send_bytes(own)
+                connection.send_bytes(own.data)
             for number, connection in self.others.items():
                 patience = time.perf_counter() + SPIN
                 while not connection.poll(0) and time.perf_counter() < patience:
@@ -239,14 +240,14 @@ def together(rank: Rank, work: Callable[..., None], *arguments: Any) -> Iterator
 @contextlib.contextmanager
 def _others(rank: Rank, work: Callable[..., None], arguments: Sequence[Any]) -> Iterator[Gather]:
     import torch
-    from torch.distributed import TCPStore
+    from torch.distributed import TCPStore  # type: ignore[attr-defined]
 
     store = TCPStore("127.0.0.1", 0, rank.processes, is_master=True, wait_for_workers=False)
     context = multiprocessing.get_context("spawn")
     others: list[_Other] = []
     pipes: list[dict[int, Connection]] = [{} for _ in range(rank.processes)]
-    for one, other in itertools.combinations(range(rank.processes), 2):
-        pipes[one][other], pipes[other][one] = context.Pipe()
+    for first, second in itertools.combinations(range(rank.processes), 2):
+        pipes[first][second], pipes[second][first] = context.Pipe()
     try:
         for number in range(1, rank.processes):
             receiver, sender = context.Pipe(duplex=False)
@@ -338,7 +339,7 @@ def _work(
     threading.Thread(target=end_with_parent, daemon=True).start()  # before anything that takes time
     signal.signal(signal.SIGTERM, _end)
     import torch
-    from torch.distributed import TCPStore
+    from torch.distributed import TCPStore  # type: ignore[attr-defined]
 
     torch.set_num_threads(threads)
     try:

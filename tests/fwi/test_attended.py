@@ -47,7 +47,10 @@ def survey(tiny_study) -> Survey:
 def network_for(survey: Survey, **model) -> nn.Module:
     """A network whose every weight does something."""
     torch.manual_seed(0)
-    network = networks.build(ModelConfig.model_validate({"channels": CHANNELS} | model), survey)
+    config = ModelConfig.model_validate({"channels": CHANNELS} | model)
+    network = networks.build(config, survey)
+    if config.columns == "midpoints":
+        network = nn.Sequential(Midpoints(survey), network)
     for module in attending(network).values():
         for parameter in module.parameters():
             nn.init.normal_(parameter, std=0.5)
