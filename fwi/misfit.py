@@ -167,11 +167,10 @@ def time_shift(recorded: Tensor, simulated: Tensor, dt: float) -> Tensor:
     Raises:
         ValueError: the shapes differ.
     """
-    _require_same_shape(recorded, simulated)
-    lags = cross_correlation(_unit_traces(recorded), _unit_traces(simulated))
+    lags = cross_correlation(recorded, simulated)
     best = lags.narrow(TIME, 1, lags.shape[TIME] - 2).argmax(TIME, keepdim=True) + 1  # it has two neighbours
     before, peak, after = (lags.gather(TIME, best + step).squeeze(TIME) for step in (-1, 0, 1))
-    curvature = (before - 2 * peak + after).clamp(max=-torch.finfo(torch.float32).tiny)
+    curvature = (before - 2 * peak + after).clamp(max=-torch.finfo(lags.dtype).tiny)
     shift = best.squeeze(TIME) - recorded.shape[TIME] + 0.5 * (before - after) / curvature
     return dt * shift.where(peak > 0, 0.0)
 
@@ -254,7 +253,7 @@ def _gain(target: Tensor, scaled: Tensor, over: tuple[int, ...] | None) -> Tenso
     _require_same_shape(target, scaled)
     over = tuple(range(target.ndim)) if over is None else over
     target, scaled = target.double(), scaled.double()
-    power = (scaled * scaled).sum(over, keepdim=True)
+    power: Tensor = torch.linalg.vector_norm(scaled, dim=over, keepdim=True) ** 2
     return (target * scaled).sum(over, keepdim=True) / power.where(power > 0, math.inf)
 
 

@@ -176,6 +176,19 @@ def test_correlation_is_the_normalised_inner_product_of_the_traces_weighted_by_t
     np.testing.assert_allclose(found.correlation, [np.median(expected)], rtol=1e-5)
 
 
+def test_gain_and_nrms_are_those_of_all_shots_and_of_each_weighted_by_time_squared():
+    recorded, noise = np.random.default_rng(1).standard_normal((2, 3, 50, 4)).astype(np.float32)
+    simulated = -0.7 * recorded + 0.5 * noise
+    time = (np.arange(50) * DT)[:, None]
+
+    found = compare(recorded, simulated, DT)
+
+    gain = (time**4 * recorded * simulated).sum() / (time**4 * simulated**2).sum()
+    residual = (time**4 * (recorded - gain * simulated) ** 2).sum((1, 2))
+    assert found.gain == pytest.approx(gain, rel=1e-6)
+    np.testing.assert_allclose(found.nrms, np.sqrt(residual / (time**4 * recorded**2).sum((1, 2))), rtol=1e-6)
+
+
 def test_one_dead_trace_does_not_spoil_its_shot():
     recorded = pulses()
     recorded[0, :, 2] = 0
