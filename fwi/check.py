@@ -1,8 +1,9 @@
 """The physics check: does a section explain the records it was inverted from?
 
-The section is simulated with another grid and another order than the data were, so that agreement is not that
-of a discretisation with itself, and compared with the records shot by shot. The training set's mean model is
-put to the same test: a section that explains the records little better has learnt nothing from them.
+The section is simulated on a finer grid and with another order than the data were, so that agreement does not
+come from equal errors of discretisation, and compared with the records shot by shot. The mean model of the
+training set is compared in the same way: a section that explains the records little better than it says
+nothing about them.
 """
 
 import math
@@ -34,7 +35,7 @@ class Misfit(NamedTuple):
     shift: Array
     """Median over the shot's traces of the time shift that correlates best [s]; positive: simulated late."""
     gain: float
-    """What the simulated gathers were multiplied with."""
+    """Factor, the same for all shots, by which the simulated gathers are closest to the recorded ones."""
 
 
 @dataclass(frozen=True)
@@ -43,11 +44,11 @@ class Verdict:
 
     believed: bool
     reasons: tuple[str, ...]
-    """What speaks for the verdict, a sentence each."""
+    """What the verdict rests on, one sentence each."""
     misfit: Misfit
     mean_model: Misfit
     simulated: Array
-    """Gathers of the section, shape ``(shot, time, receiver)``, after the gain."""
+    """Gathers of the section, shape ``(shot, time, receiver)``, multiplied by the gain."""
 
     @property
     def word(self) -> str:
@@ -81,7 +82,8 @@ class PhysicsCheck:
 
     Args:
         survey: the records' survey.
-        physics: how the records were simulated, or would be; the check takes its absorbing layer and memory.
+        physics: the settings with which records of this survey are simulated; the check takes another order
+            and as wide an absorbing layer in metres.
         config: the check's grid and order, and the limits of what is believed.
         mean_model: the training set's mean model [m/s], shape ``(depth, x)``.
 
@@ -119,8 +121,8 @@ class PhysicsCheck:
     def __call__(self, velocity: Array, recorded: Array) -> Verdict:
         """Judge a section by the records it was inverted from.
 
-        A section with speeds outside the survey's range is simulated with the nearest admissible ones, and
-        not believed, whatever comes of it.
+        A section with speeds outside the survey's range is simulated with the nearest admissible speeds, and
+        not believed, however well it explains the records.
 
         Args:
             velocity: the section [m/s], shape ``(depth, x)``.
@@ -148,10 +150,9 @@ class PhysicsCheck:
     def _judge(self, found: Misfit, mean: Misfit) -> tuple[bool, tuple[str, ...]]:
         nrms, mean_nrms = float(np.median(found.nrms)), float(np.median(mean.nrms))
         correlation, shift = float(np.median(found.correlation)), float(np.median(np.abs(found.shift)))
-        limit = self.config.nrms_share * mean_nrms
         tests = [
             (
-                nrms <= limit,
+                nrms <= self.config.nrms_share * mean_nrms,
                 f"NRMS {nrms:.2f}, {nrms / mean_nrms:.0%} of the mean model's {mean_nrms:.2f}",
                 f"at most {self.config.nrms_share:.0%}",
             ),
@@ -166,15 +167,17 @@ class PhysicsCheck:
                 f"at most {self.config.shift * 1000:.0f} ms",
             ),
         ]
-        failed = tuple(f"{said} ({wanted} is believed)" for passed, said, wanted in tests if not passed)
-        return not failed, failed or tuple(said for _, said, _ in tests)
+        failed = tuple(f"{finding} ({limit} is believed)" for passed, finding, limit in tests if not passed)
+        return not failed, failed or tuple(finding for _, finding, _ in tests)
 
 
 def require_resolved(survey: Survey, physics: PhysicsConfig, config: CheckConfig) -> None:
-    """Refuse a check that would get wrong what the data have right.
+    """Refuse a check whose grid is too coarse for its order of finite differences.
+
+    The time step needs no such test: it is refined with the grid, and so as stable as that of the data.
 
     Raises:
-        SurveyError: the check's grid is too coarse for its order; the time step is as stable as the data's.
+        SurveyError: the grid is too coarse; the message gives a refinement and the orders that would do.
     """
     points = points_per_wavelength(survey.grid, survey.config)
     needed = MIN_POINTS_PER_WAVELENGTH[config.order]

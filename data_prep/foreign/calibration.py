@@ -1,8 +1,8 @@
-"""Foreign records beside simulated ones: do they belong to their models, and what gain brings them to ours.
+"""Calibration of foreign records: whether they belong to their models, and the gain by which they differ.
 
-Others inject the source on a cell, or with another sign, and so record the same waves at another scale: a
-factor that is the same for all records of a set. A least-squares fit over a few of its models finds it, and
-what is left over tells whether geometry, wavelet and pairing are right.
+Other modelling programs inject the source on a cell, or with another sign, and so record the same waves at
+another scale: a factor that is the same for all records of a set. A least-squares fit over a few of its
+models finds it, and the misfit that remains shows whether geometry, wavelet and pairing are right.
 """
 
 from typing import TYPE_CHECKING, NamedTuple
@@ -35,11 +35,11 @@ OF_SAMPLES, OF_SHOTS = (1, 2, 3), (0, 2, 3)
 
 
 class RecordsError(ValueError):
-    """Records that do not fit the study; the message says in which numbers, and what would."""
+    """Records that do not fit the study; the message gives the numbers, and values that would work."""
 
 
 class Calibration(NamedTuple):
-    """What brings foreign records to the study's."""
+    """How foreign records become those of the study."""
 
     gain: float
     """Factor of the amplitudes, negative for opposite sign; rounded to five digits."""
