@@ -39,6 +39,7 @@ from fwi.config.slots import (
     SkipAttention,
     Slot,
 )
+from fwi.config.studies import find_study, known_studies
 from fwi.config.study import (
     MOST_WORKERS,
     SPLITS,
@@ -105,6 +106,8 @@ __all__ = [
     "YangMaPreset",
     "describe",
     "dump",
+    "find_study",
+    "known_studies",
     "load",
     "merge",
     "parse",
