@@ -21,6 +21,7 @@ from fwi.config.salt import (
     StratifiedPreset,
     YangMaPreset,
 )
+from fwi.config.studies import find_study, known_studies
 from fwi.config.study import (
     MOST_WORKERS,
     SPLITS,
@@ -81,6 +82,8 @@ __all__ = [
     "YangMaPreset",
     "describe",
     "dump",
+    "find_study",
+    "known_studies",
     "load",
     "merge",
     "parse",
