@@ -4,17 +4,16 @@ A network is a plain ``nn.Module``; its input are gathers ``(batch, shot, time, 
 makes of them, its output is the velocity ``(batch, depth, x)`` [m/s].
 """
 
-from torch import nn
-
 from fwi.config import ModelConfig
 from fwi.networks.fcnvmb import FCNVMBUNet
 from fwi.networks.inversion_net import InversionNet
+from fwi.networks.network import Network
 from fwi.networks.sizes import Sizes
 from fwi.networks.umixformer import UMixFormer
 from fwi.networks.unet import AttentionUNet
 from fwi.survey import Survey
 
-NETWORKS: dict[str, type[AttentionUNet | UMixFormer | InversionNet | FCNVMBUNet]] = {
+NETWORKS: dict[str, type[Network]] = {
     "attention_unet": AttentionUNet,
     "unet": AttentionUNet,  # without attention
     "umixformer": UMixFormer,
@@ -24,7 +23,7 @@ NETWORKS: dict[str, type[AttentionUNet | UMixFormer | InversionNet | FCNVMBUNet]
 }
 
 
-def build(model: ModelConfig, survey: Survey) -> nn.Module:
+def build(model: ModelConfig, survey: Survey) -> Network:
     """Build the network of a configuration for one survey.
 
     Args:
