@@ -13,7 +13,6 @@ from fwi import plots, shards
 from fwi.config import Split, StudyConfig
 from fwi.data import ShotDataset, require_survey
 from fwi.files import read_npy
-from fwi.networks.attended import attending, mechanism
 from fwi.networks.midpoints import Midpoints
 from fwi.run import Run, load_run
 from fwi.shards import DataSet
@@ -122,9 +121,9 @@ def _attention(
     salt = velocity >= run.study.salt.threshold
     cell = middle(salt) if at is None else _cell(at, run.study)
     looked = run.attended(gathers, cell)
-    for place, module in attending(run.inverter).items():
+    for place, each in run.inverter.network.attending().items():
         if place not in {look.place for look in looked}:
-            print(f"{place}: {mechanism(module)} moves its map instead of weighing it, and is left out")
+            print(f"{place}: {each.mechanism} moves its map instead of weighing it, and is left out")
     if run.study.model.columns == "midpoints":
         midpoints, samples = Midpoints(survey), gathers.shape[1]
         looked = [

@@ -114,7 +114,7 @@ class Run:
         """
         batch = self.inverter.batch(gathers).to(self.inverter.device)
         with torch.inference_mode(), self.inverter.autocast():
-            return attended(self.inverter, batch, cell)
+            return attended(self.inverter.network, batch, cell, through=self.inverter)
 
     def check(self, velocity: Array, gathers: Array) -> Verdict:
         """Judge a section by its records: see ``fwi.check.PhysicsCheck``."""

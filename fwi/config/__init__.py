@@ -9,7 +9,7 @@ from fwi.config.attention import GateForm, InterpolateChoice, NoAttention, Posit
 from fwi.config.base import Positive, Section
 from fwi.config.choice import Choice, LevelsChoice, Slot
 from fwi.config.load import ConfigError, describe, dump, load, merge, parse, validate
-from fwi.config.model import MECHANISMS, SLOTS, EncoderName, ModelConfig
+from fwi.config.model import MECHANISMS, NETWORK_KINDS, SLOTS, EncoderName, ModelConfig
 from fwi.config.salt import (
     GulfPreset,
     MixedPart,
@@ -43,6 +43,7 @@ from fwi.config.study import (
 __all__ = [
     "MECHANISMS",
     "MOST_WORKERS",
+    "NETWORK_KINDS",
     "SLOTS",
     "SPLITS",
     "CheckConfig",

@@ -1,7 +1,7 @@
 """The section of a study that describes the network: which one, its size, and what stands in its slots."""
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, Union, get_args
 
 from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 
@@ -9,7 +9,28 @@ from fwi.config.attention import InterpolateChoice
 from fwi.config.base import MOST_LEVELS, Channels, Section, by_name
 from fwi.config.choice import CHOICES, TAKES, Choice, LevelsChoice, Slot, by_names
 
-NetworkName = Literal["attention_unet", "unet", "umixformer", "inversion_net", "velocity_gan", "fcnvmb_unet"]
+
+class NetworkKind(NamedTuple):
+    """A network that a study can name."""
+
+    module: str
+    """Its class, as ``module:class``."""
+    takes: frozenset[str] = frozenset()
+    """Which it has of the keys that not every network has, those of ``_NOTHING``."""
+
+
+NETWORK_KINDS = {
+    "attention_unet": NetworkKind(
+        "fwi.networks.unet:AttentionUNet", frozenset({"attention", "skip", "bottleneck", "resample"})
+    ),
+    "unet": NetworkKind("fwi.networks.unet:AttentionUNet", frozenset({"resample"})),  # without attention
+    "umixformer": NetworkKind("fwi.networks.umixformer:UMixFormer", frozenset({"encoder", "resample"})),
+    "inversion_net": NetworkKind("fwi.networks.inversion_net:InversionNet"),
+    # The generator of VelocityGAN: it differs from InversionNet by an adversarial loss.
+    "velocity_gan": NetworkKind("fwi.networks.inversion_net:InversionNet"),
+    "fcnvmb_unet": NetworkKind("fwi.networks.fcnvmb:FCNVMBUNet"),
+}
+"""The networks by name. A network is added by its file in ``fwi/networks`` and its line here."""
 EncoderName = Literal["mit_b0", "mit_b1", "mit_b2", "lvt", "mscan_t", "mscan_s", "unet"]
 
 MECHANISMS: dict[str, type[Choice]] = by_names(choice for choice in CHOICES if choice.attends)
@@ -46,12 +67,14 @@ def _as_stack(entries: object) -> object:
     return entries if isinstance(entries, list | tuple) else [entries]
 
 
-if TYPE_CHECKING:  # a type checker cannot see which choices fit a slot
+if TYPE_CHECKING:  # a type checker cannot see which choices fit a slot, and which networks there are
     _Attention = Choice
     _Skip = Choice
     _Bottleneck = Choice
     _Resample = Choice
+    NetworkName = str
 else:
+    NetworkName = Literal[tuple(NETWORK_KINDS)]
     _Attention, _Skip, _Bottleneck, _Resample = (_entry(slot) for slot in get_args(Slot))
 
 
@@ -147,8 +170,10 @@ class ModelConfig(Section):
             "resample": self.resample.name != "interpolate",
             "encoder": self.encoder,
         }
-        surplus = [key for key, value in chosen.items() if value and key not in _OPTIONS[self.name]]
-        others = [name for name, options in _OPTIONS.items() if options.issuperset(surplus)]
+        surplus = [
+            key for key, value in chosen.items() if value and key not in NETWORK_KINDS[self.name].takes
+        ]
+        others = [name for name, kind in NETWORK_KINDS.items() if kind.takes.issuperset(surplus)]
         if surplus:
             remedies = [f"{key}: {_NOTHING[key]}" for key in surplus]
             raise ValueError(
@@ -165,15 +190,6 @@ class ModelConfig(Section):
 
 _NOTHING = {"attention": "[]", "skip": "[]", "bottleneck": "[]", "resample": "interpolate", "encoder": "null"}
 """What stands for nothing in the keys that not every network has."""
-_OPTIONS: dict[str, set[str]] = {
-    "attention_unet": {"attention", "skip", "bottleneck", "resample"},
-    "unet": {"resample"},
-    "umixformer": {"encoder", "resample"},
-    "inversion_net": set(),
-    "velocity_gan": set(),
-    "fcnvmb_unet": set(),
-}
-"""Which of these keys each network has."""
 
 
 def _check(places: Iterable[tuple[Choice, int, str]]) -> None:

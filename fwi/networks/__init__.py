@@ -4,27 +4,20 @@ A network is a plain ``nn.Module``; its input are gathers ``(batch, shot, time, 
 makes of them, its output is the velocity ``(batch, depth, x)`` [m/s].
 """
 
-from torch import nn
+import pkgutil
 
-from fwi.config import ModelConfig
-from fwi.networks.fcnvmb import FCNVMBUNet
-from fwi.networks.inversion_net import InversionNet
+from fwi.config import NETWORK_KINDS, ModelConfig
+from fwi.networks.network import Network
 from fwi.networks.sizes import Sizes
-from fwi.networks.umixformer import UMixFormer
-from fwi.networks.unet import AttentionUNet
 from fwi.survey import Survey
 
-NETWORKS: dict[str, type[AttentionUNet | UMixFormer | InversionNet | FCNVMBUNet]] = {
-    "attention_unet": AttentionUNet,
-    "unet": AttentionUNet,  # without attention
-    "umixformer": UMixFormer,
-    "inversion_net": InversionNet,
-    "velocity_gan": InversionNet,  # its generator: they differ by an adversarial loss
-    "fcnvmb_unet": FCNVMBUNet,
+NETWORKS: dict[str, type[Network]] = {
+    name: pkgutil.resolve_name(kind.module) for name, kind in NETWORK_KINDS.items()
 }
+"""The class of each network."""
 
 
-def build(model: ModelConfig, survey: Survey) -> nn.Module:
+def build(model: ModelConfig, survey: Survey) -> Network:
     """Build the network of a configuration for one survey.
 
     Args:

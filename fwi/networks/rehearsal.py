@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from fwi import networks
 from fwi.config import ModelConfig
 from fwi.memory import amount, total
+from fwi.networks.network import Network
 from fwi.networks.sizes import Sizes
 from fwi.survey import Survey
 
@@ -67,7 +68,7 @@ def require_trainable(model: ModelConfig, survey: Survey, batch: int) -> None:
 
 
 @contextlib.contextmanager
-def on_shapes(model: ModelConfig, survey: Survey) -> Iterator[nn.Module]:
+def on_shapes(model: ModelConfig, survey: Survey) -> Iterator[Network]:
     """Build a network whose tensors have shapes and no numbers, as have those made within the block.
 
     Raises:

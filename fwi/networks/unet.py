@@ -5,6 +5,7 @@ After Ronneberger et al. (2015, arXiv:1505.04597) and Oktay et al. (2018, arXiv:
 
 import math
 from collections.abc import Sequence
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -13,10 +14,11 @@ from torch.nn.functional import interpolate, max_pool2d, pad
 from fwi import attention
 from fwi.config import Choice, InterpolateChoice, LevelsChoice, ModelConfig, NoAttention
 from fwi.networks.blocks import VelocityHead, double_convolution
+from fwi.networks.network import Attends, Network, numbered
 from fwi.networks.sizes import Sizes
 
 
-class AttentionUNet(nn.Module):
+class AttentionUNet(Network):
     """Gathers to velocity, with attention of choice in every slot.
 
     The U-Net of Ronneberger et al. with an attention gate on each skip is that of Oktay et al. Here each slot
@@ -37,19 +39,19 @@ class AttentionUNet(nn.Module):
     """
 
     def __init__(self, model: ModelConfig, sizes: Sizes) -> None:
-        super().__init__()
+        super().__init__(model, sizes)
         channels = model.channels
         levels = len(channels)
-        attends = model.attention or (NoAttention(),) * levels
-        skips = model.skip or (NoAttention(),) * (levels - 1)
+        self.attends = model.attention or (NoAttention(),) * levels
+        self.skips = model.skip or (NoAttention(),) * (levels - 1)
         self.stem = Stem(sizes, width=2 * channels[0], resample=model.resample)
         entering = [2 * channels[0], *channels[:-1]]
         self.encoder = nn.ModuleList(
-            Encoder(entering[level], channels[level], attends[level]) for level in range(levels)
+            Encoder(entering[level], channels[level], self.attends[level]) for level in range(levels)
         )
         self.bottleneck = Bottleneck(channels, model.bottleneck)
         self.decoder = nn.ModuleList(
-            Decoder(channels[level + 1], channels[level], attends[level], skips[level])
+            Decoder(channels[level + 1], channels[level], self.attends[level], self.skips[level])
             for level in range(levels - 1)
         )
         self.head = VelocityHead(channels[0], model.output, sizes.velocity_range)
@@ -74,6 +76,34 @@ class AttentionUNet(nn.Module):
             x = block(x, skip)
         velocity: Tensor = self.head(x)
         return velocity
+
+    def parts(self) -> dict[str, nn.Module]:
+        """Stem, encoder, bottleneck and decoder, level by level, and the head."""
+        return {
+            "stem": self.stem,
+            **numbered("encoder", self.encoder),
+            "bottleneck": self.bottleneck,
+            **numbered("decoder", self.decoder),
+            "head": self.head,
+        }
+
+    def attending(self) -> dict[str, Attends]:
+        """What stands in the slots, place by place; places without attention are left out."""
+        encoder, decoder = cast("list[Encoder]", self.encoder), cast("list[Decoder]", self.decoder)
+        places: dict[str, tuple[Choice, nn.Module]] = {
+            f"encoder {level}": (self.attends[level], block.attend) for level, block in enumerate(encoder)
+        }
+        stack = zip(self.model.bottleneck, self.bottleneck.attend, strict=True)
+        for position, entry in enumerate(stack):
+            places[f"bottleneck {position}"] = entry
+        for level, block in enumerate(decoder):
+            places[f"skip {level}"] = self.skips[level], block.attend_skip
+            places[f"decoder {level}"] = self.attends[level], block.attend
+        return self.stem.attending() | {
+            place: Attends(choice.name, module)
+            for place, (choice, module) in places.items()
+            if not isinstance(module, nn.Identity)
+        }
 
 
 class Stem(nn.Module):
@@ -117,7 +147,7 @@ class Stem(nn.Module):
         self.convolve = nn.Sequential(*layers)
         self.row = nn.Parameter(torch.zeros(width, sizes.nz, 1))
         self.column = nn.Parameter(torch.zeros(width, 1, sizes.nx))
-        joins = resample.joins if resample.attends else None
+        self.mechanism, joins = resample.name, resample.joins if resample.attends else None
         self.warp = _attention(resample, width, size=self.size) if joins == "filter" else None
         self.ask = _attention(resample, width) if joins == "gather" else None
 
@@ -131,6 +161,11 @@ class Stem(nn.Module):
             x = interpolate(x, size=self.size, mode="bilinear", align_corners=False)
         x = x + (self.row + self.column).to(x.dtype)
         return x if self.ask is None else self.ask(x, record)
+
+    def attending(self) -> dict[str, Attends]:
+        """What stands in the slot ``resample``, if it is more than interpolation."""
+        module = self.ask if self.warp is None else self.warp
+        return {} if module is None else {"resample": Attends(self.mechanism, module)}
 
 
 class Encoder(nn.Module):
