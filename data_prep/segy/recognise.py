@@ -11,8 +11,8 @@ import numpy as np
 from data_prep.foreign.containers import SUFFIXES
 from data_prep.segy.headers import STANDARD, HeaderBytes, SegyError
 from data_prep.segy.layout import detect
+from data_prep.segy.scan import look_at
 from data_prep.segy.strangers import StrangerError
-from data_prep.segy.traces import look_at
 
 SEGY = (".segy", ".sgy", ".su")
 """Suffixes by which a file is SEG-Y or SU, whatever its content."""

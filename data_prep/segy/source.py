@@ -15,7 +15,7 @@ from data_prep.segy import changes
 from data_prep.segy.direct_arrival import measure_direct_arrival
 from data_prep.segy.left_out import left_out
 from data_prep.segy.placing import GeometryError, Placement, place, slide
-from data_prep.segy.regularise import Spreading, bring, missing_times
+from data_prep.segy.regularise import Spreading, bring
 from data_prep.segy.shots import SegyShots
 from fwi.config import PhysicsConfig, Split, StudyConfig
 from fwi.files import sha256
@@ -108,7 +108,6 @@ def prepare(
     """
     refuse_no_numbers(every=every, gain=gain, shift=shift)
     survey.check(physics.order)
-    missing_times(file, survey, 0.0)
     first = place(file, survey, start)
     places = [first] if every is None else slide(file, survey, first, every)
     records, measured = None, None

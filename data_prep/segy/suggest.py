@@ -11,7 +11,6 @@ from data_prep.segy.direct_arrival import traces_to_compare
 from data_prep.segy.left_out import kept
 from data_prep.segy.line import metres
 from data_prep.segy.placing import FITTING, GeometryError, Placement, depths, place
-from data_prep.segy.regularise import missing_times
 from data_prep.segy.shots import SegyShots
 from data_prep.segy.source import SegyLine, Stated, prepare, refuse_no_numbers
 from data_prep.segy.spreads import FEWEST_CELLS, Layout, extent, is_towed, layout_values
@@ -160,7 +159,6 @@ def _fit(file: SegyShots, layout: Layout, terms: _Terms, doublings: int) -> _Fit
     _refuse_too_large(study.grid)
     survey = Survey(study.grid, study.survey)
     survey.check(study.physics.order)
-    missing_times(file, survey, 0.0)
     placement = place(file, survey, terms.stated.get("start"))
     if terms.stated.get("gain") is None or terms.stated.get("shift") is None:
         traces_to_compare(survey)
