@@ -10,7 +10,7 @@ from typing import Annotated
 import tyro
 
 from experiments.cli import Study, taken
-from fwi import run_folder
+from fwi import checkpoints, run_folder
 from fwi.check import require_resolved
 from fwi.config import StudyConfig
 from fwi.data import ShotDataset, require_complete
@@ -82,7 +82,7 @@ def _require_startable(
     require_resolved(survey, study.physics, study.check)
     require_trainable(study.model, survey, batch // rank.processes)
     if resume and (run / run_folder.LAST).exists():
-        run_folder.read_checkpoint(run, run_folder.LAST, study)
+        checkpoints.read(run, run_folder.LAST, study)
     return training, validation
 
 

@@ -149,6 +149,10 @@ class Inverter(nn.Module):
         order = torch.channels_last if last else torch.contiguous_format
         return self.to(memory_format=order)  # type: ignore[call-overload, no-any-return]
 
+    def ready(self) -> "Inverter":
+        """Make it ready to invert: on the GPU if there is one, in its memory order, in evaluation mode."""
+        return self.to("cuda" if torch.cuda.is_available() else "cpu").lay_out().eval()
+
     def save(self, path: Path | str, weights: Mapping[str, Tensor] | None = None) -> None:
         """Write the inverter as one safetensors file, whole or not at all; ``fwi.load`` reads it.
 
@@ -202,7 +206,7 @@ def load(path: Path | str) -> Inverter:
     except (OSError, ValueError, TypeError, RuntimeError, RecursionError, SafetensorError) as error:
         why = str(error).strip().splitlines()[-1].strip() if str(error) else type(error).__name__
         raise InverterError(f"{path}: not an inverter, or damaged ({why})") from None
-    return inverter.to("cuda" if torch.cuda.is_available() else "cpu").lay_out().eval()
+    return inverter.ready()
 
 
 def in_bf16(wanted: str) -> bool:

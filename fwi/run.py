@@ -6,7 +6,6 @@
 """
 
 import contextlib
-import shlex
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
@@ -18,12 +17,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from fwi import metrics, run_folder
+from fwi import checkpoints, metrics, run_folder
 from fwi.check import PhysicsCheck, Verdict
 from fwi.config import StudyConfig
 from fwi.data import Sample, ShotDataset
 from fwi.evaluation import CheckedSample, Evaluated, Evaluation, Score
-from fwi.inverter import BATCH, FILE, Array, Inverter, load
+from fwi.inverter import BATCH, Array, Inverter
 from fwi.networks.attended import Attended, attended
 
 Progress = Callable[[str, int, str], AbstractContextManager[Callable[[int], None]]]
@@ -43,35 +42,7 @@ def load_run(folder: Path | str, checkpoint: Path | None = None) -> "Run":
     """
     folder = Path(folder)
     study = run_folder.read_study(folder)
-    if checkpoint is not None:
-        return Run(folder, study, inverter_of(folder, checkpoint, study))
-    if not (folder / FILE).exists():
-        run_folder.read_checkpoint(folder, run_folder.BEST, study, weights_alone=True)
-        raise run_folder.RunError(
-            f"{folder / FILE}: no such file, although the run has a checkpoint: make it anew with "
-            f"'fwi convert {shlex.quote(str(folder))}'"
-        )
-    inverter = load(folder / FILE)
-    run_folder.require_own_model(folder, folder / FILE, inverter.study, study)
-    return Run(folder, study, inverter)
-
-
-def inverter_of(folder: Path, checkpoint: Path, study: StudyConfig) -> Inverter:
-    """The inverter of a run with the weights of one of its checkpoints.
-
-    Raises:
-        RunError: the checkpoint is missing, damaged, or of another study.
-    """
-    content = run_folder.read_checkpoint(folder, checkpoint, study, weights_alone=True)
-    inverter = Inverter(study, mean_model=run_folder.read_mean_model(folder))
-    try:
-        inverter.load_state_dict(run_folder.inverter_weights(content))
-    except (RuntimeError, TypeError, AttributeError) as error:
-        why = str(error).strip().splitlines()[-1].strip()
-        raise run_folder.RunError(
-            f"{folder / checkpoint}: not the weights of this run's network ({why})"
-        ) from None
-    return inverter.to("cuda" if torch.cuda.is_available() else "cpu").lay_out().eval()
+    return Run(folder, study, checkpoints.inverter(folder, study, checkpoint))
 
 
 @contextlib.contextmanager

@@ -6,10 +6,9 @@ from typing import Any
 
 import torch
 
-from fwi import run_folder
+from fwi import checkpoints, run_folder
 from fwi.files import locked, refuse_links, write_whole
 from fwi.inverter import FILE
-from fwi.run import inverter_of
 
 OF_WEIGHTS = ("state_dict", "current_model_state")
 """Parts of a checkpoint that name weights: those to use, and, of an averaged training, the latest."""
@@ -37,8 +36,8 @@ def convert(folder: Path) -> list[Path]:
         for which in (run_folder.LAST, run_folder.BEST):
             if not (folder / which).exists() and which == run_folder.LAST:
                 continue
-            checkpoint = run_folder.read_checkpoint(folder, which, study, weights_alone=True, earlier=True)
-            if not run_folder.of_earlier_version(checkpoint):
+            checkpoint = checkpoints.read(folder, which, study, weights_alone=True, earlier=True)
+            if not checkpoints.of_earlier_version(checkpoint):
                 continue
             for part in OF_WEIGHTS:
                 if part in checkpoint:
@@ -48,7 +47,7 @@ def convert(folder: Path) -> list[Path]:
             write_whole(folder / which, buffer.getbuffer())
             written.append(folder / which)
         if written or not (folder / FILE).exists():
-            inverter_of(folder, run_folder.BEST, study).save(folder / FILE)
+            checkpoints.inverter(folder, study, run_folder.BEST).save(folder / FILE)
             written.append(folder / FILE)
     return written
 
@@ -58,5 +57,5 @@ def _renamed(weights: dict[str, Any]) -> dict[str, Any]:
     renamed = {}
     for name, values in weights.items():
         old = next((begin for begin in begins if name.startswith(begin)), "")
-        renamed[run_folder.PREFIX + begins.get(old, "") + name.removeprefix(old)] = values
+        renamed[checkpoints.PREFIX + begins.get(old, "") + name.removeprefix(old)] = values
     return renamed

@@ -2,19 +2,17 @@
 
 import json
 import shlex
-import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from fwi import config
 from fwi.config import StudyConfig
 from fwi.data import ShotDataset
-from fwi.files import read_npy, read_regular, require_regular, sha256, write_npy, write_whole
+from fwi.files import read_npy, read_regular, sha256, write_npy, write_whole
 
 CONFIG, PROVENANCE, MEAN_MODEL = "config.yaml", "provenance.json", "mean_model.npy"
 CHECKSUMS = "checksums.json"
@@ -22,22 +20,8 @@ CHECKSUMS = "checksums.json"
 BEST, LAST = Path("checkpoints/best.ckpt"), Path("checkpoints/last.ckpt")
 LARGEST_TABLE = 20_000_000
 """Bytes of the largest list of stages, checksums or epochs: each of these takes some hundred."""
-DECISIVE = ("grid", "survey", "model")
-"""Sections of a study in which a checkpoint and its run must agree for the weights to mean anything."""
 ELSEWHERE = ("train.devices", "train.nodes")
 """What a run may be continued with otherwise than it was begun with: results are equal within rounding."""
-PREFIX = "inverter."
-"""What the names of weights in a checkpoint begin with: the training holds the inverter."""
-PARTS = {
-    "epoch": int,
-    "global_step": int,
-    "state_dict": dict,
-    "optimizer_states": list,
-    "lr_schedulers": list,
-    "callbacks": dict,
-    "loops": dict,
-}
-"""What of a checkpoint a training goes on from."""
 
 
 class RunError(ValueError):
@@ -200,85 +184,6 @@ def read_study(folder: Path) -> StudyConfig:
     what = f"bring it back, or delete its line in {CHECKSUMS} if the change is meant"
     _require_unchanged(folder, CONFIG, what)
     return study
-
-
-def read_checkpoint(
-    folder: Path, which: Path, study: StudyConfig, weights_alone: bool = False, earlier: bool = False
-) -> dict[str, Any]:
-    """Read a checkpoint of a run and make sure that it belongs to the run's study.
-
-    Args:
-        folder: the run.
-        which: ``BEST`` or ``LAST``.
-        study: the run's study.
-        weights_alone: they are to be used, and no training is to go on from the checkpoint.
-        earlier: take one of an earlier version as well.
-
-    Raises:
-        RunError: the checkpoint is missing, damaged, or of a study with another grid, survey or network.
-    """
-    path = folder / which
-    if not path.exists():
-        raise RunError(
-            f"{path}: no such checkpoint; the run has not finished an epoch, continue it with --resume"
-        )
-    try:
-        require_regular(path)
-        with zipfile.ZipFile(path) as file:
-            if sum(part.file_size for part in file.infolist()) > path.stat().st_size:  # torch packs nothing
-                raise ValueError("its parts are said to be larger than the file")
-            # The checksums that torch writes and does not compare.
-            if (damaged := file.testzip()) is not None:
-                raise ValueError(f"the checksum of its part {damaged} differs")
-        checkpoint: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-        parts = {"state_dict": dict} if weights_alone or which == BEST else PARTS
-        wrong = [name for name, kind in parts.items() if not isinstance(checkpoint.get(name), kind)]
-        if wrong:
-            raise ValueError(f"{', '.join(wrong)} is missing or of another type")
-        told = checkpoint["hyper_parameters"]["study"]
-        # Keys that came later stand at the defaults, with which the code does what it did before them.
-        trained = StudyConfig.model_validate({section: told[section] for section in DECISIVE})
-    except Exception as error:  # torch raises many kinds for a damaged file
-        raise RunError(f"{path}: not a readable checkpoint ({type(error).__name__}: {error})") from None
-    if not earlier and of_earlier_version(checkpoint):
-        raise RunError(
-            f"{path}: written by an earlier version, whose weights had other names: bring the run up to "
-            f"date with 'fwi convert {shlex.quote(str(folder))}'"
-        )
-    require_own_model(folder, path, trained, study)
-    return checkpoint
-
-
-def of_earlier_version(checkpoint: dict[str, Any]) -> bool:
-    """Whether a checkpoint's weights have the names that they had before there were inverters."""
-    return any(str(name).startswith(("network.", "transform.")) for name in checkpoint["state_dict"])
-
-
-def require_own_model(folder: Path, path: Path, trained: StudyConfig, study: StudyConfig) -> None:
-    """Refuse weights that were trained with another grid, survey or network than the run's study has.
-
-    Args:
-        folder: the run.
-        path: the file with the weights.
-        trained: what they were trained with.
-        study: the run's study.
-
-    Raises:
-        RunError: naming every setting that differs.
-    """
-    where = "checkpoint" if path.suffix == ".ckpt" else "inverter"
-    different = [
-        f"{key}: {past} in the {where}, {present} in {CONFIG}"
-        for key, past, present in changed(trained, study)
-        if key.partition(".")[0] in DECISIVE
-    ]
-    if different:
-        raise RunError(f"{path} is of another study than {folder / CONFIG}:\n" + "\n".join(different))
-
-
-def inverter_weights(checkpoint: dict[str, Any]) -> dict[str, torch.Tensor]:
-    """The weights of a checkpoint by the names that they have in the inverter."""
-    return {name.removeprefix(PREFIX): weights for name, weights in checkpoint["state_dict"].items()}
 
 
 def _seal(folder: Path, name: str) -> None:

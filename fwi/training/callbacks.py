@@ -14,7 +14,7 @@ from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint
 from lightning.pytorch.plugins.io import TorchCheckpointIO  # noqa: TID253
 from PIL import Image
 
-from fwi import plots, run_folder
+from fwi import checkpoints, plots, run_folder
 from fwi.config import StudyConfig
 from fwi.data import Sample, ShotDataset
 from fwi.files import read_regular, write_whole
@@ -75,7 +75,7 @@ class WholeFiles(TorchCheckpointIO):
         buffer = io.BytesIO()
         torch.save(checkpoint, buffer)
         if Path(path).name == run_folder.BEST.name:
-            weights = run_folder.inverter_weights(checkpoint)
+            weights = checkpoints.inverter_weights(checkpoint)
             self.inverter.save(self.run / FILE, weights)
         write_whole(Path(path), buffer.getbuffer())
 

@@ -11,7 +11,7 @@ import torch
 from lightning import Trainer, seed_everything  # noqa: TID253 - nobody imports this file but to train
 from lightning.pytorch.callbacks import Callback, EMAWeightAveraging, LambdaCallback  # noqa: TID253
 
-from fwi import run_folder
+from fwi import checkpoints, run_folder
 from fwi.config import StudyConfig
 from fwi.data import ShotDataset, evaluation_loader, require_survey, training_loader
 from fwi.inverter import Array
@@ -56,7 +56,7 @@ def fit(
     loader = training_loader(training, study.data, study.train.batch_size, study.train.seed, **place)
     if goes_on:
         # The trainer tells the sampler its epoch too late for worker processes, which read ahead.
-        loader.sampler.set_epoch(run_folder.read_checkpoint(run, run_folder.LAST, study)["epoch"] + 1)  # type: ignore[attr-defined]
+        loader.sampler.set_epoch(checkpoints.read(run, run_folder.LAST, study)["epoch"] + 1)  # type: ignore[attr-defined]
     started: list[bool] = []
     fitted = trainer(
         study,

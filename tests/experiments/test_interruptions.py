@@ -11,7 +11,7 @@ import pytest
 from processes import PATIENCE, Running, alive, children, wait_until
 from studies import config_file, with_storage
 
-from fwi import run_folder
+from fwi import checkpoints, run_folder
 from fwi.config import StudyConfig
 from fwi.shards import DataSet
 
@@ -75,7 +75,7 @@ def test_training_ends_with_the_command_that_goes_on(
     if (run / run_folder.CHECKSUMS).exists():  # it had begun
         assert said.endswith(f"go on with: fwi train --run '{run}' --resume")
     if (run / run_folder.LAST).exists():
-        run_folder.read_checkpoint(run, run_folder.LAST, run_folder.read_study(run))
+        checkpoints.read(run, run_folder.LAST, run_folder.read_study(run))
 
 
 @pytest.mark.slow

@@ -31,7 +31,7 @@ from trainings import (
 
 from experiments.cli import main
 from experiments.train import train
-from fwi import run_folder
+from fwi import checkpoints, run_folder
 from fwi.config import StudyConfig, TrackingConfig
 from fwi.inverter import FILE
 from fwi.shards import read
@@ -291,7 +291,7 @@ def test_ctrl_c_ends_with_exit_code_130_and_a_run_that_can_go_on(study_file, tmp
     assert process.returncode == 130
     assert f"fwi: error: interrupted; go on with: fwi train --run {run} --resume" in errors
     assert "Traceback" not in errors
-    run_folder.read_checkpoint(run, run_folder.LAST, run_folder.read_study(run))
+    checkpoints.read(run, run_folder.LAST, run_folder.read_study(run))
     assert not [path for path in elsewhere.rglob("*") if "wandb" in path.name]
 
 

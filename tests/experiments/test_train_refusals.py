@@ -14,7 +14,7 @@ from trainings import assert_same_training, checkpoint, table, untracked
 from data_prep.make.simulate import simulate
 from experiments.cli import main
 from experiments.train import train
-from fwi import run_folder
+from fwi import checkpoints, run_folder
 from fwi.files import sha256
 from fwi.inverter import FILE
 from fwi.shards import DataSet
@@ -195,7 +195,7 @@ def test_damaged_table_of_epochs_is_refused_by_name_when_the_training_is_resumed
     assert path.read_bytes() != whole
 
 
-@pytest.mark.parametrize("part", [*run_folder.PARTS, "hyper_parameters"])
+@pytest.mark.parametrize("part", [*checkpoints.PARTS, "hyper_parameters"])
 def test_last_checkpoint_that_lacks_a_part_is_refused_by_name(part, run, refused):
     content = checkpoint(run)
     del content[part]

@@ -3,7 +3,7 @@ import pytest
 import torch
 
 import fwi
-from fwi import run_folder
+from fwi import checkpoints, run_folder
 from fwi.config import ModelConfig, StudyConfig
 from fwi.inverter import FILE
 from fwi.normalisation import Normalisation
@@ -64,7 +64,7 @@ def test_a_converted_run_inverts_as_it_did_and_both_checkpoints_have_the_new_nam
     assert written == [folder / name for name in (run_folder.LAST, run_folder.BEST, FILE)]
     np.testing.assert_array_equal(fwi.load_run(folder).invert(gathers), inverter.invert(gathers))
     for which in (run_folder.BEST, run_folder.LAST):
-        content = run_folder.read_checkpoint(folder, which, study, weights_alone=True)
+        content = checkpoints.read(folder, which, study, weights_alone=True)
         for part in ("state_dict", "current_model_state"):
             assert content[part].keys() == InversionTask(study).state_dict().keys()
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from studies import make_endless
 
-from fwi import run_folder
+from fwi import checkpoints, run_folder
 from fwi.config import ModelConfig, StudyConfig, TrainConfig
 from fwi.run_folder import RunError
 
@@ -100,7 +100,7 @@ def test_damaged_checksums_are_refused_by_name(folder, content):
     [
         (run_folder.CHECKSUMS, lambda folder, _: run_folder.read_study(folder)),
         (run_folder.PROVENANCE, lambda folder, _: run_folder.notes(folder)),
-        (run_folder.BEST, lambda folder, study: run_folder.read_checkpoint(folder, run_folder.BEST, study)),
+        (run_folder.BEST, lambda folder, study: checkpoints.read(folder, run_folder.BEST, study)),
     ],
 )
 @pytest.mark.parametrize("kind", ["pipe", "device", "large"])
@@ -120,7 +120,7 @@ def test_checkpoint_that_would_unpack_to_more_than_its_file_is_refused(folder, t
         file.writestr("best/data/0", bytes(10_000_000))
 
     with pytest.raises(RunError, match=r"best\.ckpt: .*parts are said to be larger than the file"):
-        run_folder.read_checkpoint(folder, run_folder.BEST, tiny_study)
+        checkpoints.read(folder, run_folder.BEST, tiny_study)
 
 
 def test_no_bit_of_a_checkpoint_changes_without_a_word(folder, tiny_study):
@@ -134,7 +134,7 @@ def test_no_bit_of_a_checkpoint_changes_without_a_word(folder, tiny_study):
         path.write_bytes(whole)
         flipped(path, bit)
         try:
-            read = run_folder.read_checkpoint(folder, run_folder.BEST, tiny_study)["state_dict"]
+            read = checkpoints.read(folder, run_folder.BEST, tiny_study)["state_dict"]
         except RunError as refusal:
             refused += str(path) in str(refusal)
         else:  # it was in the padding between the parts
@@ -174,7 +174,7 @@ def test_run_is_not_continued_with_another_study_and_what_differs_is_named(folde
 def test_checkpoint_of_the_run_is_read(folder, tiny_study):
     write(folder, run_folder.BEST, checkpoint_of(tiny_study))
 
-    assert run_folder.read_checkpoint(folder, run_folder.BEST, tiny_study)["state_dict"] == {}
+    assert checkpoints.read(folder, run_folder.BEST, tiny_study)["state_dict"] == {}
 
 
 def test_checkpoint_of_another_network_is_refused_naming_what_differs(folder, tiny_study):
@@ -182,7 +182,7 @@ def test_checkpoint_of_another_network_is_refused_naming_what_differs(folder, ti
     write(folder, run_folder.BEST, checkpoint_of(other))
 
     with pytest.raises(RunError, match=re.escape("model.channels: [8, 16] in the checkpoint")):
-        run_folder.read_checkpoint(folder, run_folder.BEST, tiny_study)
+        checkpoints.read(folder, run_folder.BEST, tiny_study)
 
 
 def test_checkpoint_from_before_some_keys_of_a_study_is_read(folder, tiny_study):
@@ -192,16 +192,16 @@ def test_checkpoint_from_before_some_keys_of_a_study_is_read(folder, tiny_study)
     past["check"]["since_removed"] = 0.5
     write(folder, run_folder.BEST, content)
 
-    assert run_folder.read_checkpoint(folder, run_folder.BEST, tiny_study)["state_dict"] == {}
+    assert checkpoints.read(folder, run_folder.BEST, tiny_study)["state_dict"] == {}
 
     other = tiny_study.model_copy(update={"model": ModelConfig.model_validate({"resample": "stn"})})
     with pytest.raises(RunError, match=r"model.resample: \{'name': 'interpolate'\} in the checkpoint"):
-        run_folder.read_checkpoint(folder, run_folder.BEST, other)
+        checkpoints.read(folder, run_folder.BEST, other)
 
 
 def test_missing_checkpoint_is_refused(folder, tiny_study):
     with pytest.raises(RunError, match="has not finished an epoch"):
-        run_folder.read_checkpoint(folder, run_folder.BEST, tiny_study)
+        checkpoints.read(folder, run_folder.BEST, tiny_study)
 
 
 @pytest.mark.parametrize("kept", [0, 10, 300])
@@ -211,7 +211,7 @@ def test_truncated_checkpoint_is_refused(folder, tiny_study, kept):
     path.write_bytes(path.read_bytes()[:kept])
 
     with pytest.raises(RunError, match=r"last\.ckpt: not a readable checkpoint"):
-        run_folder.read_checkpoint(folder, run_folder.LAST, tiny_study)
+        checkpoints.read(folder, run_folder.LAST, tiny_study)
 
 
 class Payload:
@@ -225,5 +225,5 @@ def test_checkpoint_that_would_run_code_is_refused(folder, tiny_study, capsys):
     write(folder, run_folder.BEST, {**checkpoint_of(tiny_study), "extra": Payload()})
 
     with pytest.raises(RunError, match="not a readable checkpoint"):
-        run_folder.read_checkpoint(folder, run_folder.BEST, tiny_study)
+        checkpoints.read(folder, run_folder.BEST, tiny_study)
     assert "must not" not in capsys.readouterr().out
