@@ -13,7 +13,7 @@ from fwi.survey import Survey
 Floats = NDArray[np.float64]
 
 NEAREST = (1.0, 0.5)
-"""Least offset at which the direct arrival is compared, or else the second [wavelengths].
+"""Least offset at which the direct arrival is compared; the second where no receiver is so far [wavelengths].
 
 Nearer than half a wavelength the field is no sum of waves, and interpolated receivers miss it.
 """
