@@ -170,8 +170,8 @@ def import_models(
             wanted = datasets.jobs(study, sections, split=split, validation=validation)
             _make(study, wanted, workers, dry_run, part, scheduler)
             return
-        for_models = {"spacing": spacing, "validation": validation or None, "kilometres": kilometres or None}
-        for_models["unit"] = None if kilometres else unit
+        for_models: dict[str, Any] = {"spacing": spacing, "validation": validation or None}
+        for_models |= {"kilometres": kilometres or None, "unit": None if kilometres else unit}
         for_shards = {"part": part, "scheduler": scheduler}
         _refuse_flags("for the shots of a SEG-Y file", {**for_arrays, **for_models, **for_shards})
         _import_shots(study, files, segy, gain=gain, split=split, workers=workers, dry_run=dry_run)

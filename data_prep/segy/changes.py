@@ -14,7 +14,7 @@ from fwi.survey import Survey
 
 
 def placed(survey: Survey, places: Sequence[Placement]) -> list[str]:
-    """Where the survey lies on the line, and how far its shots and receivers are from recorded ones."""
+    """Describe where the survey lies on the line, and how far it is from recorded shots and receivers."""
     first, cell = places[0], survey.grid.spacing
     way = "against the file's line" if first.direction < 0 else "along the file's line"
     lines = [f"line: the survey's x = 0 lies at {metres(first.start)} m and runs {way}"]
@@ -39,7 +39,7 @@ def placed(survey: Survey, places: Sequence[Placement]) -> list[str]:
 
 
 def filtered(file: SegyShots, survey: Survey, spreading: Spreading) -> list[str]:
-    """Which depths, band and spreading the records get."""
+    """Describe the depths, the band and the spreading that the records get."""
     peak = survey.config.wavelet.frequency
     low, high = (multiple * peak for multiple in regularise.PASSED)
     lines = []
@@ -61,7 +61,7 @@ def filtered(file: SegyShots, survey: Survey, spreading: Spreading) -> list[str]
 
 
 def in_time(file: SegyShots, survey: Survey, shift: float, measured: DirectArrival | None) -> list[str]:
-    """The new samples, and by how much time zero moves."""
+    """Describe the new samples, and by how much time zero moves."""
     lines = [
         f"time: resampled from {file.nt} samples every {file.dt:g} s, the first at {file.start:g} s, to "
         f"{len(survey.time)} every {survey.recorded_dt:g} s"
@@ -79,7 +79,7 @@ def in_time(file: SegyShots, survey: Survey, shift: float, measured: DirectArriv
 
 
 def scaled(gain: float, measured: DirectArrival | None, shots: Sequence[Shot]) -> list[str]:
-    """The factor of the amplitudes, and where it is from; and of the survey's ``shots``, reversed ones."""
+    """Describe the factor of the amplitudes, how it was found, and which ``shots`` are reversed."""
     if measured is None:
         return [f"gain: multiplied by {gain:g}, as stated"]
     near, far = measured.offsets

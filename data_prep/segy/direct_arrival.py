@@ -1,4 +1,4 @@
-"""Gain and time of records, told from their direct arrival: the one arrival that needs no velocity model."""
+"""Gain and time shift of records, measured on their direct arrival, which needs no velocity model."""
 
 from typing import NamedTuple
 
@@ -13,13 +13,13 @@ from fwi.survey import Survey
 Floats = NDArray[np.float64]
 
 NEAREST = (1.0, 0.5)
-"""Offset from which on the direct arrival is compared, or else where no receiver is there [wavelengths].
+"""Least offset at which the direct arrival is compared; the second where no receiver is so far [wavelengths].
 
 Nearer than half a wavelength the field is no sum of waves, and interpolated receivers miss it.
 """
 
 NEAR = 4.0
-"""Offsets, from there or the nearest on, over which the direct arrival is compared [wavelengths]."""
+"""Range of offsets, from the least one on, over which the direct arrival is compared [wavelengths]."""
 
 WINDOW = 3.0
 """Length of the window that holds the direct arrival: the wavelet's, in periods of its peak frequency."""
@@ -28,7 +28,10 @@ FOCUS = 0.4
 """Width of the weight on the wavelet's middle, a Gaussian's standard deviation [periods]."""
 
 EARLIEST, LATEST = -2.0, 0.5
-"""How far from the simulated arrival the recorded one is looked for, in periods; later come reflections."""
+"""Times before and after the simulated arrival between which the recorded one is searched [periods].
+
+Reflections follow soon after.
+"""
 
 FINER = 8
 """Steps per recorded sample in which times are compared."""
@@ -43,7 +46,7 @@ SPEEDS = 81
 """Near-surface speeds tried, evenly spread in slowness over the grid's range."""
 
 MOST_TRACES = 400
-"""Traces compared: more tell nothing more."""
+"""Largest number of traces compared: more would not change the result."""
 
 TINY = float(np.finfo(np.float64).tiny)
 
@@ -56,7 +59,7 @@ class DirectArrival(NamedTuple):
     shift: float
     """To be added to the records' times [s]."""
     speed: float
-    """Near-surface speed that the arrival's moveout tells [m/s], within the grid's range."""
+    """Near-surface speed by the arrival's moveout [m/s], within the grid's range."""
     correlation: float
     """Mean correlation of recorded and simulated arrival; negative where most shots are reversed."""
     odd_shots: tuple[int, ...]
@@ -101,7 +104,7 @@ def measure_direct_arrival(
     records = gathers[shot, :, receiver].astype(np.float64)
     slowest, fastest = survey.grid.velocity
     speed, tried = slowest, np.linspace(1 / slowest, 1 / fastest, SPEEDS)
-    for slowness in (tried, None):  # once to tell the speed, and once more simulated at that speed
+    for slowness in (tried, None):  # first to find the speed, then simulated at that speed
         simulated = _direct_arrivals(survey, physics, speed)[shot, :, receiver].astype(np.float64)
         compared = _compare(records, simulated, offset, speed, survey)
         moveouts = offset * (np.array([0.0]) if slowness is None else slowness - 1 / speed)[:, None]
@@ -124,7 +127,7 @@ def measure_direct_arrival(
 
 
 def traces_to_compare(survey: Survey) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Shot and receiver of the traces on which gain and time are told, shape ``(trace,)`` each.
+    """Choose the shot and receiver of the traces on which gain and time are measured, ``(trace,)`` each.
 
     Raises:
         GeometryError: none is far enough from its shot and yet records the whole direct arrival.

@@ -1,4 +1,4 @@
-"""A data set as SEG-Y: of each sample a file of records and one of the model, made where they are missing."""
+"""A data set as SEG-Y: a file of the records and one of the model for each sample, written where missing."""
 
 import shlex
 import shutil
@@ -21,12 +21,12 @@ FOLDER = "segy"
 def export(data: DataSet, on_progress: Callable[[int], None] = lambda done: None) -> Path:
     """Write ``train-00000-3-gathers.segy`` and, where the model is known, ``train-00000-3-velocity.segy``.
 
-    What is there is kept, so that a killed export goes on where it was, and several processes share the
+    Files that exist are kept, so that a killed export goes on where it was, and several processes share the
     work. One sample is in memory at a time.
 
     Args:
         data: the data set.
-        on_progress: told the samples done, those that were there before included.
+        on_progress: called with the number of samples done, including those of an earlier export.
 
     Returns:
         The folder of the files.

@@ -1,4 +1,4 @@
-"""Where sources and receivers are, as trace headers tell it: in metres, along the line, and which shot's."""
+"""Positions of sources and receivers from the trace headers, in metres along the line, and their shots."""
 
 from typing import NamedTuple
 
@@ -13,7 +13,7 @@ from data_prep.segy.scan import Scan
 Floats = NDArray[np.float64]
 
 FOOT = 0.3048
-"""[m]"""
+"""Length of the international foot [m]."""
 
 FEET = 2
 """Code of the measurement system."""
@@ -150,9 +150,9 @@ def _depths(scan: Scan) -> tuple[Floats, Floats]:
 
 
 def _group(scan: Scan, source: Places) -> tuple[NDArray[np.int64], bool]:
-    """Which shot each trace is of, shape ``(trace,)``, and whether these numbers are the file's own.
+    """Find the shot of each trace, shape ``(trace,)``, and whether the shots' numbers are those of the file.
 
-    A number that every trace has for itself counts traces, where some of them have their source in common.
+    A number that differs from trace to trace counts traces if some of them have the same source.
     """
     record = scan.columns["shot"]
     sources, place = np.unique(source, return_inverse=True)

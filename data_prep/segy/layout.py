@@ -18,7 +18,7 @@ TEXT = 3200
 FILE_HEADERS = 3600
 
 END_OF_TEXTS = "((SEG: EndText))"
-"""What the last of a number of textual headers contains that is not stated."""
+"""What the last textual header contains where the binary header leaves their number open."""
 
 MOST_TEXTS = 2**15 - 1
 """Textual headers that the binary header can count."""
@@ -36,10 +36,10 @@ class Layout:
         nt: samples per trace.
         first: bytes before the first trace.
         traces: number of traces.
-        interval: sample interval in the binary header [microseconds]; 0 if it is empty or there is none.
-        units: measurement system of the binary header: 1 metres, 2 feet; 0 if it is empty or there is none.
+        interval: sample interval in the binary header [microseconds]; 0 if the field or header is missing.
+        units: measurement system of the binary header: 1 metres, 2 feet; 0 as for the interval.
         extensions: number of further headers of each trace, behind its first.
-        findings: what is odd.
+        findings: what is odd about the file, each in a sentence.
     """
 
     path: Path
@@ -155,14 +155,14 @@ def _segy(path: Path, file: BinaryIO, size: int, header_bytes: HeaderBytes) -> L
             f"{path}: samples have format code {code} (bytes 3225-3226); read are {known}: convert the file"
         )
     first = _first_trace(path, file, size, number(head, 3505, order), more)
-    said = number(head, 3221, order, "u2")
+    stated = number(head, 3221, order, "u2")
     header = number(read_at(file, first, TRACE_HEADER), header_bytes.samples, order, "u2")
-    nt, extensions = _fitting(path, size, first, said, header, FORMATS[code].size, header_bytes, more)
+    nt, extensions = _fitting(path, size, first, stated, header, FORMATS[code].size, header_bytes, more)
     findings = []
-    if nt not in (said, more.samples):
+    if nt not in (stated, more.samples):
         findings.append(
-            f"the binary header says {said} samples per trace (byte 3221), the trace headers {header} (byte "
-            f"{header_bytes.samples}), and only {nt} fit the file's size"
+            f"the binary header says {stated} samples per trace (byte 3221), the trace headers {header} "
+            f"(byte {header_bytes.samples}), and only {nt} fit the file's size"
         )
     if more.samples not in (0, nt):
         findings.append(
@@ -232,15 +232,15 @@ def _fitting(
     path: Path,
     size: int,
     first: int,
-    said: int,
+    stated: int,
     header: int,
     sample_size: int,
     header_bytes: HeaderBytes,
     more: Revision2,
 ) -> tuple[int, int]:
-    """The numbers of samples and of header extensions of a trace that are said and that fit the file's size.
+    """Find the numbers of samples and of header extensions of a trace that divide the file into whole traces.
 
-    Samples are said by the binary header or else by the first trace's.
+    The number of samples is that of the binary header, ``stated``, or else of the first trace, ``header``.
     """
     room = size - first - more.trailing
     if room <= 0:
@@ -248,7 +248,7 @@ def _fitting(
             f"{path}: no traces: the file ends within or behind its {first} bytes of headers; copy or export "
             "it again"
         )
-    samples = [nt for nt in (more.samples, said, header) if nt]
+    samples = [nt for nt in (more.samples, stated, header) if nt]
     if not samples:
         raise SegyError(
             f"{path}: no number of samples per trace, neither in the binary header (bytes 3221-3222) nor in "
@@ -261,8 +261,8 @@ def _fitting(
     nt, extensions = samples[0], more.extensions[0]
     trace_size = TRACE_HEADER * (1 + extensions) + nt * sample_size
     whole, rest = divmod(room, trace_size)
-    byte = 3269 if more.samples else 3221 if said else header_bytes.samples
-    also = f" (its first trace header says {header})" if said and header not in (0, said) else ""
+    byte = 3269 if more.samples else 3221 if stated else header_bytes.samples
+    also = f" (its first trace header says {header})" if stated and header not in (0, stated) else ""
     headers = f" and {extensions} trace header extensions (byte 3507)" if extensions else ""
     raise SegyError(
         f"{path}: not a whole number of traces: after {first} bytes of headers, {nt} samples per trace (byte "

@@ -11,11 +11,11 @@ from data_prep.segy.shots import SegyShots
 from fwi.survey import Survey
 
 BEYOND, BETWEEN, USED = 0, 1, 2
-"""What becomes of a trace: beyond the survey's receivers, between them and not needed, or used."""
+"""Fates of a trace: it lies beyond the survey's receivers, or between them and is not needed, or is used."""
 
 
 def left_out(file: SegyShots, survey: Survey, places: Sequence[Placement]) -> list[str]:
-    """Say how many shots and traces of a file come into none of the samples, and why; nothing if all do."""
+    """Describe how many shots and traces of a file come into no sample, and why; no lines if all do."""
     fates = _fates(file, survey, places)
     unused = [shot for shot in file.shots if shot.number not in fates]
     lines = []

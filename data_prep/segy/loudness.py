@@ -14,7 +14,7 @@ LOUD_SHOT = 10.0
 """A shot this many times louder than usual was scaled otherwise: charges and coupling differ by less."""
 
 CLIPPED = 5
-"""Samples at exactly a trace's peak from which it is clipped: of a wave there is one, or a few by chance."""
+"""Samples at exactly its peak from which a trace counts as clipped; a wave has one, or a few by chance."""
 
 
 def odd(shots: Mapping[int, NDArray[np.int64]], loudness: Loudness) -> list[str]:
@@ -22,7 +22,7 @@ def odd(shots: Mapping[int, NDArray[np.int64]], loudness: Loudness) -> list[str]
 
     Args:
         shots: the live traces, counted from 0, by the number of their shot.
-        loudness: of all traces of the file.
+        loudness: how loud all traces of the file are.
     """
     findings = []
     levels = {number: _usual(loudness.peak[traces]) for number, traces in shots.items()}

@@ -18,7 +18,7 @@ from fwi.survey import HIGHEST_FREQUENCY, Survey
 Floats = NDArray[np.float64]
 
 SHOWN = 3
-"""Examples in a refusal: one tells what is wrong, three tell whether it is everywhere."""
+"""Examples in a refusal: one shows what is wrong, three show whether it is wrong everywhere."""
 
 LARGEST_DEPTH_ERROR = 1.0
 """Distance in cells between a recorded and a survey's depth that is taken as the same depth."""
@@ -123,10 +123,10 @@ def reach(survey: Survey) -> tuple[float, float]:
 
 
 def missing_times(file: SegyShots, survey: Survey, shift: float) -> str:
-    """Which of the survey's times have no record, in words; empty if all have.
+    """Describe which of the survey's times have no record; an empty text if all have one.
 
     Raises:
-        GeometryError: it is too large a share of them, or the file's sampling is too coarse for the wavelet.
+        GeometryError: they are too large a share, or the file's sampling is too coarse for the wavelet.
     """
     highest, nyquist = HIGHEST_FREQUENCY * survey.config.wavelet.frequency, 0.5 / file.dt
     if nyquist < highest * (1 - 1e-9):
@@ -232,7 +232,7 @@ def _refuse_depths(file: SegyShots, survey: Survey) -> None:
     cell, lines = survey.grid.spacing, []
     recorded, wanted = depths(file), (survey.shot_depth, survey.receiver_depth)
     for key, depth, configured in zip(("depth", "receiver_depth"), recorded, wanted, strict=True):
-        # Above the datum, as on land: how far below the surface is not said.
+        # Above the datum, as on land, the header does not hold the depth below the surface.
         if depth >= 0 and abs(depth - configured) > LARGEST_DEPTH_ERROR * cell * (1 + 1e-6):
             lines.append(
                 f"recorded at {metres(depth)} m, survey.{key} is {metres(configured)} m: "

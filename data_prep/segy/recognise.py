@@ -1,6 +1,6 @@
 """Whether a file is SEG-Y, and whether it holds a velocity section or shots.
 
-What it holds is told by its geometry or, where the headers have none, by its samples.
+What it holds follows from its geometry or, where the headers have none, from its samples.
 """
 
 from pathlib import Path
@@ -20,13 +20,13 @@ SEGY = (".segy", ".sgy", ".su")
 Holds = Literal["velocity", "shots"]
 
 LOOKED_AT = 64
-"""Traces by which it is told, drawn at random: evenly spread, they might all be of one receiver."""
+"""Number of traces looked at, drawn at random: evenly spread, they might all be of one receiver."""
 
 TOGETHER = 0.95
-"""Share of traces whose source and receiver are at one place from which all are; a few may be spoiled."""
+"""Share of traces with source and receiver at one place above which a file is a section."""
 
 POSITIVE = 0.8
-"""Share of positive samples from which they are speeds: records swing about zero."""
+"""Share of positive samples above which they are speeds: records oscillate about zero."""
 
 
 def is_segy(file: Path, raw: bool = False) -> bool:
@@ -48,7 +48,7 @@ def is_segy(file: Path, raw: bool = False) -> bool:
 
 
 def recognise(path: Path, header_bytes: HeaderBytes = STANDARD) -> tuple[Holds, str]:
-    """What a file holds, and what tells it, in words that go on after "since".
+    """Recognise what a file holds; the second value is the reason, in words that go on after "since".
 
     Raises:
         SegyError: the file is no SEG-Y or SU, or damaged.

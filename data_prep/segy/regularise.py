@@ -1,8 +1,8 @@
 """Recorded traces onto a survey: filtered, resampled in time, and interpolated to its receivers.
 
-All of it is done on the traces' spectrum within the wavelet's band: a record of any sample interval and start
-is summed to frequencies, brought to the receivers wanted, and summed back at the survey's times. Nothing is
-resampled twice.
+All of it is done on the traces' spectrum within the wavelet's band: a Fourier sum takes a record of any
+sample interval and start to frequencies, traces are interpolated there, and another sum gives them at the
+survey's times, so that nothing is resampled twice.
 """
 
 from typing import Literal
@@ -36,7 +36,7 @@ NEIGHBOURS = 16
 """Recorded traces from which one is interpolated."""
 
 NOISE = 0.001
-"""Share of a trace's energy that interpolation takes for noise; keeps it from amplifying what is none."""
+"""Share of a trace's energy that interpolation takes for noise, which keeps it from amplifying noise."""
 
 
 def bring(
@@ -82,8 +82,8 @@ def interpolate(spectrum: Complex, frequency: Floats, x: Floats, wanted: Floats,
 
     Among all wavefields whose wavenumbers at frequency f are up to :math:`f / v_{min}`, the smallest one that
     passes through the nearest recorded traces (Yen, 1956). What is sampled twice per wavelength comes out
-    exact up to ``NOISE``, in irregular spacing too. Missed are the near field, half a wavelength about the
-    source, and across a dead trace what is slow and of high frequency.
+    exact up to ``NOISE``, in irregular spacing too. It misses the near field, within half a wavelength of
+    the source, and slow arrivals of high frequency across a dead trace.
 
     Args:
         spectrum: traces, shape ``(frequency, trace)``.

@@ -69,12 +69,12 @@ TRACE_FIELDS = {
 
 
 class NewFile:
-    """A file in memory, with what is the same in every file; the rest is to be filled in, and saved.
+    """A file in memory with the header values that all files share; the others are to be filled in.
 
     Args:
         traces: number of traces.
         samples: samples per trace.
-        interval: what the sample interval fields say.
+        interval: the value of the fields of the sample interval.
         text: the textual header's lines, wrapped if need be; what exceeds its 40 lines is cut.
         binary: further values of the binary header, by their names in ``BINARY_FIELDS``.
     """

@@ -39,12 +39,12 @@ PLACES_64 = {"source_x": 97, "source_y": 105, "receiver_x": 113, "receiver_y": 1
 
 
 class Revision2(NamedTuple):
-    """The numbers of the binary header that only revision 2 has; as here where the file is of another one."""
+    """The numbers that the binary header has since revision 2; older files have the defaults."""
 
     samples: int = 0
-    """Samples per trace (byte 3269); 0 where byte 3221 says it."""
+    """Samples per trace (byte 3269); 0 where byte 3221 holds them."""
     interval: float = 0.0
-    """Sample interval (byte 3273) [microseconds]; 0 where byte 3217 says it."""
+    """Sample interval (byte 3273) [microseconds]; 0 where byte 3217 holds it."""
     extensions: tuple[int, ...] = (0,)
     """Number of further headers of each trace (byte 3507), the likely reading first."""
     traces: int = 0
@@ -109,24 +109,24 @@ def read(path: Path, head: bytes, order: Order) -> Revision2:
     )
 
 
-def interval(path: Path, said: int, more: Revision2) -> float:
+def interval(path: Path, stated: int, more: Revision2) -> float:
     """The sample interval in the binary header [microseconds], of 16 bits or as revision 2 extends it.
 
     Raises:
         SegyError: the two contradict each other.
     """
-    if said and more.interval and abs(said - more.interval) >= 1:  # less is what whole microseconds lose
+    if stated and more.interval and abs(stated - more.interval) >= 1:  # less is what whole microseconds lose
         raise SegyError(
-            f"{path}: the binary header says sample intervals of {said} (bytes 3217-3218) and of "
+            f"{path}: the binary header says sample intervals of {stated} (bytes 3217-3218) and of "
             f"{more.interval:g} microseconds (bytes 3273-3280); correct the wrong one"
         )
-    return more.interval or said
+    return more.interval or stated
 
 
 def refuse_other_places(
     path: Path, extension: NDArray[np.uint8], columns: Columns, header_bytes: HeaderBytes, order: Order
 ) -> None:
-    """Refuse extensions that say of traces what their first headers do not: it would be lost.
+    """Refuse header extensions with other coordinates than the first headers, which alone are read.
 
     Args:
         path: the file.

@@ -39,14 +39,14 @@ _IBM_UNIT = np.array([(1 - 2 * (top >> 7)) * 16.0 ** ((top & 0x7F) - 64) / 2**24
 
 
 ENOUGH = 1000
-"""Different samples from which a format can be told."""
+"""Number of different samples that suffices to recognise a format."""
 
 NO_CHANCE = 0.02
-"""Share of leading zeros that IBM numbers do not have, but for a few that were written carelessly."""
+"""Share of fractions with a leading zero that IBM numbers stay below, though a few may be written so."""
 
 
 def looks_like(raw: NDArray[np.uint8], code: int, order: str) -> int:
-    """The format that floating-point samples look like, which may not be the one that their file states.
+    """Find the format that floating-point samples look like, which may not be the one that the file states.
 
     The fraction of an IBM number begins with a hexadecimal digit other than zero; of IEEE numbers, whose
     exponent ends within that digit, one in some sixteen has a zero there.

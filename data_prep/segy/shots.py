@@ -24,12 +24,12 @@ class Shot:
     """One shot and its receivers.
 
     Args:
-        number: what the file calls it: the field record, or where that is no use, 1 and up along the line.
+        number: the field record by which the file names it; where that is of no use, 1 and up along the line.
         x: position of the source along the line [m].
-        depth: of the source below the datum [m].
+        depth: depth of the source below the datum [m].
         receiver_x: positions of the receivers [m], ascending, shape ``(receiver,)``.
-        receiver_depth: of the receivers [m], shape ``(receiver,)``.
-        traces: their traces in the file, counted from 0, shape ``(receiver,)``.
+        receiver_depth: depths of the receivers below the datum [m], shape ``(receiver,)``.
+        traces: the receivers' traces in the file, counted from 0, shape ``(receiver,)``.
     """
 
     number: int
@@ -56,7 +56,7 @@ class SegyShots:
         line: the line on the map that positions are measured along.
         shots: in order of their position.
         dead: the dead traces, counted from 0, shape ``(trace,)``.
-        findings: what is odd about the file and what was done about it, each in a sentence.
+        findings: what is odd about the file and what is done about it, each in a sentence.
     """
 
     layout: Layout
@@ -146,7 +146,7 @@ def open_shots(path: Path, header_bytes: HeaderBytes = STANDARD) -> SegyShots:
 
 
 def report(shots: SegyShots) -> str:
-    """Say what a file holds and what is odd about it, before anything is done with it.
+    """Describe what a file holds and what is odd about it, before anything is done with it.
 
     Returns:
         Lines of text: format, shots, receivers, offsets, time axis, line, traces and dead ones, findings.

@@ -1,4 +1,4 @@
-"""SEG-Y shots as samples of a study: what is done to them, said in sentences, and the jobs that do it."""
+"""SEG-Y shots on a survey: what is done to them, in sentences, and the jobs that make shards of them."""
 
 import math
 import re
@@ -43,7 +43,7 @@ class SegyLine:
         file: the recorded shots, read as needed.
         survey: the survey.
         placements: where the survey lies, a place per sample.
-        spreading: what the recorded amplitudes are of.
+        spreading: whether the recorded amplitudes are those of a line source or of a point source.
         gain: factor of the amplitudes.
         shift: added to the records' times [s].
         dtype: what the records will be stored as.
@@ -60,7 +60,7 @@ class SegyLine:
     changes: tuple[str, ...]
 
     def velocity(self, numbers: Sequence[int]) -> None:
-        """None: nobody knows the model of field records."""
+        """Return None: nobody knows the model of field records."""
 
     def gathers(self, numbers: Sequence[int]) -> NDArray[np.float32]:
         """Records by the number of their place, shape ``(sample, shot, time, receiver)``.
@@ -123,7 +123,7 @@ def prepare(
     chosen_gain = 1.0 if gain is None else gain
     if records is not None:
         _refuse_unstorable(file, 0, records, chosen_gain, dtype)
-    said = [
+    done = [
         *changes.placed(survey, places),
         *left_out(file, survey, places),
         *changes.filtered(file, survey, spreading),
@@ -132,11 +132,11 @@ def prepare(
     ]
     used = {shot.number for placement in places for shot in placement.shots}
     file = replace(file, shots=tuple(shot for shot in file.shots if shot.number in used))
-    return SegyLine(file, survey, tuple(places), spreading, chosen_gain, chosen_shift, dtype, tuple(said))
+    return SegyLine(file, survey, tuple(places), spreading, chosen_gain, chosen_shift, dtype, tuple(done))
 
 
 def jobs(study: StudyConfig, line: SegyLine, split: Split) -> list[Job]:
-    """The shards that would hold a file's records."""
+    """Lay out the shards that are to hold a file's records."""
     path = line.file.path
     source = {"file": path.name, "key": None, "sha256": sha256(path), "changes": list(line.changes)}
     step = study.storage.samples_per_shard
@@ -158,7 +158,7 @@ def jobs(study: StudyConfig, line: SegyLine, split: Split) -> list[Job]:
 
 
 def refuse_no_numbers(**flags: float | None) -> None:
-    """Refuse what is stated, by the name of its flag, if it cannot be meant."""
+    """Refuse a stated value that is no number or, of ``--every``, not positive, by the name of its flag."""
     for flag, value in flags.items():
         if value is not None and not math.isfinite(value):
             raise GeometryError(f"--{flag} {value}: expected a number")

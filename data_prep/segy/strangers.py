@@ -25,7 +25,7 @@ FIRST_BYTES = {
     b"%PDF": "a PDF document",
     b"version https://git-lfs": "a pointer of Git LFS to the file: get the file itself with git lfs pull",
 }
-"""What a file is that begins so, and the remedy where there is one."""
+"""Kinds of file by their first bytes, each with the remedy where there is one."""
 
 SEG2 = {b"\x55\x3a": "little", b"\x3a\x55": "big"}
 """Byte order of SEG-2 by its first two bytes (Pullan, 1990)."""
@@ -36,7 +36,7 @@ SEGD_CODES = frozenset(
 """Format codes of SEG-D, two digits a byte, in bytes 3 and 4 of its general header."""
 
 LABEL, LABELS = 4, {b"SD": "SEG-D", b"SY": "SEG-Y"}
-"""Where a tape's label, of 128 bytes before the file itself, says what follows, and how."""
+"""Byte at which the 128-byte label of a tape names the format that follows, and the names."""
 
 WEB_PAGE = (b"<!doctype html", b"<html", b"<?xml")
 
@@ -46,7 +46,7 @@ class StrangerError(SegyError):
 
 
 def refuse(path: Path, head: bytes) -> None:
-    """Refuse a file that is known to be something else; do nothing where it is not.
+    """Refuse a file that is recognised as something else; do nothing if it is not.
 
     Args:
         path: the file, which is neither SEG-Y nor SU.

@@ -24,7 +24,7 @@ HIGHEST_PEAK = 10.0
 """Peak frequency [Hz] that suffices: each doubling of it costs eightfold."""
 
 MOST_DOUBLINGS = 7
-"""How often that is doubled for receivers within half a wavelength of the shots, or for short records."""
+"""How often it may be doubled, for receivers within half a wavelength of the shots, or for short records."""
 
 LOWEST_PEAK = 0.5
 """Peak frequency [Hz] below which no survey is suggested."""
@@ -39,10 +39,10 @@ MOST_UPDATES = 3e11
 """Updates of a cell in a simulation of all shots, of which a core does 1e8 a second or so: an hour."""
 
 MORE = 1.05
-"""Share by which more traces must be kept to give up evenly spread shots, whose samples can be mirrored."""
+"""Ratio of traces kept above which unevenly spread shots, whose samples cannot be mirrored, are preferred."""
 
 MEAN_SPEED = 2000.0
-"""Average speed down to the section's bottom [m/s]: twice the time there is the length of the records."""
+"""Average speed down to the bottom of the section [m/s], to which waves travel in half the records' time."""
 
 ROUND = (1.0, 1.25, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 7.5, 8.0)
 """Leading digits of suggested cell sizes."""
@@ -63,7 +63,7 @@ class Suggestion(NamedTuple):
 
 @dataclass(frozen=True)
 class _Terms:
-    """On what terms a study is sought."""
+    """What a study is to fulfil beside fitting the geometry."""
 
     velocity: tuple[float, float]
     """Slowest and fastest speed of the grid [m/s]."""
@@ -86,15 +86,15 @@ class _Fit:
 def suggest(
     file: SegyShots, velocity: tuple[float, float] = VELOCITY, **stated: Unpack[Stated]
 ) -> Suggestion:
-    """Find a study whose survey takes a file's records, where the import is told nothing but what is stated.
+    """Find a study whose survey takes a file's records, by an import with the stated values alone.
 
     Args:
         file: the recorded shots.
         velocity: slowest and fastest speed of the grid [m/s].
-        stated: what the import is told, as ``prepare`` takes it.
+        stated: the values that a user states, as ``prepare`` takes them.
 
     Raises:
-        GeometryError: there is none; the message says what is in the way of the closest.
+        GeometryError: no survey fits; the message says why the closest one does not.
     """
     refuse_no_numbers(every=stated.get("every"), gain=stated.get("gain"), shift=stated.get("shift"))
     terms = _Terms(velocity, _dominant(file), stated)
@@ -152,7 +152,7 @@ def _fit(file: SegyShots, layout: Layout, terms: _Terms, doublings: int) -> _Fit
     """A study of one layout, which the shots and receivers of the file fill.
 
     Raises:
-        ValueError: they do not, or no gain and shift could be told on what they record.
+        ValueError: they do not, or gain and shift cannot be measured on what they record.
     """
     values = _study(file, layout, terms, doublings)
     study = validate(StudyConfig, values, source=f"the survey of {file.path.name}")

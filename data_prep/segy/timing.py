@@ -13,32 +13,32 @@ def interval(scan: Scan) -> float:
         SegyError: no header gives one, two headers give different ones, or traces are of different length.
     """
     _check_samples(scan)
-    layout, said = scan.layout, present(scan.columns["interval"])
-    if len(said) > 1:
-        odd = int(np.flatnonzero(~np.isin(scan.columns["interval"], (0, layout.interval or said[0])))[0])
+    layout, stated = scan.layout, present(scan.columns["interval"])
+    if len(stated) > 1:
+        odd = int(np.flatnonzero(~np.isin(scan.columns["interval"], (0, layout.interval or stated[0])))[0])
         raise SegyError(
-            f"{scan.path}: the trace headers say sample intervals of {_range(said)} microseconds (byte "
+            f"{scan.path}: the trace headers say sample intervals of {_range(stated)} microseconds (byte "
             f"{scan.header_bytes.interval}), {scan.columns['interval'][odd]} in trace {odd + 1}; resample "
             "the traces to one interval, or correct the headers"
         )
-    if not said and not layout.interval:
+    if not stated and not layout.interval:
         binary = "in the binary header (bytes 3217-3218) and " if layout.kind == "SEG-Y" else ""
         raise SegyError(
             f"{scan.path}: the sample interval is zero {binary}in all trace headers (byte "
             f"{scan.header_bytes.interval}); write it there, in microseconds"
         )
-    if said and layout.interval and abs(said[0] - layout.interval) >= 1:  # less is lost to whole numbers
+    if stated and layout.interval and abs(stated[0] - layout.interval) >= 1:  # less is lost to whole numbers
         raise SegyError(
             f"{scan.path}: the sample interval is {layout.interval:g} microseconds in the binary header "
-            f"(bytes 3217-3218), and {said[0]} in the trace headers (byte {scan.header_bytes.interval}); "
+            f"(bytes 3217-3218), and {stated[0]} in the trace headers (byte {scan.header_bytes.interval}); "
             "correct the wrong one"
         )
     if not layout.interval and layout.kind == "SEG-Y":
         scan.findings.append(
-            f"the sample interval, {said[0]} microseconds, is in the trace headers alone (byte "
+            f"the sample interval, {stated[0]} microseconds, is in the trace headers alone (byte "
             f"{scan.header_bytes.interval})"
         )
-    return (layout.interval or said[0]) / 1e6
+    return (layout.interval or stated[0]) / 1e6
 
 
 def start(scan: Scan) -> float:

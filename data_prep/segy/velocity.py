@@ -47,7 +47,7 @@ class SegyVelocity:
     Args:
         paths: SEG-Y or SU.
         kilometres: the speeds are in km/s.
-        spacing: size of square cells [m], where the headers do not tell it or are wrong.
+        spacing: size of square cells [m], where the headers do not hold it or are wrong.
         grid: the grid wanted.
 
     Raises:
@@ -74,10 +74,10 @@ class SegyVelocity:
         return np.stack(on)
 
     def gathers(self, numbers: Sequence[int]) -> None:
-        """None: the files hold no records."""
+        """Return None: the files hold no records."""
 
     def section(self, number: int) -> Section:
-        """A file's section as it is there, with what is odd about it.
+        """Read a file's section on its own cells, with what is odd about it.
 
         Raises:
             SegyError: as ``read_section``.
@@ -122,11 +122,11 @@ def read_section(
         path: SEG-Y or SU.
         velocity_range: slowest and fastest admissible speed [m/s].
         kilometres: the file is in km/s.
-        spacing: size of square cells [m], instead of what the headers say.
+        spacing: size of square cells [m], instead of that of the headers.
 
     Raises:
         SegyError: the file is no SEG-Y or SU, or damaged.
-        ModelError: the headers do not tell the cells' size, or speeds are NaN, not positive, in the other
+        ModelError: the headers do not hold the cells' size, or speeds are NaN, not positive, in the other
             unit, or out of range.
     """
     path = Path(path)
@@ -167,18 +167,18 @@ def read_section(
 
 def _dz(scan: Scan, metres: float) -> float:
     """Height of the cells [m]."""
-    said = sorted({*present(scan.columns["interval"]), scan.layout.interval} - {0})
-    if len(said) != 1:
+    stated = sorted({*present(scan.columns["interval"]), scan.layout.interval} - {0})
+    if len(stated) != 1:
         what = (
-            f"several sample intervals ({', '.join(f'{each:g}' for each in said[:4])})"
-            if said
+            f"several sample intervals ({', '.join(f'{each:g}' for each in stated[:4])})"
+            if stated
             else "no sample interval"
         )
         raise ModelError(
             f"{scan.path}: {what} in its headers (bytes 3217 and 117), which should be the cells' height "
             "in millimetres; say --spacing, or correct the headers"
         )
-    interval = float(said[0])
+    interval = float(stated[0])
     dz = (interval if interval < METRES_BELOW else interval / 1000) * metres
     scan.findings.append(f"the sample interval, {interval:g}, is taken as a depth of {dz:g} m")
     return dz
@@ -204,7 +204,7 @@ def _dx(path: Path, places: Places) -> float:
 
 
 def _places(columns: Columns, metres: float) -> Places:
-    """The traces on the map [m], all at 0 where the file does not tell, shape ``(trace,)``."""
+    """The traces on the map [m], all at 0 where the headers do not hold their places, shape ``(trace,)``."""
     if np.isin(columns["coordinate_units"], (2, 3, 4)).any():  # angles
         return np.zeros(len(columns["coordinate_units"]), np.complex128)
     x, y, source_x, source_y = (

@@ -1,6 +1,6 @@
 """SEG-Y out: gathers and depth sections with their geometry, units and provenance.
 
-What stands in 16 bits is at most 32767: the standard has them signed, and readers hold to it.
+Values of 16 bits are at most 32767: the standard has them signed, and readers follow it.
 """
 
 from pathlib import Path
@@ -16,10 +16,10 @@ from fwi.survey import Survey
 LARGEST_16, LARGEST_32 = 2**15 - 1, 2**31 - 1
 
 DECIMALS = (1, 10, 100, 1000, 10000)
-"""What coordinates and elevations may be multiplied by to become whole; the standard has no others."""
+"""Factors of the standard by which coordinates and elevations are multiplied to become whole numbers."""
 
 CENTIMETRE = 100
-"""The least of ``DECIMALS`` for a position that is none of a whole metre's."""
+"""The least of ``DECIMALS`` that is precise enough for positions that no factor makes whole."""
 
 SAME_PLACE = 1e-6
 """Distance [m] that is rounding alone."""
@@ -214,7 +214,7 @@ def _depth_interval(spacing: float) -> tuple[int, str]:
 
 
 def _misfits(survey: Survey) -> list[str]:
-    """What of the records does not fit 16 bits."""
+    """Name the numbers of the records that do not fit 16 bits."""
     _, nt, receivers = survey.gather_shape
     mistakes = [*_too_many("samples of a trace", nt), *_too_many("receivers of a shot", receivers)]
     interval = survey.recorded_dt * 1e6
