@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from experiments.invert import remark
 from experiments.progress import progress
 from fwi import plots, report, run_folder
 from fwi.config import Split
@@ -58,7 +57,7 @@ def evaluate(
 
     figures = run / "figures"
     rows = [
-        plots.SectionRow(f"{split} {n}", sections[n], truth[n], salt[n] > 0, remark(verdicts[n]))
+        plots.SectionRow(f"{split} {n}", sections[n], truth[n], salt[n] > 0, verdicts[n].remark)
         for n in chosen
     ]
     drawn = plots.sections(rows, trained.study.grid.spacing, trained.study.grid.velocity)

@@ -7,8 +7,8 @@ import numpy as np
 import tyro
 from numpy.typing import NDArray
 
+from data_prep.records import read, require_sample
 from experiments.cli import Study
-from experiments.invert import read_gathers, require_sample
 from fwi import plots, shards
 from fwi.config import Split, StudyConfig
 from fwi.data import ShotDataset, require_survey
@@ -141,9 +141,12 @@ def _record(run: Run, data: Path | None, split: Split | None, number: int) -> tu
     if source.suffix and not source.is_dir():
         if split is not None:
             raise ValueError(f"--split {split}: {source} is a file; splits are of a data set's folder")
-        gathers = read_gathers(source, run, None)
-        require_sample(number, len(gathers), source)
-        return f"{source.stem} {number}", gathers[number]
+        whose = f"that of the run {run.folder}"
+        records = read(source, run.survey, run.study.physics, dtype=run.study.storage.dtype, whose=whose)
+        if records.changes:
+            print("\n".join([str(source), *(f"  {change}" for change in records.changes)]))
+        require_sample(number, len(records.gathers), source)
+        return f"{source.stem} {number}", records.gathers[number]
     split = split or "test"
     found = DataSet.read(source)
     require_survey(found, run.survey, f"that of the run {run.folder}")

@@ -21,11 +21,11 @@ from fwi.provenance import provenance
 from fwi.shards import DataSet
 from fwi.survey import Survey
 from fwi.training import ranks
-from fwi.training.callbacks import EpochTable, ProgressLines
+from fwi.training.callbacks import EpochTable, ProgressLines, WandbRun
 from fwi.training.fit import datasets, fit, quiet, take_part
 from fwi.training.guards import RunFolder
+from fwi.training.processes import together
 from fwi.training.ranks import Rank
-from fwi.training.wandb import WandbRun
 
 
 def train(study: Study, run: Path, resume: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False) -> None:
@@ -51,13 +51,13 @@ def train(study: Study, run: Path, resume: Annotated[bool, tyro.conf.FlagCreateP
     with _resumable(run):
         if not resume:
             run_folder.begin(run, study)
-        with locked(run), quiet(), ranks.together(rank, take_part, study, run, goes_on) as gather:
+        with locked(run), quiet(), together(rank, take_part, study, run, goes_on) as gather:
             run_folder.note(
                 run, "train", {**provenance(), "data": run_folder.described(training, validation)}
             )
             fitted = fit(rank, gather, study, run, goes_on, (training, validation), own)
 
-    best = float(fitted.checkpoint_callback.best_model_score)
+    best = float(fitted.checkpoint_callback.best_model_score)  # type: ignore[union-attr]
     print(f"{run}: {fitted.current_epoch} epochs, best validation MAE {best:.1f} m/s")
 
 

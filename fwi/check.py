@@ -16,12 +16,12 @@ from numpy.typing import NDArray
 from torch.nn.functional import interpolate
 
 from fwi.config import CheckConfig, PhysicsConfig
+from fwi.misfit import correlation, gain_on_simulated, normalised_rms, time_shift, weighted_by_time
 from fwi.physics import Propagator
 from fwi.survey import MIN_POINTS_PER_WAVELENGTH, Survey, SurveyError
 from fwi.survey_limits import points_per_wavelength
 
 Array = NDArray[np.float32]
-Floats = NDArray[np.float64]
 
 
 class Misfit(NamedTuple):
@@ -53,6 +53,14 @@ class Verdict:
     def word(self) -> str:
         """``believed`` or ``doubtful``."""
         return "believed" if self.believed else "doubtful"
+
+    @property
+    def remark(self) -> str:
+        """The verdict in two words, for the title of a figure."""
+        return f"{self.word}, NRMS {np.median(self.misfit.nrms):.2f}"
+
+    def __str__(self) -> str:
+        return f"{self.word}: {'; '.join(self.reasons)}"
 
     def summary(self) -> dict[str, object]:
         """The medians over shots, and the shots themselves, for tables and files."""
@@ -124,8 +132,8 @@ class PhysicsCheck:
         recorded = np.asarray(recorded, dtype=np.float32)
         slowest, fastest = self.fine.grid.velocity
         simulated = self.simulate(np.clip(velocity, slowest, fastest))
-        found = misfit(recorded, simulated, self.recorded_dt)
-        mean = misfit(recorded, self._mean_gathers, self.recorded_dt)
+        found = compare(recorded, simulated, self.recorded_dt)
+        mean = compare(recorded, self._mean_gathers, self.recorded_dt)
         believed, reasons = self._judge(found, mean)
         outside = float(np.mean((velocity < slowest) | (velocity > fastest)))
         if outside:
@@ -184,12 +192,8 @@ def require_resolved(survey: Survey, physics: PhysicsConfig, config: CheckConfig
     )
 
 
-def misfit(recorded: Array, simulated: Array, dt: float) -> Misfit:
-    """Compare gathers of the same survey.
-
-    Both are weighted by time squared, which about undoes the loss of amplitude on the way (Claerbout, 1985,
-    Imaging the Earth's Interior): otherwise the direct arrival, which knows nothing of the salt, would be all
-    that counts.
+def compare(recorded: Array, simulated: Array, dt: float) -> Misfit:
+    """Measure how gathers of the same survey differ, all of them weighted by time squared.
 
     Args:
         recorded: shape ``(shot, time, receiver)``.
@@ -207,31 +211,12 @@ def misfit(recorded: Array, simulated: Array, dt: float) -> Misfit:
         raise ValueError("the records hold NaN or infinite samples: mend or mute those traces first")
     if not recorded.any(axis=(1, 2)).all():
         raise ValueError("a recorded shot is zero throughout: leave such records out")
-    weight = ((np.arange(recorded.shape[1]) * dt) ** 2)[:, None]
-    recorded, simulated = recorded * weight, simulated * weight
-    power = float((simulated * simulated).sum())
-    gain = float((recorded * simulated).sum()) / power if power else 0.0
-    residual = recorded - gain * simulated
-    nrms = np.sqrt((residual**2).sum((1, 2)) / (recorded**2).sum((1, 2)))
-    correlation, shift = _correlate(recorded, simulated, dt)
-    return Misfit(nrms, np.median(correlation, -1), np.median(shift, -1), gain)
-
-
-def _correlate(recorded: Array, simulated: Array, dt: float) -> tuple[Array, Array]:
-    """Correlation at no shift, and the best shift [s], finer than a sample, each ``(shot, receiver)``."""
-    nt = recorded.shape[1]
-    length = 2 * nt  # silence after the record: a Fourier transform is periodic, and would correlate its ends
-    spectra = np.fft.rfft(simulated, length, axis=1) * np.fft.rfft(recorded, length, axis=1).conj()
-    lags = np.fft.irfft(spectra, axis=1)
-    norm = np.sqrt((recorded**2).sum(1) * (simulated**2).sum(1)) + np.finfo(np.float32).tiny
-    best = lags.argmax(1)[:, None]
-    around = (np.take_along_axis(lags, (best + step) % length, 1)[:, 0] for step in (-1, 0, 1))
-    whole = np.where(best[:, 0] > nt, best[:, 0] - length, best[:, 0])  # the later half are negative lags
-    return lags[:, 0] / norm, (whole + _vertex(*around)) * dt
-
-
-def _vertex(before: Floats, peak: Floats, after: Floats) -> Floats:
-    """Where the parabola through three neighbouring samples is highest, in samples from the middle one."""
-    curvature = np.minimum(before - 2 * peak + after, -np.finfo(np.float32).tiny)
-    highest: Floats = 0.5 * (before - after) / curvature
-    return highest
+    data = weighted_by_time(torch.tensor(recorded), dt, power=2)
+    synthetic = weighted_by_time(torch.tensor(simulated), dt, power=2)
+    gain = gain_on_simulated(data, synthetic)
+    return Misfit(
+        nrms=normalised_rms(gain * synthetic, data, over=(1, 2)).numpy(),
+        correlation=np.median(correlation(data, synthetic).numpy(), axis=-1),
+        shift=np.median(time_shift(data, synthetic, dt).numpy(), axis=-1),
+        gain=gain.item(),
+    )

@@ -146,7 +146,8 @@ class Inverter(nn.Module):
     def lay_out(self) -> "Inverter":
         """Bring the weights into the memory order of the study."""
         last = self.study.train.channels_last
-        return self.to(memory_format=torch.channels_last if last else torch.contiguous_format)
+        order = torch.channels_last if last else torch.contiguous_format
+        return self.to(memory_format=order)  # type: ignore[call-overload, no-any-return]
 
     def save(self, path: Path | str, weights: Mapping[str, Tensor] | None = None) -> None:
         """Write the inverter as one safetensors file, whole or not at all; ``fwi.load`` reads it.
@@ -209,8 +210,8 @@ def in_bf16(wanted: str) -> bool:
     if wanted != "auto":
         return wanted == "bf16"
     if torch.cuda.is_available():
-        return torch.cuda.is_bf16_supported(including_emulation=False)
-    return torch.cpu._is_avx512_bf16_supported()
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    return bool(torch.cpu._is_avx512_bf16_supported())
 
 
 def _read(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
@@ -231,5 +232,5 @@ def _checksum(notes: Mapping[str, str], tensors: Mapping[str, Tensor]) -> str:
     content = hashlib.sha256(json.dumps(notes, sort_keys=True).encode())
     for name, tensor in sorted(tensors.items()):
         content.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
-        content.update(tensor.reshape(-1).view(torch.uint8).numpy())
+        content.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
     return content.hexdigest()

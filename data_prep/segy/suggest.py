@@ -79,6 +79,7 @@ class _Fit:
 
     values: dict[str, Any]
     study: StudyConfig
+    survey: Survey
     kept: int
     """Number of traces that it takes."""
 
@@ -103,7 +104,7 @@ def suggest(
         fits = _fits(file, terms, doublings, refused)
         for fit in fits:
             try:
-                line = prepare(file, fit.study, **stated)
+                line = prepare(file, fit.survey, fit.study.physics, fit.study.storage.dtype, **stated)
             except ValueError as error:
                 refused = [error]  # it came closer than what the geometry excludes
             else:
@@ -165,7 +166,8 @@ def _fit(file: SegyShots, layout: Layout, terms: _Terms, doublings: int) -> _Fit
         traces_to_compare(survey)
         _refuse_endless(survey)
     values["data"] = {"flip": 0.5 if survey.symmetric else 0.0}
-    return _Fit(values, validate(StudyConfig, values, source=file.path.name), kept(file, survey, [placement]))
+    study = validate(StudyConfig, values, source=file.path.name)
+    return _Fit(values, study, survey, kept(file, survey, [placement]))
 
 
 def _refuse_too_large(grid: GridConfig) -> None:

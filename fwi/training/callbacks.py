@@ -1,4 +1,4 @@
-"""What happens beside the optimisation: checkpoints, the table of epochs, and progress."""
+"""What happens beside the optimisation: checkpoints, the table of epochs, progress, and Weights & Biases."""
 
 import csv
 import io
@@ -12,21 +12,19 @@ import torch
 from lightning import LightningModule, Trainer  # noqa: TID253 - nobody imports this file but to train
 from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint  # noqa: TID253
 from lightning.pytorch.plugins.io import TorchCheckpointIO  # noqa: TID253
+from PIL import Image
 
-from fwi import run_folder
+from fwi import plots, run_folder
+from fwi.config import StudyConfig
+from fwi.data import Sample, ShotDataset
 from fwi.files import read_regular, write_whole
 from fwi.inverter import FILE, Inverter
+from fwi.metrics import monitored
+from fwi.training.wandb import open_wandb, wandb_mode
 
-COLUMNS = (
-    "epoch",
-    "step",
-    "seconds",
-    "learning_rate",
-    "train/loss",
-    "validation/loss",
-    "validation/mae",
-    "validation/salt_iou",
-)
+FIXED_SECTIONS = 4
+"""Validation samples that are drawn after each epoch."""
+COLUMNS = ("epoch", "step", "seconds", "learning_rate", "train/loss", *monitored())
 
 
 class Checkpoints(ModelCheckpoint):
@@ -106,7 +104,7 @@ class EpochTable(Callback):
 
     def on_train_epoch_end(self, trainer: Trainer, task: LightningModule) -> None:
         """Add the epoch's row."""
-        row = {"epoch": trainer.current_epoch, "step": trainer.global_step}
+        row: dict[str, float] = {"epoch": trainer.current_epoch, "step": trainer.global_step}
         row |= {"seconds": round(self.before + time.monotonic() - self.start, 1)}
         row |= {"learning_rate": trainer.optimizers[0].param_groups[0]["lr"]}
         row |= {name: float(value) for name, value in trainer.callback_metrics.items() if name in COLUMNS}
@@ -128,7 +126,7 @@ def _rows(path: Path) -> list[Mapping[str, Any]]:
         return []
     try:
         text = read_regular(path, run_folder.LARGEST_TABLE).decode("utf-8")
-        rows = list(csv.DictReader(io.StringIO(text, newline=""), strict=True))
+        rows: list[Mapping[str, Any]] = list(csv.DictReader(io.StringIO(text, newline=""), strict=True))
         for row in rows:
             if row.keys() != set(COLUMNS):
                 raise ValueError(f"its columns are not {', '.join(COLUMNS)}")
@@ -166,3 +164,65 @@ class ProgressLines(Callback):
         rate = done / max(time.monotonic() - self.start, 1e-9)
         left = (int(trainer.estimated_stepping_batches) - trainer.global_step) / max(rate, 1e-9)
         return f"{rate:.2f} steps/s, {left / 60:.1f} min left"
+
+
+class WandbRun(Callback):
+    """Log a run to Weights & Biases: config, losses, and fixed validation sections after each epoch.
+
+    It comes before the moving average among the callbacks, and so draws what the averaged weights invert.
+
+    Offline unless the study or WANDB_MODE says otherwise; never asks for anything.
+
+    Args:
+        study: what is logged as the run's config.
+        folder: the run's folder; W&B writes to ``wandb/`` in it.
+        validation: where the sections come from.
+
+    Raises:
+        ValueError: W&B is to be online, but there is no key.
+    """
+
+    def __init__(self, study: StudyConfig, folder: Path, validation: ShotDataset) -> None:
+        self.study, self.folder = study, folder
+        self.mode = wandb_mode(study)
+        count = min(FIXED_SECTIONS, len(validation))
+        numbers = torch.linspace(0, len(validation) - 1, count).long().tolist()
+        self.names = [f"validation {number}" for number in numbers]
+        self.samples = [validation[number] for number in numbers] if self.mode != "disabled" else []
+
+    def on_fit_start(self, trainer: Trainer, task: LightningModule) -> None:
+        """Open the run."""
+        self.run = open_wandb(self.study, self.folder, self.mode)
+
+    def on_validation_epoch_end(self, trainer: Trainer, task: LightningModule) -> None:
+        """Draw the sections while the weights are those that were validated."""
+        if self.samples:
+            figure = plots.sections(self._rows(task), self.study.grid.spacing, self.study.grid.velocity)
+            self.drawn = Image.open(io.BytesIO(plots.png(figure)))
+
+    def on_train_epoch_end(self, trainer: Trainer, task: LightningModule) -> None:
+        """Log the epoch's figures and sections."""
+        if not self.samples:
+            return
+        import wandb
+
+        found = {name: float(value) for name, value in trainer.callback_metrics.items()}
+        found |= {"epoch": trainer.current_epoch}
+        found |= {"learning_rate": trainer.optimizers[0].param_groups[0]["lr"]}
+        try:
+            self.run.log({**found, "sections": wandb.Image(self.drawn)}, step=trainer.global_step)
+        except OSError as error:
+            error.filename = str(self.folder / "wandb")  # not the system's folder that W&B copies from
+            raise
+
+    def teardown(self, trainer: Trainer, task: LightningModule, stage: str) -> None:
+        """Close the run, also after a failure."""
+        if getattr(self, "run", None) is not None:
+            self.run.finish()
+
+    def _rows(self, task: LightningModule) -> list[plots.SectionRow]:
+        batch = Sample(*(torch.stack(parts) for parts in zip(*self.samples, strict=True)))
+        with torch.no_grad(), task.trainer.precision_plugin.forward_context():
+            inverted = task(batch.gathers.to(task.device)).float().cpu().numpy()
+        truths, salts = batch.velocity.numpy(), batch.salt.numpy() > 0
+        return [plots.SectionRow(*row) for row in zip(self.names, inverted, truths, salts, strict=True)]

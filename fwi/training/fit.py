@@ -15,6 +15,7 @@ from fwi import run_folder
 from fwi.config import StudyConfig
 from fwi.data import ShotDataset, evaluation_loader, require_survey, training_loader
 from fwi.inverter import Array
+from fwi.metrics import monitored
 from fwi.networks.synchronised import Gather, synchronise
 from fwi.normalisation import Normalisation
 from fwi.shards import DataSet
@@ -55,7 +56,7 @@ def fit(
     loader = training_loader(training, study.data, study.train.batch_size, study.train.seed, **place)
     if goes_on:
         # The trainer tells the sampler its epoch too late for worker processes, which read ahead.
-        loader.sampler.set_epoch(run_folder.read_checkpoint(run, run_folder.LAST, study)["epoch"] + 1)
+        loader.sampler.set_epoch(run_folder.read_checkpoint(run, run_folder.LAST, study)["epoch"] + 1)  # type: ignore[attr-defined]
     started: list[bool] = []
     fitted = trainer(
         study,
@@ -71,7 +72,7 @@ def fit(
         **ranks.options(rank),
     )
     # The command line answers signals; the trainer's answer to SIGTERM is to go on until the end of the step.
-    fitted._signal_connector.register_signal_handlers = lambda: None
+    fitted._signal_connector.register_signal_handlers = lambda: None  # type: ignore[method-assign]
     try:
         fitted.fit(
             task,
@@ -149,7 +150,7 @@ def callbacks(study: StudyConfig, run: Path, samples: int) -> list[Callback]:
     chosen += [Checkpoints(run), LastCheckpoint(run)]
     stop = study.train.early_stop
     if stop.metric:
-        mode = "max" if stop.metric.endswith("iou") else "min"
+        mode = monitored()[stop.metric]
         chosen.append(EarlyStop(stop.metric, patience=stop.patience, mode=mode))
     return chosen
 

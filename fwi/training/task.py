@@ -58,15 +58,17 @@ class InversionTask(LightningModule):
 
     def on_validation_epoch_start(self) -> None:
         """Forget the last epoch's scores."""
-        self._scores = {"validation/loss": [], "validation/mae": [], "validation/salt_iou": []}
+        self._scores = {name: [] for name in metrics.monitored()}
 
     def validation_step(self, batch: Sample, _: int) -> None:
         """Score one batch, sample by sample."""
-        velocity = self(batch.gathers).float()
+        velocity, salt, spacing = self(batch.gathers).float(), batch.salt > 0, self.study.grid.spacing
         loss = self.loss(velocity, batch.velocity)
         self._scores["validation/loss"].append(loss.expand(len(velocity)))
-        self._scores["validation/mae"].append(metrics.mae(velocity, batch.velocity))
-        self._scores["validation/salt_iou"].append(metrics.salt_iou(velocity, batch.velocity, batch.salt > 0))
+        for name, metric in metrics.METRICS.items():
+            if metric.validated:
+                scores = metric.function(velocity, batch.velocity, salt, spacing)
+                self._scores[f"validation/{name}"].append(scores)
 
     def on_validation_epoch_end(self) -> None:
         """Average over the samples of all devices; one without salt has no IoU."""
@@ -98,7 +100,8 @@ class InversionTask(LightningModule):
     def _mean(self, name: str, values: list[Tensor]) -> Tensor:
         """Mean of one score over all devices' samples that have it; NaN where one that all have is NaN."""
         scores = torch.cat(values) if values else torch.empty(0, device=self.device)
-        if name == "validation/salt_iou":
+        metric = metrics.METRICS.get(name.removeprefix("validation/"))
+        if metric is not None and metric.needs_salt:
             scores = scores[~scores.isnan()]
         sum_and_count = torch.stack([scores.sum(), scores.new_tensor(len(scores))])
         if torch.distributed.is_initialized():

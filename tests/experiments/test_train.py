@@ -36,9 +36,9 @@ from fwi.config import StudyConfig, TrackingConfig
 from fwi.inverter import FILE
 from fwi.shards import read
 from fwi.training import wandb
+from fwi.training.callbacks import WandbRun
 from fwi.training.fit import datasets
 from fwi.training.task import InversionTask
-from fwi.training.wandb import WandbRun
 
 
 def train_until_killed_in_the_third_epoch(flags: list[str]) -> None:
