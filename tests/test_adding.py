@@ -1,4 +1,4 @@
-"""What it takes to add a mechanism, a network, a preset and a loss: no more than CONTRIBUTING.md says."""
+"""What it takes to add a mechanism, network, preset, loss and metric: no more than CONTRIBUTING.md says."""
 
 import os
 import shutil
@@ -116,6 +116,11 @@ ADDED = {
             """Mean of the fourth powers of the errors."""
             return (prediction - truth).pow(4).mean()
         ''',
+    "fwi/metrics.py": '''
+        def toy_error(prediction: Tensor, truth: Tensor, salt: Tensor, spacing: float) -> Tensor:
+            """Twice the mean difference [m/s]."""
+            return 2 * (prediction - truth).mean(dim=(1, 2))
+        ''',
 }
 """What is written into a file that there is."""
 
@@ -130,17 +135,19 @@ LINES = {
         ("Single = ", "Single = Single | ToyPreset"),
     ],
     "fwi/losses.py": [("LOSSES: ", '    "toy": lambda *maps: toy_loss(*maps),')],
+    "fwi/metrics.py": [
+        ("METRICS = ", '    "toy": Metric(lambda *maps: toy_error(*maps), "toy error", "m/s", best="min"),')
+    ],
     "fwi/config/study.py": [("LossName = ", 'LossName = Literal[LossName, "toy"]')],
 }
 """Lines that are added, each with the beginning of the line that it comes after."""
 
 USE = """
-    import numpy as np
     import torch
 
     import fwi
     from data_prep.salt import generate
-    from fwi import config, losses, networks
+    from fwi import config, losses, metrics, networks
     from fwi.attention import build
     from fwi.config import StudyConfig
     from fwi.networks import table
@@ -190,6 +197,10 @@ USE = """
         if network.attending():
             looks = attended(network.eval(), gathers, (5, 5))
             print(*(f"{look.place} {look.mechanism}" for look in looks), sep="; ")
+
+    section = truth.numpy() + 100
+    scores = metrics.score(section, truth.numpy(), salt.salt[None], study.grid.spacing)
+    print(metrics.METRICS["toy"].label(), *scores["toy"])
 """
 
 
@@ -227,17 +238,18 @@ def source(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_a_mechanism_network_preset_and_loss_are_added_by_the_touches_that_are_told(source):
+def test_a_mechanism_network_preset_loss_and_metric_are_added_by_the_touches_that_are_told(source):
     add(source)
 
     done = run(USE, source)
 
     assert done.returncode == 0, done.stderr[-2000:]
-    where, unet, looks, toy = done.stdout.splitlines()
+    where, unet, looks, toy, metric = done.stdout.splitlines()
     assert Path(where).is_relative_to(source)
     assert unet == "stem (); encoder 0 (); encoder 1 ('toy',); decoder 0 ('toy',); head ()"
     assert looks == "encoder 1 toy; skip 0 toy"
     assert toy == "stem (); head ()"
+    assert metric == "Toy error (m/s) 200.0"
 
 
 def test_the_contributors_guide_names_every_file_that_is_touched():

@@ -19,7 +19,7 @@ class CoordinateAttention(Profiles):
     channels and a hidden width of ``m``.
 
     Args:
-        channels: of the map.
+        channels: number of channels of the map.
         reduction: channels per hidden unit.
         gate: how each profile's excitation becomes a factor, see :func:`fwi.attention.excitation.factor`.
     """
@@ -36,7 +36,7 @@ class CoordinateAttention(Profiles):
         start_indifferent(self.excite_columns)
 
     def profiles(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Factors of the rows, ``(batch, channel, height, 1)``, and of the columns, ``(.., 1, width)``."""
+        """Return factors of rows, ``(batch, channel, height, 1)``, and of columns, ``(.., 1, width)``."""
         profiles = torch.cat([x.mean(dim=3), x.mean(dim=2)], dim=2)
         hidden = hardswish(self.normalise(self.squeeze(profiles)))
         rows, columns = torch.split(hidden, [x.shape[2], x.shape[3]], dim=2)

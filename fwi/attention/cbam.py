@@ -17,7 +17,7 @@ class CBAM(nn.Module):
     ``2 C h + h + C + 2 k^2 + 2`` parameters for ``C`` channels, hidden width ``h`` and kernel ``k``.
 
     Args:
-        channels: of the map.
+        channels: number of channels of the map.
         reduction: channels per hidden unit of the channel gate.
         kernel_size: width of the spatial gate's convolution, odd.
         gate: how the excitations become factors, see :func:`fwi.attention.excitation.factor`.
@@ -35,7 +35,7 @@ class CBAM(nn.Module):
         return weighted
 
     def factors(self, x: Tensor) -> Tensor:
-        """What multiplies the map, both gates together: ``(batch, channel, height, width)``."""
+        """Return the factors of both gates together: ``(batch, channel, height, width)``."""
         channel = self.channel_gate(x)
         factors: Tensor = channel * self.spatial_gate(x * channel)
         return factors

@@ -1,4 +1,4 @@
-"""The relative of CBAM that tutorials show: like BAM (Park et al., 2018, arXiv:1807.06514), in sequence."""
+"""A variant of CBAM by convolutions, like BAM (Park et al., 2018, arXiv:1807.06514), but in sequence."""
 
 from torch import Tensor, nn
 from torch.nn.functional import relu
@@ -15,7 +15,7 @@ class ConvolutionalCBAM(nn.Module):
     parameters for ``C`` channels and a hidden width of ``h``.
 
     Args:
-        channels: of the map.
+        channels: number of channels of the map.
         reduction: channels per hidden unit.
         gate: how the excitations become factors, see :func:`fwi.attention.excitation.factor`.
     """
@@ -40,7 +40,7 @@ class ConvolutionalCBAM(nn.Module):
         return x * self._cells(x)
 
     def factors(self, x: Tensor) -> Tensor:
-        """What multiplies the map, both gates together: ``(batch, channel, height, width)``."""
+        """Return the factors of both gates together: ``(batch, channel, height, width)``."""
         channel = self.channel_gate.factors(x)
         return channel * self._cells(x * channel)
 

@@ -17,7 +17,7 @@ class CrissCrossAttention(nn.Module):
     ``2 (C d + d) + C^2 + C + 1`` parameters for ``C`` channels and an inner width ``d = max(C // 8, 8)``.
 
     Args:
-        channels: of the map.
+        channels: number of channels of the map.
     """
 
     def __init__(self, channels: int) -> None:
@@ -40,7 +40,7 @@ class CrissCrossAttention(nn.Module):
         return x + self.gamma * gathered
 
     def weights(self, x: Tensor) -> Tensor:
-        """What each cell attends to, its column then its row: ``(batch, height, width, height + width)``.
+        """Return each cell's weights of its column, then its row: ``(batch, height, width, height + width)``.
 
         Raises:
             ValueError: the map is too large for its weights to be written out.
@@ -59,7 +59,7 @@ class CrissCrossAttention(nn.Module):
         return torch.cat([column, row], dim=3).softmax(dim=3)
 
     def weights_of(self, cell: tuple[int, int], x: Tensor) -> Tensor:
-        """What the cell of a row and column attends to: ``(batch, height, width)``, zero off its cross."""
+        """Return the weights of the cell at a row and column: ``(batch, height, width)``, 0 off its cross."""
         row, column = cell
         weights = self.weights(x)[:, row, column]
         found = weights.new_zeros(x.shape[0], *x.shape[2:])

@@ -17,13 +17,13 @@ class CrossAttention(nn.Module):
     positions by convolution.
 
     Args:
-        channels: of the map that asks.
+        channels: number of channels of the map that asks.
         heads: parts of the channels that attend independently.
         pool: keys and values are the maxima over ``pool x pool`` cells: fewer tokens, less work.
         position: how the cells of each map know their place, see ``SelfAttention``.
-        context_channels: of the map that answers; as many if not given.
+        context_channels: number of channels of the map that answers; as many if not given.
         scaled: divide the products by the root of the width.
-        residual: add to the map that asks, with a learned weight; else replace it.
+        residual: add what is gathered to the map that asks, with a learned weight; else it replaces the map.
 
     Raises:
         ValueError: the heads do not divide the channels and the inner width.
@@ -69,12 +69,12 @@ class CrossAttention(nn.Module):
         return attended if self.gamma is None else x + self.gamma * attended
 
     def weights(self, x: Tensor, context: Tensor) -> Tensor:
-        """What each cell of ``x`` attends to: ``(batch, heads, cells, context cells)``."""
+        """Return the weights of each cell of ``x``: ``(batch, heads, cells, context cells)``."""
         query, key, _ = self._project(x, context)
         return weights(query, key, self.heads, self.scale)
 
     def weights_of(self, cell: tuple[int, int], x: Tensor, context: Tensor) -> Tensor:
-        """What a cell of ``x`` attends to, mean over the heads: ``(batch, *pooled size of the context)``."""
+        """Return a cell's weights, averaged over the heads: ``(batch, *pooled size of the context)``."""
         query, key, _ = self._project(x, context)
         found = weights_of(cell[0] * x.shape[3] + cell[1], query, key, self.heads, self.scale)
         return found.reshape(-1, *pooled_size(context, self.pool))

@@ -15,7 +15,7 @@ class EfficientChannelAttention(nn.Module):
     ``(log2(channels) + 1) / 2``.
 
     Args:
-        channels: of the map.
+        channels: number of channels of the map.
         gate: how the excitation becomes a factor, see :func:`fwi.attention.excitation.factor`.
     """
 
@@ -34,6 +34,6 @@ class EfficientChannelAttention(nn.Module):
         return x * self.factors(x)
 
     def factors(self, x: Tensor) -> Tensor:
-        """What multiplies the map: ``(batch, channel, 1, 1)``."""
+        """Return the factors that multiply the map: ``(batch, channel, 1, 1)``."""
         excitation: Tensor = self.convolve(x.mean(dim=(2, 3))[:, None])[:, 0]
         return factor(excitation, self.form)[:, :, None, None]

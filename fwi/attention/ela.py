@@ -15,7 +15,7 @@ class EfficientLocalAttention(Profiles):
     parameters, shared by both directions as published.
 
     Args:
-        channels: of the map, two or more.
+        channels: number of channels of the map, two or more.
         kernel_size: width of the smoothing, odd.
         gate: how each profile becomes a factor, see :func:`fwi.attention.excitation.factor`.
 
@@ -41,7 +41,7 @@ class EfficientLocalAttention(Profiles):
         start_indifferent(self.normalise)
 
     def profiles(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Factors of the rows, ``(batch, channel, height, 1)``, and of the columns, ``(.., 1, width)``."""
+        """Return factors of rows, ``(batch, channel, height, 1)``, and of columns, ``(.., 1, width)``."""
         rows = factor(self.normalise(self.smooth(x.mean(dim=3))), self.form)
         columns = factor(self.normalise(self.smooth(x.mean(dim=2))), self.form)
         return rows[:, :, :, None], columns[:, :, None, :]

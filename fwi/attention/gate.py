@@ -10,7 +10,7 @@ STRIDE = 2
 
 
 class AttentionGate(nn.Module):
-    """Let through a skip connection what the coarser, deeper map asks for.
+    """Weigh a skip connection by what the coarser, deeper map asks for.
 
     ``y = BN(W (a x))`` with ``a = up(gate(psi relu(theta x + phi g)))``: theta halves the skip's size, phi's
     map is brought to that size, and ``a`` has one value per cell. ``4 C F + G F + F + F + 1 + C^2 + C + 2 C``
@@ -19,8 +19,8 @@ class AttentionGate(nn.Module):
     W starts as the identity, so the gate begins as the normalised skip itself.
 
     Args:
-        channels: of the skip connection.
-        gating_channels: of the gating map.
+        channels: number of channels of the skip connection.
+        gating_channels: number of channels of the gating map.
         gate: how the excitation becomes a factor, see :func:`fwi.attention.excitation.factor`.
 
     Raises:
@@ -58,7 +58,7 @@ class AttentionGate(nn.Module):
         return gated
 
     def factors(self, x: Tensor, g: Tensor) -> Tensor:
-        """What multiplies the skip, given the gating map: ``(batch, 1, height, width)``."""
+        """Return the factors that multiply the skip, given the gating map: ``(batch, 1, height, width)``."""
         height, width = x.shape[2:]
         # Odd sizes are padded, so that a coarse cell stands for the same finer ones as in a pooled map.
         coarse: Tensor = self.theta(pad(x, (0, width % STRIDE, 0, height % STRIDE)))

@@ -17,7 +17,7 @@ class GatedChannelTransformation(nn.Module):
     gradient from alpha: the module starts within a few percent of the identity.
 
     Args:
-        channels: of the map.
+        channels: number of channels of the map.
     """
 
     def __init__(self, channels: int) -> None:
@@ -33,7 +33,7 @@ class GatedChannelTransformation(nn.Module):
         return x * self.factors(x)
 
     def factors(self, x: Tensor) -> Tensor:
-        """What multiplies the map: ``(batch, channel, 1, 1)``."""
+        """Return the factors that multiply the map: ``(batch, channel, 1, 1)``."""
         norm = (at_least_single(x).square().sum(dim=(2, 3), keepdim=True) + EPSILON).sqrt() * self.alpha
         relative = norm / (norm.square().mean(dim=1, keepdim=True) + EPSILON).sqrt()
         return (1 + torch.tanh(self.gamma * relative + self.beta)).to(x.dtype)

@@ -1,4 +1,4 @@
-"""Hard attention: cells kept or dropped, trained straight through (Bengio et al., 2013, arXiv:1308.3432)."""
+"""Hard attention: cells are kept or dropped (gradient after Bengio et al., 2013, arXiv:1308.3432)."""
 
 import torch
 from torch import Tensor, nn
@@ -7,17 +7,18 @@ from fwi.attention.excitation import start_indifferent
 
 
 class HardAttention(nn.Module):
-    """Keep the cells whose mean and maximum over channels ask for it, and dim the others to a floor.
+    """Keep the cells that a convolution over the channels' mean and maximum selects, and dim the others.
 
     ``y = x (floor + (1 - floor) m)`` with a mask ``m`` of zeros and ones. The gradient passes as if the mask
     were the sigmoid of the same logits over the temperature. ``2 k^2 + 1`` parameters. The bias starts at
     one, so that all is kept at first.
 
     Args:
-        channels: of the map; any.
+        channels: number of channels of the map; any number will do.
         kernel_size: width of the convolution that gives the logits, odd.
-        temperature: of the sigmoid that stands in for the mask in the gradient.
-        floor: what is left of a cell that is dropped.
+        temperature: temperature of the sigmoid that replaces the mask in the backward pass; a higher one is
+            flatter.
+        floor: share of a dropped cell's amplitude that is kept.
 
     Raises:
         ValueError: ``kernel_size`` is even, the temperature not positive, or the floor outside 0 .. 1.
@@ -43,11 +44,11 @@ class HardAttention(nn.Module):
         return x * self.factors(x)
 
     def factors(self, x: Tensor) -> Tensor:
-        """What multiplies the map, one or the floor: ``(batch, 1, height, width)``."""
+        """Return the factors that multiply the map, each one or the floor: ``(batch, 1, height, width)``."""
         return self.floor + (1 - self.floor) * self.mask(x)
 
     def mask(self, x: Tensor) -> Tensor:
-        """Zeros and ones, shape ``(batch, 1, height, width)``, with the gradient of a sigmoid."""
+        """Return zeros and ones, shape ``(batch, 1, height, width)``, with the gradient of a sigmoid."""
         summary = torch.cat([x.amax(dim=1, keepdim=True), x.mean(dim=1, keepdim=True)], dim=1)
         soft = (self.convolve(summary) / self.temperature).sigmoid()
         kept = (soft > 0.5).to(soft.dtype)

@@ -20,7 +20,7 @@ class AlignmentAndFusion(nn.Module):
     themselves are added unless ``residual`` is ``normed``.
 
     Args:
-        channels: of both maps.
+        channels: number of channels of both maps.
         heads: parts of the channels that attend independently.
         residual: what is added to what was gathered: the maps as they are (``raw``) or ``normed``.
         temperature: learn how sharp the weights are, per head and direction; they are cosines, and without it
@@ -52,7 +52,7 @@ class AlignmentAndFusion(nn.Module):
         return gathered + (x + y if self.raw else normed[0] + normed[1])
 
     def weights_of(self, cell: tuple[int, int], x: Tensor, y: Tensor) -> Tensor:
-        """What a cell gathers from: ``(batch, height, width)``, zero off its cross, of sum one.
+        """Return the weights of a cell: ``(batch, height, width)``, zero off its cross, with a sum of one.
 
         Its column holds the weights of its row among the rows of ``x``, its row those of its column among
         the columns of ``y``; each makes up half of what is gathered, mean over the heads.

@@ -19,8 +19,8 @@ class MixLevels(nn.Module):
     together, the last sum over all levels but the coarsest.
 
     Args:
-        channels: of each map, fine to coarse.
-        heads: per map, parts of the channels that attend independently; one per 32 channels if not given.
+        channels: number of channels of each map, fine to coarse.
+        heads: parts of each map's channels that attend independently; one per 32 channels if not given.
         dropout: see :class:`MixAttention`.
 
     Raises:
@@ -62,7 +62,7 @@ class MixedKeys(nn.Module):
     it adapts.
 
     Args:
-        channels: of each map, fine to coarse.
+        channels: number of channels of each map, fine to coarse.
     """
 
     def __init__(self, channels: Sequence[int]) -> None:
@@ -83,8 +83,8 @@ class MixAttention(nn.Module):
     published block that receive a gradient. As published, the residuals run on the normalised cells.
 
     Args:
-        channels: of the level that asks.
-        key_channels: of the mixed keys.
+        channels: number of channels of the level that asks.
+        key_channels: number of channels of the mixed keys.
         heads: parts of the channels that attend independently.
         dropout: share of what the block adds that is dropped, whole samples at a time (stochastic depth).
 
@@ -124,7 +124,7 @@ class MixAttention(nn.Module):
         return refined
 
     def weights_of(self, cell: tuple[int, int], x: Tensor, keys: Tensor) -> Tensor:
-        """What a cell of the level attends to, mean over the heads: ``(batch, *size of the keys)``."""
+        """Return a cell's weights, averaged over the heads: ``(batch, *size of the keys)``."""
         _, query, key, _ = self._project(x, keys)
         found = weights_of(cell[0] * x.shape[3] + cell[1], query, key, self.heads, self.scale)
         return found.reshape(-1, *keys.shape[2:])
@@ -141,7 +141,7 @@ class MixFeedForward(nn.Module):
     """A perceptron over channels with a depthwise 3 x 3 convolution inside, the only cue of position.
 
     Args:
-        channels: of the tokens.
+        channels: number of channels of the tokens.
         hidden: width inside.
     """
 
@@ -162,7 +162,7 @@ class DropPath(nn.Module):
     """Stochastic depth (Huang et al., 2016, arXiv:1603.09382): drop a branch for some samples in training.
 
     Args:
-        share: of the samples; what is kept is scaled up, so that the mean stays.
+        share: share of the samples that drop the branch; the others are scaled up, so that the mean stays.
     """
 
     def __init__(self, share: float) -> None:

@@ -21,7 +21,7 @@ class MultiScaleAttention(nn.Module):
     the published batch normalisation asks for more than one cell or sample at the coarsest level.
 
     Args:
-        channels: of each map, fine to coarse.
+        channels: number of channels of each map, fine to coarse.
         width: channels per level inside.
         norm: ``batch`` as published; ``group`` over all channels and cells of a sample, for small batches.
         dim: 2 for sections, 3 for volumes.
@@ -76,7 +76,7 @@ class MultiScaleAttention(nn.Module):
         return fused + maps[-1] if self.residual else fused
 
     def factors(self, maps: Sequence[Tensor]) -> Tensor:
-        """What multiplies each level's cells, last of all: ``(batch, level, height, width)``."""
+        """Return the gate of each level's cells, which is applied last: ``(batch, level, height, width)``."""
         return self._weigh(maps)[1]
 
     def _weigh(self, maps: Sequence[Tensor]) -> tuple[Tensor, Tensor]:

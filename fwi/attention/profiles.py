@@ -14,10 +14,10 @@ class Profiles(nn.Module, ABC):
         return x * rows * columns
 
     def factors(self, x: Tensor) -> Tensor:
-        """What multiplies the map, both profiles together: ``(batch, channel, height, width)``."""
+        """Return the product of both profiles: ``(batch, channel, height, width)``."""
         rows, columns = self.profiles(x)
         return rows * columns
 
     @abstractmethod
     def profiles(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Factors of the rows, ``(batch, channel, height, 1)``, and of the columns, ``(.., 1, width)``."""
+        """Return factors of rows, ``(batch, channel, height, 1)``, and of columns, ``(.., 1, width)``."""

@@ -16,7 +16,7 @@ class PolarisedSelfAttention(nn.Module):
     ``2 C^2 + C`` parameters.
 
     Args:
-        channels: of the map, two or more.
+        channels: number of channels of the map, two or more.
         gate: how each excitation becomes a factor, see :func:`fwi.attention.excitation.factor`.
     """
 
@@ -42,7 +42,7 @@ class PolarisedSelfAttention(nn.Module):
         return weighted
 
     def factors(self, x: Tensor) -> Tensor:
-        """What multiplies the map, both gates together: ``(batch, channel, height, width)``."""
+        """Return the factors of both gates together: ``(batch, channel, height, width)``."""
         channel, cell = self._gates(x)
         return self.share * (channel + cell)
 

@@ -14,7 +14,7 @@ class ConcurrentExcitation(nn.Module):
     two sigmoids' products begins near the identity; with a gate of another form the mean of the two does.
 
     Args:
-        channels: of the map.
+        channels: number of channels of the map.
         reduction: channels per hidden unit.
         gate: how each excitation becomes a factor, see :func:`fwi.attention.excitation.factor`.
     """
@@ -35,7 +35,7 @@ class ConcurrentExcitation(nn.Module):
         return weighted
 
     def factors(self, x: Tensor) -> Tensor:
-        """What multiplies the map, both gates together: ``(batch, channel, height, width)``."""
+        """Return the factors of both gates together: ``(batch, channel, height, width)``."""
         return self.share * (self.channel.factors(x) + self._cells(x))
 
     def _cells(self, x: Tensor) -> Tensor:

@@ -11,17 +11,17 @@ from fwi.config import GateForm, SqueezeName
 
 
 class SqueezeExcitation(nn.Module):
-    """Weigh each channel by what all channels have to say about it.
+    """Weigh each channel by a perceptron of the statistics of all channels.
 
     ``y = x * gate(W2 relu(W1 z + b1) + b2)``, with ``z`` the mean over the map or ``S`` other numbers per
     channel; ``S C h + h + h C + C`` parameters for ``C`` channels and a hidden width of ``h``, without biases
     ``S C h + h C``.
 
     Args:
-        channels: of the map.
+        channels: number of channels of the map.
         reduction: channels per hidden unit.
         gate: how the excitation becomes a factor, see :func:`fwi.attention.excitation.factor`.
-        squeeze: what tells of a channel, one or several of :data:`fwi.attention.squeeze.NUMBERS`.
+        squeeze: statistics that describe a channel, one or several of :data:`fwi.attention.squeeze.NUMBERS`.
         bias: give the two layers biases.
         min_hidden: smallest width of the hidden layer.
     """
@@ -48,6 +48,6 @@ class SqueezeExcitation(nn.Module):
         return x * self.factors(x)
 
     def factors(self, x: Tensor) -> Tensor:
-        """What multiplies the map: ``(batch, channel, 1, 1)``."""
+        """Return the factors that multiply the map: ``(batch, channel, 1, 1)``."""
         excitation = self.excite(relu(self.squeeze(self.describe(x))))
         return factor(excitation, self.form)[:, :, None, None]

@@ -9,7 +9,7 @@ from fwi.config import PositionName
 from fwi.config.attention import check_heads, inner_width
 
 START = 0.1
-"""Weight of what is attended to, at first: near the identity, and yet with a gradient for all weights."""
+"""Initial weight of what is gathered: close to the identity, and yet with a gradient for all weights."""
 
 
 class SelfAttention(nn.Module):
@@ -19,13 +19,13 @@ class SelfAttention(nn.Module):
     ``10 C`` more for positions by convolution. The published form has neither scale nor positions.
 
     Args:
-        channels: of the map.
+        channels: number of channels of the map.
         heads: parts of the channels that attend independently.
         pool: keys and values are the maxima over ``pool x pool`` cells: fewer tokens, less work.
         position: how cells know their place: ``convolution`` adds a depthwise 3 x 3 convolution, ``sine``
             adds sines and cosines, ``none`` leaves them alike.
         scaled: divide the products by the root of the width.
-        residual: add to the map, with a learned weight; else replace it.
+        residual: add what is gathered to the map, with a learned weight; else replace the map by it.
 
     Raises:
         ValueError: the heads do not divide the channels and the inner width, or sines find no four channels.
@@ -60,12 +60,12 @@ class SelfAttention(nn.Module):
         return attended if self.gamma is None else x + self.gamma * attended
 
     def weights(self, x: Tensor) -> Tensor:
-        """What each cell attends to: ``(batch, heads, cells, keys)``."""
+        """Return the weights of each cell: ``(batch, heads, cells, keys)``."""
         query, key, _ = self._project(x)
         return weights(query, key, self.heads, self.scale)
 
     def weights_of(self, cell: tuple[int, int], x: Tensor) -> Tensor:
-        """What the cell of a row and column attends to, mean over the heads: ``(batch, *pooled size)``."""
+        """Return the weights of the cell at a row and column, mean over heads: ``(batch, *pooled size)``."""
         query, key, _ = self._project(x)
         found = weights_of(cell[0] * x.shape[3] + cell[1], query, key, self.heads, self.scale)
         return found.reshape(-1, *pooled_size(x, self.pool))
@@ -87,7 +87,7 @@ def pooled_size(x: Tensor, pool: int) -> tuple[int, int]:
 
 
 def positions(name: PositionName, channels: int) -> nn.Module:
-    """What tells the cells of a map their place.
+    """Build the module that tells the cells of a map their place.
 
     Raises:
         ValueError: the name is unknown, or there are too few channels for it.

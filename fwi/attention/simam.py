@@ -14,7 +14,7 @@ class SimAM(nn.Module):
     variance ``v``. What stands out, such as edges of salt, is kept whole, the rest at 62 %. No parameters.
 
     Args:
-        channels: of the map; any.
+        channels: number of channels of the map; any number will do.
     """
 
     def __init__(self, channels: int) -> None:
@@ -25,7 +25,7 @@ class SimAM(nn.Module):
         return x * self.factors(x)
 
     def factors(self, x: Tensor) -> Tensor:
-        """What multiplies the map: ``(batch, channel, height, width)``."""
+        """Return the factors that multiply the map: ``(batch, channel, height, width)``."""
         others = max(x.shape[2] * x.shape[3] - 1, 1)
         wide = at_least_single(x)
         squared = (wide - wide.mean(dim=(2, 3), keepdim=True)).square()

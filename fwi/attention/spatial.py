@@ -11,7 +11,7 @@ class SpatialAttention(nn.Module):
     """Weigh each cell by the mean and the maximum over channels around it: ``2 k^2`` parameters.
 
     Args:
-        channels: of the map; any.
+        channels: number of channels of the map; any number will do.
         kernel_size: width of the convolution, odd.
         gate: how the excitation becomes a factor, see :func:`fwi.attention.excitation.factor`.
 
@@ -34,6 +34,6 @@ class SpatialAttention(nn.Module):
         return x * self.factors(x)
 
     def factors(self, x: Tensor) -> Tensor:
-        """What multiplies the map: ``(batch, 1, height, width)``."""
+        """Return the factors that multiply the map: ``(batch, 1, height, width)``."""
         summary = torch.cat([x.mean(dim=1, keepdim=True), x.amax(dim=1, keepdim=True)], dim=1)
         return factor(self.convolve(summary), self.form)

@@ -41,7 +41,7 @@ class Squeeze(nn.Module):
     """Squeeze a map to a vector, with one or several squeezes side by side.
 
     Args:
-        channels: of the map.
+        channels: number of channels of the map.
         names: which squeezes.
 
     Raises:

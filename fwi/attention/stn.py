@@ -20,8 +20,8 @@ class SpatialTransformer(nn.Module):
     coefficients of each tell where things are.
 
     Args:
-        channels: of the map.
-        size: rows and columns to resample to; the map's own if not given.
+        channels: number of channels of the map.
+        size: rows and columns to resample to; those of the map itself if not given.
     """
 
     identity: Tensor

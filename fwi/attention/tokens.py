@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn.functional import pad, scaled_dot_product_attention
 
 MAX_EXPLICIT_TOKENS = 16_384
-"""Queries by keys above the square of this many are not written out: 1 GiB a head and sample."""
+"""Weights are not written out for more queries times keys than this squared: 1 GiB per head and sample."""
 
 
 def attend(query: Tensor, key: Tensor, value: Tensor, heads: int, scale: float) -> Tensor:
@@ -33,7 +33,7 @@ def attend(query: Tensor, key: Tensor, value: Tensor, heads: int, scale: float) 
 
 
 def weights(query: Tensor, key: Tensor, heads: int, scale: float) -> Tensor:
-    """The matrix of weights itself, to look at: ``(batch, heads, queries, keys)``, rows of sum one.
+    """Return the matrix of weights: ``(batch, heads, queries, keys)``, each row with a sum of one.
 
     Raises:
         ValueError: there are too many tokens; the message says how much memory the matrix would take.
@@ -57,7 +57,7 @@ def require_explicit(queries: int, keys: int, copies: int) -> None:
 
 
 def weights_of(token: int, query: Tensor, key: Tensor, heads: int, scale: float) -> Tensor:
-    """The weights of one query alone, mean over the heads: ``(batch, keys)``, of sum one."""
+    """Return the weights of one query, averaged over the heads: ``(batch, keys)``, with a sum of one."""
     return _softmax(query[:, :, token : token + 1], key, heads, scale).mean(dim=1)[:, 0]
 
 
@@ -78,7 +78,7 @@ class SineCosine(nn.Module):
     beyond a multiple of four are left as they are.
 
     Args:
-        channels: of the map, four or more.
+        channels: number of channels of the map, four or more.
 
     Raises:
         ValueError: there are fewer.

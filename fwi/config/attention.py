@@ -33,7 +33,7 @@ def _one_or_several(value: object) -> object:
 
 
 def inner_width(channels: int) -> int:
-    """Channels of queries and keys."""
+    """Number of channels of queries and keys."""
     return max(channels // 8, 8)
 
 
@@ -59,7 +59,7 @@ OddWidth = Annotated[int, Field(ge=1, le=1001), NOT_TRUTH, AfterValidator(_odd)]
 
 
 class NoAttention(Choice):
-    """Nothing is attended to."""
+    """No attention: the map stays as it is."""
 
     attends = "torch.nn:Identity"
 
@@ -88,7 +88,7 @@ class SEChoice(Choice):
     gate: GateForm = "2sigmoid"
     """How the excitation becomes a factor."""
     squeeze: Squeezes = ("avg",)
-    """What tells of a channel: one or several statistics of its map."""
+    """Statistics of its map that describe a channel, one or several."""
     bias: bool = True
     """Give the two layers biases."""
     min_hidden: Channels = 4
@@ -264,7 +264,7 @@ class STNChoice(Choice):
 
 
 class HardChoice(Choice):
-    """Hard attention: cells are kept or dropped."""
+    """Hard attention: each cell is kept or dropped."""
 
     attends = "fwi.attention.hard:HardAttention"
 
@@ -273,9 +273,9 @@ class HardChoice(Choice):
     kernel_size: OddWidth = 7
     """Width of the convolution."""
     temperature: Positive = 1.0
-    """Of the sigmoid that stands in for the mask in the gradient."""
+    """Temperature of the sigmoid that replaces the mask in the backward pass; a higher one is flatter."""
     floor: Annotated[float, Field(ge=0, lt=1), NOT_TRUTH] = 0.1
-    """What is left of a dropped cell."""
+    """Share of a dropped cell's amplitude that is kept."""
 
 
 class GateChoice(Choice):
@@ -335,7 +335,7 @@ class MDAFChoice(Choice):
     heads: Count = 1
     """Parts of the channels that attend independently; they divide the channels."""
     residual: Residual = "raw"
-    """What is added to what was gathered: the maps as they are, or normalised."""
+    """Which maps are added to what is gathered: the maps as they are, or normalised."""
     temperature: bool = True
     """Learn how sharp the weights are."""
 
@@ -354,7 +354,7 @@ class PMFSChoice(LevelsChoice):
     width: Channels = 16
     """Channels per level inside."""
     norm: PMFSNorm = "batch"
-    """What it normalises over: the batch, as published, or each sample, for small batches."""
+    """Normalise over the batch, as published, or over each sample, for small batches."""
 
 
 class MixChoice(Choice):

@@ -1,4 +1,4 @@
-"""What all sections of the configuration share."""
+"""Types and limits that all sections of the configuration share."""
 
 from pathlib import Path
 from typing import Annotated
@@ -28,7 +28,7 @@ def _not_next_to_nothing(value: float) -> float:
 
 
 NOT_TRUTH = BeforeValidator(_no_truth)
-"""Of a number: ``yes`` and ``true`` are none, although Python takes them for 1."""
+"""Validator of numbers: refuses ``yes`` and ``true``, which Python takes for 1."""
 
 Finite = Annotated[float, Field(ge=-LARGEST, le=LARGEST), NOT_TRUTH]
 NotNegative = Annotated[float, Field(ge=0, le=LARGEST), NOT_TRUTH]

@@ -27,7 +27,7 @@ TAKES: dict[Join, str] = {
     "fuse": "two maps",
     "levels": "a list of maps",
 }
-"""What a mechanism attends to, in the words of a message."""
+"""The maps that a mechanism attends to, in the words of a message."""
 
 CHOICES: "list[type[Choice]]" = []
 """All choices that a study can name, in the order in which they are defined."""

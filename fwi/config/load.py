@@ -213,7 +213,7 @@ def _key(error: ErrorDetails) -> str:
 
 
 def _cut(value: object) -> str:
-    """What was given, cut to what a message can hold; lists and mappings are not written out for it."""
+    """A given value, cut to the length of a message; lists and mappings are not written out for it."""
     return f"{_SHORT.repr(value):.100}"
 
 

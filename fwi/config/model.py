@@ -16,7 +16,7 @@ class NetworkKind(NamedTuple):
     module: str
     """Its class, as ``module:class``."""
     takes: frozenset[str] = frozenset()
-    """Which it has of the keys that not every network has, those of ``_NOTHING``."""
+    """Its keys among those that not every network has, which ``_NOTHING`` lists."""
 
 
 NETWORK_KINDS = {
@@ -38,7 +38,7 @@ MECHANISMS: dict[str, type[Choice]] = by_names(choice for choice in CHOICES if c
 SLOTS: dict[Slot, dict[str, type[Choice]]] = {
     slot: by_names(choice for choice in CHOICES if slot in choice.slots) for slot in get_args(Slot)
 }
-"""What may stand in each slot, by name."""
+"""The choices that fit each slot, by name."""
 
 
 def _entry(slot: Slot) -> Any:
@@ -93,7 +93,7 @@ class ModelConfig(Section):
     """Channels per level, shallow to deep. ``inversion_net`` has five; ``umixformer`` has the first alone,
     except with its encoder ``unet``."""
     columns: Literal["receivers", "midpoints"] = "receivers"
-    """What the columns of its input are: each shot's receivers, as recorded, or the midpoints of shot and
+    """Which columns its input has: each shot's receivers, as recorded, or the midpoints of shot and
     receiver, beneath which flat layers reflect."""
     encoder: EncoderName | None = None
     """Encoder of ``umixformer``; ``mit_b0`` if not given."""
@@ -189,7 +189,7 @@ class ModelConfig(Section):
 
 
 _NOTHING = {"attention": "[]", "skip": "[]", "bottleneck": "[]", "resample": "interpolate", "encoder": "null"}
-"""What stands for nothing in the keys that not every network has."""
+"""The values that stand for nothing, of the keys that not every network has."""
 
 
 def _check(places: Iterable[tuple[Choice, int, str]]) -> None:

@@ -98,7 +98,7 @@ class SurveyConfig(Section):
     keep_every: Count = 5
     """Every how many time steps a sample is recorded."""
     top: Literal["absorbing", "free"] = "absorbing"
-    """What the upper edge of the grid does: absorb, or reflect as a free surface."""
+    """Whether the upper edge of the grid absorbs, or reflects as a free surface."""
     wavelet: WaveletConfig = WaveletConfig()
 
     @model_validator(mode="after")
@@ -157,7 +157,7 @@ class StorageConfig(Section):
 
 
 class DataConfig(Section):
-    """What the network is fed."""
+    """The data that the network is trained on, and how they are prepared."""
 
     extra_folders: Annotated[tuple[Folder, ...], Field(max_length=1000)] = ()
     """Further data sets of the same survey, whose training splits are added to the first one's."""

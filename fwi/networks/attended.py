@@ -1,4 +1,4 @@
-"""What a network attends to in a record, place by place, as it inverts it."""
+"""What a network attends to while it inverts a record, place by place."""
 
 import math
 from collections.abc import Sequence
@@ -16,13 +16,13 @@ from fwi.networks.network import Attends, Network
 
 @dataclass(frozen=True)
 class Attended:
-    """What one mechanism made of one record.
+    """The factors or weights of one mechanism for one record.
 
     Attributes:
         place: such as ``encoder 3``, ``skip 2``, ``bottleneck 0`` or ``resample``.
         mechanism: its name in the registry.
-        kind: ``factor``: what the features are multiplied by, mean over the channels. ``weight``: the share
-            of each place in what one cell gathers, mean over the heads; of sum one.
+        kind: ``factor``: what the features are multiplied by, averaged over the channels. ``weight``: the
+            share of each place in what one cell gathers, averaged over the heads; the sum is one.
         values: shape ``(height, width)``, or ``(channel,)`` of a factor that is the same everywhere.
         axes: what height and width are: ``section`` is (depth, x), ``record`` (time, receiver), or
             (time, midpoint) where these are the columns of the network's input.
@@ -37,7 +37,7 @@ class Attended:
     stride: tuple[int, int] = (1, 1)
 
     def by_receiver(self, samples: int, midpoints: Midpoints, shot: int) -> "Attended":
-        """Of a network whose columns are midpoints: over the ``samples`` and receivers of one shot."""
+        """Spread a map over midpoints to the ``samples`` and receivers of one shot."""
         by_midpoint = self.spread(samples, midpoints.columns)
         return replace(self, values=by_midpoint[:, midpoints.column[shot]], stride=(1, 1))
 

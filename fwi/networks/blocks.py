@@ -12,8 +12,8 @@ def double_convolution(channels_in: int, channels_out: int, bias: bool = False) 
     """Two times 3 x 3 convolution, batch normalisation and ReLU, at the same size.
 
     Args:
-        channels_in: of the map that enters.
-        channels_out: of the map that leaves.
+        channels_in: number of channels of the map that enters.
+        channels_out: number of channels of the map that leaves.
         bias: give the convolutions biases, which the normalisation cancels.
     """
     return nn.Sequential(
@@ -32,7 +32,7 @@ class VelocityHead(nn.Module):
     It computes in float32 even under autocast: in bfloat16 the speeds around 4500 m/s are 32 m/s apart.
 
     Args:
-        channels: of the features.
+        channels: number of channels of the features.
         output: ``bounded`` or ``raw``, see ``ModelConfig.output``.
         velocity_range: slowest and fastest admissible speed [m/s].
     """

@@ -23,7 +23,7 @@ class FCNVMBUNet(Network):
 
     Args:
         model: the channels per level and the output; no attention.
-        sizes: of the records and the models.
+        sizes: sizes of the records and the models.
 
     Raises:
         ValueError: the record has too few samples or traces to cut the model out of.

@@ -12,7 +12,7 @@ from fwi.networks.network import Network, numbered
 from fwi.networks.sizes import Sizes
 
 SLOPE = 0.2
-"""Of the leaky ReLU below zero."""
+"""Slope of the leaky ReLU below zero."""
 
 
 class InversionNet(Network):
@@ -33,7 +33,7 @@ class InversionNet(Network):
 
     Args:
         model: the five widths and the output; no attention.
-        sizes: of the records and the models.
+        sizes: sizes of the records and the models.
     """
 
     def __init__(self, model: ModelConfig, sizes: Sizes) -> None:

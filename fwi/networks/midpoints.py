@@ -10,7 +10,7 @@ from torch.nn.functional import pad
 from fwi.survey import Survey
 
 ROUNDING = 1e-6
-"""Of a bin: room for rounding in positions that lie on the edge between two."""
+"""Share of a bin by which a position on the edge between two bins may be rounded."""
 
 
 class Midpoints(nn.Module):
@@ -26,9 +26,9 @@ class Midpoints(nn.Module):
         survey: where shots and receivers are.
 
     Attributes:
-        channels: shots by channels per shot.
-        columns: bins along the line, as many as the section has cells.
-        column: which of them each trace is in, shape ``(shot, receiver)``.
+        channels: number of shots times channels per shot.
+        columns: number of bins along the line, as many as the section has cells.
+        column: number of the bin that each trace is in, shape ``(shot, receiver)``.
     """
 
     index: Tensor

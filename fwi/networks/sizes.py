@@ -1,4 +1,4 @@
-"""What a network is made for."""
+"""The sizes of records and models, for which a network is built."""
 
 from typing import Literal, NamedTuple
 
@@ -7,10 +7,10 @@ from fwi.survey import Survey
 
 
 class Sizes(NamedTuple):
-    """What of a survey shapes a network."""
+    """The sizes of a survey's records and models."""
 
     shots: int
-    """Of a record, or channels of a sorted one; they are the channels that enter."""
+    """Shots of a record, or channels of a sorted one; they are the channels that enter."""
     receivers: int
     """Traces of a gather, or columns of midpoints."""
     samples: int

@@ -102,7 +102,7 @@ def _storage(tensor: Tensor) -> int:
 
 
 def _map(out: Tensor | Sequence[Tensor]) -> Tensor:
-    """Of several maps, the finest."""
+    """The finest of several maps."""
     return out if isinstance(out, Tensor) else out[0]
 
 

@@ -32,7 +32,7 @@ class UMixFormer(Network):
     Args:
         model: the encoder and the output; the channels are those of the first level, followed by those of
             the encoder ``unet``, which no other encoder needs.
-        sizes: of the records and the models.
+        sizes: sizes of the records and the models.
     """
 
     def __init__(self, model: ModelConfig, sizes: Sizes) -> None:
@@ -77,9 +77,9 @@ class UMixFormer(Network):
         }
 
     def attending(self) -> dict[str, Attends]:
-        """What the stem attends with, and mix-attention at every level of the decoder.
+        """The mechanism of the stem, and mix-attention at every level of the decoder.
 
-        What the encoder attends to inside is left out.
+        The encoder's own attention is left out.
         """
         stages = numbered("decoder", self.decoder.mix.stages)
         return self.stem.attending() | {place: Attends("mix", stage) for place, stage in stages.items()}
@@ -92,10 +92,10 @@ class MixDecoder(nn.Module):
     channels, ``T`` in sum, the second sum without the coarsest, an embedding of ``E`` and ``K`` channels out.
 
     Args:
-        channels: of each map, fine to coarse.
+        channels: number of channels of each map, fine to coarse.
         heads: parts of each level's channels that attend independently, fine to coarse.
         embedding: width of the joined levels.
-        leaving: channels of the map that leaves.
+        leaving: number of channels of the map that leaves.
     """
 
     def __init__(self, channels: Sequence[int], heads: Sequence[int], embedding: int, leaving: int) -> None:

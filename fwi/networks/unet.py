@@ -35,7 +35,7 @@ class AttentionUNet(Network):
 
     Args:
         model: the channels per level, the attention and the output.
-        sizes: of the records and the models.
+        sizes: sizes of the records and the models.
     """
 
     def __init__(self, model: ModelConfig, sizes: Sizes) -> None:
@@ -88,7 +88,7 @@ class AttentionUNet(Network):
         }
 
     def attending(self) -> dict[str, Attends]:
-        """What stands in the slots, place by place; places without attention are left out."""
+        """The mechanisms that fill the slots, place by place; places without attention are left out."""
         encoder, decoder = cast("list[Encoder]", self.encoder), cast("list[Decoder]", self.decoder)
         places: dict[str, tuple[Choice, nn.Module]] = {
             f"encoder {level}": (self.attends[level], block.attend) for level, block in enumerate(encoder)
@@ -116,9 +116,9 @@ class Stem(nn.Module):
     then asks all of the record's features as well, and adds what it learns to what was interpolated.
 
     Args:
-        sizes: of the records and the models; any number of receivers will do.
-        width: channels it gives. A row is two samples of, say, 15 shots: 30 numbers of both signs, of which a
-            ReLU keeps one sign. Twice as many channels lose little.
+        sizes: sizes of the records and the models; any number of receivers will do.
+        width: number of channels that leave. A row is two samples of, say, 15 shots: 30 numbers of both
+            signs, of which a ReLU keeps one sign. Twice as many channels lose little.
         resample: how what still differs in size is bridged.
     """
 
@@ -163,7 +163,7 @@ class Stem(nn.Module):
         return x if self.ask is None else self.ask(x, record)
 
     def attending(self) -> dict[str, Attends]:
-        """What stands in the slot ``resample``, if it is more than interpolation."""
+        """The mechanism that fills the slot ``resample``, if it is more than interpolation."""
         module = self.ask if self.warp is None else self.warp
         return {} if module is None else {"resample": Attends(self.mechanism, module)}
 
@@ -186,7 +186,7 @@ class Bottleneck(nn.Module):
     """Attend at the deepest level, one mechanism after the other.
 
     Args:
-        channels: of every level, shallow to deep.
+        channels: number of channels of every level, shallow to deep.
         stack: the mechanisms; those that take a list see the levels above as well.
     """
 

@@ -8,7 +8,7 @@ from fwi.config.salt.stratified import StratifiedPreset
 
 
 class GulfPreset(StratifiedPreset):
-    """Deep water over salt canopies and minibasins: of the kind of BP 2004 and SEAM.
+    """Deep water over salt canopies and minibasins, like the BP 2004 and SEAM models.
 
     Tongues spread from feeders at their own levels and meet in sutures; between them sink minibasins; after
     Billette and Brandsberg-Dahl (2005) and Fehler and Keliher (2011).

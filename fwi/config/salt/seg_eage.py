@@ -8,7 +8,7 @@ from fwi.config.salt.stratified import StratifiedPreset
 
 
 class SegEagePreset(StratifiedPreset):
-    """Salt that left its layer, in faulted growth strata: of the kind of the SEG/EAGE salt model.
+    """Salt that left its layer, in faulted growth strata, like the SEG/EAGE salt model.
 
     Each model holds a detached sheet, or a diapir that leans on its feeder; after Aminzadeh et al. (1997).
     """

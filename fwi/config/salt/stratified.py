@@ -1,4 +1,4 @@
-"""What the presets with stratified sediments share."""
+"""Parameters that the presets with stratified sediments share."""
 
 from pydantic import model_validator
 

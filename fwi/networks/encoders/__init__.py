@@ -32,6 +32,6 @@ def build(name: EncoderName, entering: int, channels: Sequence[int]) -> Encoder:
     Args:
         name: one of ``PUBLISHED``, or ``unet``.
         entering: channels of the map that enters.
-        channels: of the levels of ``unet``; the others have their own.
+        channels: number of channels of the levels of ``unet``; the others have their own.
     """
     return UNetEncoder(entering, channels) if name == "unet" else PUBLISHED[name](entering)

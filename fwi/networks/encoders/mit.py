@@ -11,7 +11,7 @@ from fwi.attention.mix import DropPath, MixFeedForward
 from fwi.attention.tokens import attend
 
 HEADS = (1, 2, 5, 8)
-"""Of the four levels, in all sizes of MiT and in the decoder of U-MixFormer."""
+"""Heads of the four levels, in all sizes of MiT and in the decoder of U-MixFormer."""
 STOCHASTIC_DEPTH = 0.1
 """Share of the samples that drop the deepest branch; it grows from 0 with the depth, as published."""
 
@@ -42,7 +42,7 @@ class MiT(Pyramid):
 
     Args:
         entering: channels of the map that enters.
-        channels: of the four levels.
+        channels: number of channels of the four levels.
         depths: blocks of the four levels.
     """
 
@@ -91,7 +91,7 @@ class Patches(nn.Module):
 
     Args:
         entering: channels of the map that enters.
-        channels: of a token.
+        channels: number of channels of a token.
         stride: cells from patch to patch.
     """
 
@@ -111,7 +111,7 @@ class ThinnedAttention(nn.Module):
     """Self-attention whose keys and values are thinned out (Wang et al., 2021, arXiv:2102.12122).
 
     Args:
-        channels: of a token.
+        channels: number of channels of a token.
         heads: parts of the channels that attend independently.
         thinning: cells along each axis that become one key.
         bias: give queries, keys and values biases.

@@ -19,7 +19,7 @@ class MSCAN(Pyramid):
 
     Args:
         entering: channels of the map that enters.
-        channels: of the four levels.
+        channels: number of channels of the four levels.
         depths: blocks of the four levels.
     """
 

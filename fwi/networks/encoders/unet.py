@@ -13,7 +13,7 @@ class UNetEncoder(nn.Module):
 
     Args:
         entering: channels of the map that enters.
-        channels: of the levels.
+        channels: number of channels of the levels.
     """
 
     def __init__(self, entering: int, channels: Sequence[int]) -> None:
