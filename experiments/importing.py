@@ -171,9 +171,9 @@ def import_models(
             _make(study, wanted, workers, dry_run, part, scheduler)
             return
         for_models = {"spacing": spacing, "validation": validation or None, "kilometres": kilometres or None}
-        for_models["unit"] = None if kilometres else unit
+        for_unit = {"unit": None if kilometres else unit}
         for_shards = {"part": part, "scheduler": scheduler}
-        _refuse_flags("for the shots of a SEG-Y file", {**for_arrays, **for_models, **for_shards})
+        _refuse_flags("for the shots of a SEG-Y file", {**for_arrays, **for_models, **for_unit, **for_shards})
         _import_shots(study, files, segy, gain=gain, split=split, workers=workers, dry_run=dry_run)
         return
     _refuse_flags("for what is not SEG-Y", segy.given())
