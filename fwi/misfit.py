@@ -30,7 +30,7 @@ def weighted_by_time(gathers: Tensor, dt: float, power: float) -> Tensor:
         power: exponent of the time.
 
     Returns:
-        Weighted gathers of the same shape, in double precision.
+        Weighted gathers of the same shape [pressure times s ** power], in double precision.
     """
     return gathers.double() * (_times(gathers.shape[TIME], dt, gathers.device) ** power)[:, None]
 
@@ -134,7 +134,8 @@ def cross_correlation(recorded: Tensor, simulated: Tensor) -> Tensor:
         simulated: the same shape.
 
     Returns:
-        Shape ``(..., shot, lag, receiver)`` with the 2 nt lags -nt .. nt - 1, so that index nt is no lag.
+        Products of pressures, shape ``(..., shot, lag, receiver)``, at the 2 nt lags -nt .. nt - 1: index nt
+        is no lag.
 
     Raises:
         ValueError: the shapes differ.
