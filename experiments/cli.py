@@ -100,7 +100,7 @@ def _end(name: str, error: BaseException, interruption: interrupts.Interruption)
 
 def _run(name: str, arguments: list[str]) -> None:
     function = function_of(name)
-    description = inspect.getdoc(function).partition("\n\nArgs:")[0]
+    description = (inspect.getdoc(function) or "").partition("\n\nArgs:")[0]
     if "study" in inspect.signature(function).parameters:
         files, arguments = taken("--config", arguments)
         if name == "demo":

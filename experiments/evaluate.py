@@ -15,7 +15,7 @@ from fwi.files import refuse_links, write_whole
 from fwi.provenance import provenance
 from fwi.run import Run, load_run
 from fwi.shards import DataSet
-from fwi.training.wandb import open_wandb, wandb_mode
+from fwi.training.wandb import Mode, open_wandb, wandb_mode
 
 Array = NDArray[np.float32]
 
@@ -99,13 +99,13 @@ def table(result: Evaluation) -> str:
     return "\n".join(lines)
 
 
-def _log_table(result: Evaluation, run: Run, mode: str) -> None:
+def _log_table(result: Evaluation, run: Run, mode: Mode) -> None:
     """Add the evaluation's means to the run's W&B record, a predictor per row."""
     import wandb
 
-    columns = ["predictor", *result.predictors["network"]]
+    columns: list[str | int] = ["predictor", *result.predictors["network"]]
     rows = [
-        [predictor, *(found[metric].mean for metric in columns[1:])]
+        [predictor, *(found[metric].mean for metric in result.predictors["network"])]
         for predictor, found in result.predictors.items()
     ]
     tracked = open_wandb(run.study, run.folder, mode)

@@ -3,6 +3,7 @@
 import functools
 import os
 import secrets
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -10,7 +11,7 @@ from typing import Annotated
 import tyro
 
 from data_prep.verify import card
-from data_prep.verify.inspection import Inspection
+from data_prep.verify.inspection import CARD, FIGURE, Inspection
 from data_prep.verify.repair import repair as make_again
 from data_prep.verify.verify import inspect, read_manifest
 from experiments.progress import progress
@@ -60,7 +61,7 @@ def verify(
     found = look(data)
     damaged = [problem.file for problem in found.problems if problem.remake]
     if found.problems and card.withdraw(folder):
-        print(f"removed {folder / card.CARD} and {card.FIGURE}, by which the set was sound")
+        print(f"removed {folder / CARD} and {FIGURE}, by which the set was sound")
     if repair and damaged:
         _repair(data, damaged, workers)
         data = DataSet.read(folder)
@@ -74,9 +75,9 @@ def verify(
         data.write()
         found.data = data
     if card.write(found):
-        print(f"wrote {folder / card.CARD} and {card.FIGURE}")
+        print(f"wrote {folder / CARD} and {FIGURE}")
     else:
-        print(f"{folder / card.CARD} is not of 'fwi verify' and stays; move it away to have the card")
+        print(f"{folder / CARD} is not of 'fwi verify' and stays; move it away to have the card")
 
 
 def _inspect(
@@ -108,5 +109,5 @@ def _tell(found: Inspection) -> None:
         print(f"note: {note}")
 
 
-def _count(things: list[object], name: str) -> str:
+def _count(things: Sequence[object], name: str) -> str:
     return f"1 {name}" if len(things) == 1 else f"{len(things)} {name}s"

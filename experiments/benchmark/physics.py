@@ -225,8 +225,8 @@ def _weighted_nrms(gathers: "Tensor", reference: "Tensor") -> float:
     """NRMS over all records ``(model, shot, time, receiver)``, weighted by time squared."""
     from fwi.misfit import normalised_rms, weighted_by_time
 
-    weighted = (weighted_by_time(records, dt=1, power=2) for records in (gathers, reference))  # dt cancels
-    return float(normalised_rms(*weighted))
+    ours, true = (weighted_by_time(records, dt=1, power=2) for records in (gathers, reference))  # dt cancels
+    return float(normalised_rms(ours, true))
 
 
 def _rows(

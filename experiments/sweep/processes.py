@@ -6,6 +6,7 @@ import sys
 import threading
 from collections.abc import Callable, Generator, Sequence
 from multiprocessing.connection import wait
+from multiprocessing.context import SpawnProcess
 from pathlib import Path
 from typing import NamedTuple
 
@@ -43,7 +44,8 @@ def finished(work: Sequence[Work], workers: int, look: Callable[[], None]) -> Ge
     context = multiprocessing.get_context("spawn")
     threads = max(1, (os.cpu_count() or 1) // max(1, min(workers, len(work))))
     share = {"OMP_NUM_THREADS": str(threads), "OMP_WAIT_POLICY": "passive"}
-    waiting, active = list(work), {}
+    waiting = list(work)
+    active: dict[int, tuple[SpawnProcess, Path]] = {}
     try:
         while waiting or active:
             while waiting and len(active) < workers:
@@ -53,7 +55,8 @@ def finished(work: Sequence[Work], workers: int, look: Callable[[], None]) -> Ge
                 with held_back():
                     process.start()
                 active[process.sentinel] = (process, folder)
-            for sentinel in wait(list(active), LOOK_EVERY):
+            ended = wait(list(active), LOOK_EVERY)
+            for sentinel in [each for each in active if each in ended]:
                 process, folder = active.pop(sentinel)
                 process.join()
                 yield folder, _failure(folder / LOG, process.exitcode)
@@ -64,8 +67,8 @@ def finished(work: Sequence[Work], workers: int, look: Callable[[], None]) -> Ge
             process.join()
 
 
-def _failure(log: Path, code: int) -> str:
-    if code < 0:
+def _failure(log: Path, code: int | None) -> str:
+    if code is not None and code < 0:
         return (
             f"killed by signal {-code}, perhaps because the memory ran out: then take fewer --workers ({log})"
         )

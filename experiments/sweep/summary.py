@@ -182,9 +182,10 @@ def _table(
         scores = {metric: _cell(score) for metric, score in of.scores.items()}
         label = f"**{each.name}**" if each.name == chosen else each.name
         cost = [f"{each.parameters:,}", f"{each.multiply_adds / 1e6:,.1f}"]
-        by_seed = ", ".join(f"{mean:.1f}" for mean in of.scores[CHOSEN_METRIC].by_seed)
-        difference = _cell(of.differences.get(CHOSEN_METRIC), sign="+")
-        if of.differences and len(of.differences[CHOSEN_METRIC].by_seed) == 1:
+        score, more = of.scores[CHOSEN_METRIC], of.differences.get(CHOSEN_METRIC)
+        by_seed = ", ".join(f"{mean:.1f}" for mean in score.by_seed) if score else "-"
+        difference = _cell(more, sign="+")
+        if more and len(more.by_seed) == 1:
             difference += ", one seed: scatter of trainings unknown"
         lines.append([label, *cost, scores.pop(CHOSEN_METRIC), by_seed, difference, *scores.values()])
     title = f"{name}: mean [95 % interval]; in bold the best by {CHOOSE_BY} {METRICS[CHOSEN_METRIC].title}"

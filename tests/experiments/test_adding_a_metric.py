@@ -13,6 +13,10 @@ from experiments.sweep import summary
 from experiments.sweep.variants import Variant
 from fwi import config, metrics, plots
 from fwi.config import ConfigError, StudyConfig
+from fwi.data import Sample
+from fwi.normalisation import Normalisation
+from fwi.survey import Survey
+from fwi.training.task import InversionTask
 
 
 def share_within_500(prediction, truth, salt, spacing):
@@ -47,13 +51,10 @@ def test_a_metric_that_training_does_not_take_cannot_stop_it(monkeypatch, toy):
 
 
 def test_an_added_metric_is_taken_in_validation_and_drawn_epoch_by_epoch(trained_study):
-    from fwi.data import Sample
-    from fwi.training.task import InversionTask
-
     torch.manual_seed(0)
-    task = InversionTask(trained_study.model_dump(mode="json"))
-    survey, grid = trained_study.survey, trained_study.grid
-    gathers = torch.randn(2, survey.shots, -(-survey.nt // survey.keep_every), survey.receivers)
+    task = InversionTask(trained_study, Normalisation("signed_log", 1.0, 1.0)).eval()
+    grid = trained_study.grid
+    gathers = torch.randn(2, *Survey(grid, trained_study.survey).gather_shape)
     truth = torch.full((2, grid.nz, grid.nx), 2000.0)
     logged = {}
     task.log_dict = logged.update
