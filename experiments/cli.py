@@ -41,6 +41,7 @@ COMMANDS = {
     "evaluate": ("experiments.evaluate", "score a run beside naive predictors; figures and report"),
     "invert": ("experiments.invert", "records in, velocity section out, with its physics check"),
     "check": ("experiments.invert", "compare a section with records by the wave equation"),
+    "convert": ("experiments.convert", "bring the run of an earlier version up to date"),
     "plot": ("experiments.plot", "velocity sections and gathers from files; what a network attends to"),
     "benchmark": (
         "experiments.benchmark",
@@ -48,6 +49,10 @@ COMMANDS = {
     ),
     "sweep": ("experiments.sweep", "train variants of a study, several seeds of each, and compare them"),
     "config": ("experiments.config_command", "show, validate, or describe the configuration"),
+    "completion": (
+        "experiments.completion",
+        "a script by which bash, zsh or fish complete commands and flags",
+    ),
 }
 RESUME = ("simulate", "import", "sweep")
 """Commands that make only what is missing when they are repeated."""
@@ -94,17 +99,27 @@ def _end(name: str, error: BaseException, interruption: interrupts.Interruption)
 
 
 def _run(name: str, arguments: list[str]) -> None:
-    module = importlib.import_module(COMMANDS[name][0])
-    function: Callable[..., None] = getattr(module, {"import": "import_models"}.get(name, name))
+    function = function_of(name)
     description = inspect.getdoc(function).partition("\n\nArgs:")[0]
     if "study" in inspect.signature(function).parameters:
         files, arguments = taken("--config", arguments)
         if name == "demo":
-            files = files or [module.STUDY]
+            files = files or [str(config.known_studies()["demo"])]
         function = functools.partial(_with_valid_study(function), study=_base(files, arguments))
-        description += "\n\n--config FILE gives the study; repeat it to merge files. Flags go before files."
-    with _entries:
+        description += (
+            "\n\n--config FILE gives the study, or --config NAME one that comes with fwi; repeat it to merge "
+            "files. Flags go before files."
+        )
+    with entries:
         tyro.cli(function, args=arguments, prog=f"fwi {name}", description=description)
+
+
+def function_of(name: str) -> Callable[..., None]:
+    """Import a command's module, and find the command in it."""
+    function: Callable[..., None] = getattr(
+        importlib.import_module(COMMANDS[name][0]), {"import": "import_models"}.get(name, name)
+    )
+    return function
 
 
 def _with_valid_study(function: Callable[..., None]) -> Callable[..., None]:
@@ -143,13 +158,13 @@ def taken(flag: str, arguments: list[str]) -> tuple[list[str], list[str]]:
     return values, rest
 
 
-_entries = tyro.constructors.ConstructorRegistry()
+entries = tyro.constructors.ConstructorRegistry()
 # Help quotes the study's values, which may be a stranger's: colours are escape sequences, and shown as such.
 tyro._experimental_options["ansi_codes"] = False
 
 
-@_entries.struct_rule
-def _section(info: Any) -> tyro.constructors.StructConstructorSpec | None:
+@entries.struct_rule
+def section(info: Any) -> tyro.constructors.StructConstructorSpec | None:
     """A section of the study is parsed to plain values, which are validated when all sections are there."""
     if not (isinstance(info.type, type) and issubclass(info.type, Section)):
         return None
@@ -161,7 +176,7 @@ def _section(info: Any) -> tyro.constructors.StructConstructorSpec | None:
     return tyro.constructors.StructConstructorSpec(instantiate=dict, fields=tuple(fields))
 
 
-@_entries.primitive_rule
+@entries.primitive_rule
 def _attention_entries(info: Any) -> tyro.constructors.PrimitiveConstructorSpec[Any] | None:
     """Attention is a list of names, or of mappings as in YAML: ``none se '{name: ca, reduction: 16}'``."""
     if get_origin(info.type) is not tuple or not _of_sections(info.type):
@@ -175,7 +190,7 @@ def _attention_entries(info: Any) -> tyro.constructors.PrimitiveConstructorSpec[
     )
 
 
-@_entries.primitive_rule
+@entries.primitive_rule
 def _named(info: Any) -> tyro.constructors.PrimitiveConstructorSpec[Any] | None:
     """A preset is a name, or a mapping as in YAML: ``seg_eage`` or ``'{name: seg_eage, faults: [2, 8]}'``.
 
@@ -192,7 +207,7 @@ def _named(info: Any) -> tyro.constructors.PrimitiveConstructorSpec[Any] | None:
     )
 
 
-@_entries.primitive_rule
+@entries.primitive_rule
 def _loss_terms(info: Any) -> tyro.constructors.PrimitiveConstructorSpec[Any] | None:
     """The loss is a mapping as in YAML: ``'{l1: 1, ssim: 0.5}'``."""
     if info.type != dict[LossName, Positive]:
@@ -233,7 +248,8 @@ def _overview() -> str:
             "",
             *lines,
             "",
-            "'fwi COMMAND --help' lists a command's flags. Studies to start from are in configs/.",
+            "'fwi COMMAND --help' lists a command's flags. Studies to start from are in configs/,",
+            "and come with fwi by name: --config mixed_half.",
         ]
     )
 

@@ -10,9 +10,6 @@ from experiments.simulate import simulate
 from experiments.train import train
 from fwi.shards import DataSet
 
-STUDY = Path(__file__).with_name("demo.yaml")
-"""configs/demo.yaml, linked to so that an installed package has it: what is shown without a --config."""
-
 
 def demo(study: Study, run: Path = Path("runs/demo"), workers: int = os.cpu_count() or 1) -> None:
     """Simulate, train, evaluate, invert, check and report at a small size.

@@ -1,24 +1,21 @@
 """``fwi evaluate``: invert a split, score it beside naive predictors, check it by physics, and report it."""
 
 import re
-import time
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-from experiments.invert import remark
 from experiments.progress import progress
-from fwi import metrics, plots, report, run_folder
+from fwi import plots, report, run_folder
 from fwi.config import Split
-from fwi.data import Sample, ShotDataset, require_survey
-from fwi.evaluation import CheckedSample, Evaluation, Score
+from fwi.data import ShotDataset, require_survey
+from fwi.evaluation import Evaluation
 from fwi.files import refuse_links, write_whole
 from fwi.provenance import provenance
-from fwi.run import BATCH, Run, load_run
+from fwi.run import Run, load_run
 from fwi.shards import DataSet
-from fwi.training.callbacks import open_wandb, wandb_mode
+from fwi.training.wandb import open_wandb, wandb_mode
 
 Array = NDArray[np.float32]
 
@@ -55,23 +52,12 @@ def evaluate(
     own = data is None and split == "test"
     stem = "evaluation" if own else f"evaluation-{name or f'{folder.name}-{split}'}"
 
-    sections, truth, salt, seconds = invert_all(trained, dataset)
-    scores = {"network": metrics.score(sections, truth, salt, trained.study.grid.spacing)}
-    naive = metrics.naive_predictors(truth, run_folder.read_mean_model(run), trained.study.grid.spacing)
-    for predictor, guess in naive.items():
-        scores[predictor] = metrics.score(guess, truth, salt, trained.study.grid.spacing)
-
-    count = min(checks, len(dataset))
-    chosen = np.unique(np.linspace(0, len(dataset) - 1, count).astype(int)).tolist()
-    verdicts = {}
-    with progress("check", len(chosen), "sections") as advance:
-        for done, number in enumerate(chosen, start=1):
-            verdicts[number] = trained.check(sections[number], dataset[number].gathers.float().numpy())
-            advance(done)
+    result, sections, truth, salt, verdicts = trained.evaluate(dataset, checks, progress)
+    chosen = list(verdicts)
 
     figures = run / "figures"
     rows = [
-        plots.SectionRow(f"{split} {n}", sections[n], truth[n], salt[n] > 0, remark(verdicts[n]))
+        plots.SectionRow(f"{split} {n}", sections[n], truth[n], salt[n] > 0, verdicts[n].remark)
         for n in chosen
     ]
     drawn = plots.sections(rows, trained.study.grid.spacing, trained.study.grid.velocity)
@@ -91,52 +77,13 @@ def evaluate(
     )
     plots.save(compared, figures / f"{stem}-gathers.png")
 
-    result = Evaluation(
-        split=split,
-        samples=len(dataset),
-        data=str(folder),
-        seconds_per_section=seconds,
-        predictors={
-            predictor: {
-                metric: Score(**metrics.summarise(values)._asdict()) for metric, values in found.items()
-            }
-            for predictor, found in scores.items()
-        },
-        check=[
-            CheckedSample.model_validate({"sample": f"{split} {n}", **verdict.summary()})
-            for n, verdict in verdicts.items()
-        ],
-        captions=captions,
-        per_sample={metric: values.tolist() for metric, values in scores["network"].items()},
-    )
+    result = result.model_copy(update={"captions": captions})
     write_whole(run / f"{stem}.json", result.model_dump_json(indent=1))
     run_folder.note(run, "evaluate", provenance())
     if mode != "disabled":
         _log_table(result, trained, mode)
     print(table(result))
     print(f"report:  {report.write(run)}\nfigures: {figures}")
-
-
-def invert_all(run: Run, dataset: ShotDataset) -> tuple[Array, Array, NDArray[np.uint8], float]:
-    """Invert every sample of a data set.
-
-    Returns:
-        Inverted and true sections [m/s] and salt masks, each ``(sample, depth, x)``, and the seconds that a
-        section took, reading left out.
-    """
-    inverted, truth, salt, seconds = [], [], [], 0.0
-    with progress("invert", len(dataset), "sections") as advance:
-        for first in range(0, len(dataset), BATCH):
-            numbers = range(first, min(first + BATCH, len(dataset)))
-            samples = [dataset[number] for number in numbers]
-            batch = Sample(*(torch.stack(parts) for parts in zip(*samples, strict=True)))
-            start = time.perf_counter()
-            inverted.append(run.invert(batch.gathers.numpy()))
-            seconds += time.perf_counter() - start
-            truth.append(batch.velocity.numpy())
-            salt.append(batch.salt.numpy())
-            advance(numbers.stop)
-    return np.concatenate(inverted), np.concatenate(truth), np.concatenate(salt), seconds / len(dataset)
 
 
 def table(result: Evaluation) -> str:

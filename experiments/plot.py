@@ -7,13 +7,12 @@ import numpy as np
 import tyro
 from numpy.typing import NDArray
 
+from data_prep.records import read, require_sample
 from experiments.cli import Study
-from experiments.invert import read_gathers, require_sample
 from fwi import plots, shards
 from fwi.config import Split, StudyConfig
 from fwi.data import ShotDataset, require_survey
 from fwi.files import read_npy
-from fwi.networks.attended import attending, mechanism
 from fwi.networks.midpoints import Midpoints
 from fwi.run import Run, load_run
 from fwi.shards import DataSet
@@ -122,9 +121,9 @@ def _attention(
     salt = velocity >= run.study.salt.threshold
     cell = middle(salt) if at is None else _cell(at, run.study)
     looked = run.attended(gathers, cell)
-    for place, module in attending(run.task).items():
+    for place, each in run.inverter.network.attending().items():
         if place not in {look.place for look in looked}:
-            print(f"{place}: {mechanism(module)} moves its map instead of weighing it, and is left out")
+            print(f"{place}: {each.mechanism} moves its map instead of weighing it, and is left out")
     if run.study.model.columns == "midpoints":
         midpoints, samples = Midpoints(survey), gathers.shape[1]
         looked = [
@@ -142,9 +141,12 @@ def _record(run: Run, data: Path | None, split: Split | None, number: int) -> tu
     if source.suffix and not source.is_dir():
         if split is not None:
             raise ValueError(f"--split {split}: {source} is a file; splits are of a data set's folder")
-        gathers = read_gathers(source, run, None)
-        require_sample(number, len(gathers), source)
-        return f"{source.stem} {number}", gathers[number]
+        whose = f"that of the run {run.folder}"
+        records = read(source, run.survey, run.study.physics, dtype=run.study.storage.dtype, whose=whose)
+        if records.changes:
+            print("\n".join([str(source), *(f"  {change}" for change in records.changes)]))
+        require_sample(number, len(records.gathers), source)
+        return f"{source.stem} {number}", records.gathers[number]
     split = split or "test"
     found = DataSet.read(source)
     require_survey(found, run.survey, f"that of the run {run.folder}")

@@ -44,13 +44,6 @@ def progress(title: str, total: int, unit: str) -> Iterator[Callable[[int], None
     yield _Lines(title, total, unit)
 
 
-def duration(seconds: float) -> str:
-    """A time to wait in its own unit: seconds, one or more, minutes or hours."""
-    if seconds < 100:
-        return f"{max(1, seconds):.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
-
-
 class _Lines:
     def __init__(self, title: str, total: int, unit: str) -> None:
         self.title, self.total, self.unit = title, total, unit

@@ -1,19 +1,18 @@
 """``fwi simulate``: salt models and their records to shards."""
 
 import os
-from collections.abc import Sequence
 from typing import Annotated
 
 import tyro
 
-from data_prep.make import devices
 from data_prep.make.devices import Device
-from data_prep.make.jobs import Job, part_of, salt_jobs, samples, unfinished
-from data_prep.make.simulate import free_space, make, plan
+from data_prep.make.forecast import forecast
+from data_prep.make.jobs import part_of, salt_jobs, samples, unfinished
+from data_prep.make.simulate import make
 from data_prep.segy import export
 from data_prep.segy.write import require_fits
 from experiments.cli import Study
-from experiments.progress import duration, progress
+from experiments.progress import progress
 from fwi.config import SPLITS, StudyConfig
 from fwi.memory import amount
 from fwi.shards import DataSet
@@ -55,40 +54,15 @@ def simulate(
                 "--segy: the SEG-Y are of the whole set; repeat the command without --part at the end"
             )
         require_fits(Survey(study.grid, study.survey))
-    make_set(study, jobs, workers, dry_run, part, scheduler, device)
+    if dry_run:
+        print(forecast(study, jobs, workers, part=part, scheduler=scheduler, device=device))
+    else:
+        left = unfinished(study, jobs if part is None else part_of(jobs, part))
+        with progress("simulate", samples(left), "samples") as report:
+            data = make(study, jobs, workers, report, part=part, scheduler=scheduler, device=device)
+        print(f"{study.storage.folder}: {data.sizes}")
     if segy:
         write_segy(study, dry_run)
-
-
-def make_set(
-    study: StudyConfig,
-    jobs: Sequence[Job],
-    workers: int,
-    dry_run: bool,
-    part: str | None = None,
-    scheduler: str | None = None,
-    device: Device = "auto",
-) -> None:
-    """Make the shards that are missing and say what there is; a dry run says what there would be."""
-    left = unfinished(study, jobs if part is None else part_of(jobs, part))
-    if dry_run:
-        place = devices.place(device, workers, scheduler)
-        estimate = plan(study, left, place)
-        busy, unit = (place.gpus, "GPU") if place.gpus else (max(1, min(workers, len(left))), "worker")
-        seconds = estimate.seconds_per_sample
-        print(
-            f"{estimate.samples} samples to make in {len(left)} shards, {amount(estimate.bytes)}, "
-            f"in {study.storage.folder}\n"
-            f"{estimate.steps:,} time steps of {estimate.cells:,} cells\n"
-            f"{seconds:.3g} s a sample and {unit}, so about {duration(estimate.samples * seconds / busy)} "
-            f"with {busy} {unit}{'s' * (busy > 1)}"
-        )
-        if estimate.bytes > (free := free_space(study.storage.folder)):
-            print(f"{amount(free)} are free there: choose another storage.folder or fewer samples")
-        return
-    with progress("simulate", samples(left), "samples") as report:
-        data = make(study, jobs, workers, report, part=part, scheduler=scheduler, device=device)
-    print(f"{study.storage.folder}: {sizes(data)}")
 
 
 def write_segy(study: StudyConfig, dry_run: bool) -> None:
@@ -101,9 +75,4 @@ def write_segy(study: StudyConfig, dry_run: bool) -> None:
     data = DataSet.read(study.storage.folder)
     with progress("SEG-Y", sum(entry.samples for entry in data.entries), "samples") as report:
         folder = export.export(data, report)
-    print(f"{folder}: {sizes(data)} as SEG-Y")
-
-
-def sizes(data: DataSet) -> str:
-    """Samples per split, in words."""
-    return ", ".join(f"{data.size(split)} {split}" for split in SPLITS if data.size(split))
+    print(f"{folder}: {data.sizes} as SEG-Y")

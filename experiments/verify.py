@@ -14,7 +14,6 @@ from data_prep.verify.inspection import Inspection
 from data_prep.verify.repair import repair as make_again
 from data_prep.verify.verify import inspect, read_manifest
 from experiments.progress import progress
-from experiments.simulate import sizes
 from fwi import config as configuration
 from fwi.config import StudyConfig
 from fwi.shards import DataSet, ShardError
@@ -96,7 +95,7 @@ def _repair(data: DataSet, files: list[str], workers: int) -> None:
 
 
 def _tell(found: Inspection) -> None:
-    print(f"{found.data.folder}: {sizes(found.data)}")
+    print(f"{found.data.folder}: {found.data.sizes}")
     if found.models:
         slowest, fastest = found.velocity
         print(f"velocity {slowest:.0f} .. {fastest:.0f} m/s; statistics of {card.measured(found)}:")

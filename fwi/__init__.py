@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from fwi.check import PhysicsCheck
     from fwi.config import StudyConfig
     from fwi.data import ShotDataset
+    from fwi.inverter import Inverter, load
     from fwi.physics import Propagator
     from fwi.run import Run, load_run
     from fwi.shards import DataSet
@@ -17,23 +18,27 @@ if TYPE_CHECKING:
 
 _HOME = {
     "DataSet": "fwi.shards",
+    "Inverter": "fwi.inverter",
     "PhysicsCheck": "fwi.check",
     "Propagator": "fwi.physics",
     "Run": "fwi.run",
     "ShotDataset": "fwi.data",
     "StudyConfig": "fwi.config",
     "Survey": "fwi.survey",
+    "load": "fwi.inverter",
     "load_run": "fwi.run",
 }
 
 __all__ = [
     "DataSet",
+    "Inverter",
     "PhysicsCheck",
     "Propagator",
     "Run",
     "ShotDataset",
     "StudyConfig",
     "Survey",
+    "load",
     "load_run",
 ]
 

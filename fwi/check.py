@@ -1,8 +1,9 @@
 """The physics check: does a section explain the records it was inverted from?
 
-The section is simulated with another grid and another order than the data were, so that agreement is not that
-of a discretisation with itself, and compared with the records shot by shot. The training set's mean model is
-put to the same test: a section that explains the records little better has learnt nothing from them.
+The section is simulated on a finer grid and with another order than the data were, so that agreement does not
+come from equal errors of discretisation, and compared with the records shot by shot. The mean model of the
+training set is compared in the same way: a section that explains the records little better than it says
+nothing about them.
 """
 
 import math
@@ -16,12 +17,12 @@ from numpy.typing import NDArray
 from torch.nn.functional import interpolate
 
 from fwi.config import CheckConfig, PhysicsConfig
+from fwi.misfit import correlation, gain_on_simulated, normalised_rms, time_shift, weighted_by_time
 from fwi.physics import Propagator
 from fwi.survey import MIN_POINTS_PER_WAVELENGTH, Survey, SurveyError
 from fwi.survey_limits import points_per_wavelength
 
 Array = NDArray[np.float32]
-Floats = NDArray[np.float64]
 
 
 class Misfit(NamedTuple):
@@ -34,7 +35,7 @@ class Misfit(NamedTuple):
     shift: Array
     """Median over the shot's traces of the time shift that correlates best [s]; positive: simulated late."""
     gain: float
-    """What the simulated gathers were multiplied with."""
+    """Factor, the same for all shots, by which the simulated gathers are closest to the recorded ones."""
 
 
 @dataclass(frozen=True)
@@ -43,16 +44,24 @@ class Verdict:
 
     believed: bool
     reasons: tuple[str, ...]
-    """What speaks for the verdict, a sentence each."""
+    """What the verdict rests on, one sentence each."""
     misfit: Misfit
     mean_model: Misfit
     simulated: Array
-    """Gathers of the section, shape ``(shot, time, receiver)``, after the gain."""
+    """Gathers of the section, shape ``(shot, time, receiver)``, multiplied by the gain."""
 
     @property
     def word(self) -> str:
         """``believed`` or ``doubtful``."""
         return "believed" if self.believed else "doubtful"
+
+    @property
+    def remark(self) -> str:
+        """The verdict in two words, for the title of a figure."""
+        return f"{self.word}, NRMS {np.median(self.misfit.nrms):.2f}"
+
+    def __str__(self) -> str:
+        return f"{self.word}: {'; '.join(self.reasons)}"
 
     def summary(self) -> dict[str, object]:
         """The medians over shots, and the shots themselves, for tables and files."""
@@ -73,7 +82,8 @@ class PhysicsCheck:
 
     Args:
         survey: the records' survey.
-        physics: how the records were simulated, or would be; the check takes its absorbing layer and memory.
+        physics: the settings with which records of this survey are simulated; the check takes another order
+            and as wide an absorbing layer in metres.
         config: the check's grid and order, and the limits of what is believed.
         mean_model: the training set's mean model [m/s], shape ``(depth, x)``.
 
@@ -111,8 +121,8 @@ class PhysicsCheck:
     def __call__(self, velocity: Array, recorded: Array) -> Verdict:
         """Judge a section by the records it was inverted from.
 
-        A section with speeds outside the survey's range is simulated with the nearest admissible ones, and
-        not believed, whatever comes of it.
+        A section with speeds outside the survey's range is simulated with the nearest admissible speeds, and
+        not believed, however well it explains the records.
 
         Args:
             velocity: the section [m/s], shape ``(depth, x)``.
@@ -124,8 +134,8 @@ class PhysicsCheck:
         recorded = np.asarray(recorded, dtype=np.float32)
         slowest, fastest = self.fine.grid.velocity
         simulated = self.simulate(np.clip(velocity, slowest, fastest))
-        found = misfit(recorded, simulated, self.recorded_dt)
-        mean = misfit(recorded, self._mean_gathers, self.recorded_dt)
+        found = compare(recorded, simulated, self.recorded_dt)
+        mean = compare(recorded, self._mean_gathers, self.recorded_dt)
         believed, reasons = self._judge(found, mean)
         outside = float(np.mean((velocity < slowest) | (velocity > fastest)))
         if outside:
@@ -140,10 +150,9 @@ class PhysicsCheck:
     def _judge(self, found: Misfit, mean: Misfit) -> tuple[bool, tuple[str, ...]]:
         nrms, mean_nrms = float(np.median(found.nrms)), float(np.median(mean.nrms))
         correlation, shift = float(np.median(found.correlation)), float(np.median(np.abs(found.shift)))
-        limit = self.config.nrms_share * mean_nrms
         tests = [
             (
-                nrms <= limit,
+                nrms <= self.config.nrms_share * mean_nrms,
                 f"NRMS {nrms:.2f}, {nrms / mean_nrms:.0%} of the mean model's {mean_nrms:.2f}",
                 f"at most {self.config.nrms_share:.0%}",
             ),
@@ -158,15 +167,17 @@ class PhysicsCheck:
                 f"at most {self.config.shift * 1000:.0f} ms",
             ),
         ]
-        failed = tuple(f"{said} ({wanted} is believed)" for passed, said, wanted in tests if not passed)
-        return not failed, failed or tuple(said for _, said, _ in tests)
+        failed = tuple(f"{finding} ({limit} is believed)" for passed, finding, limit in tests if not passed)
+        return not failed, failed or tuple(finding for _, finding, _ in tests)
 
 
 def require_resolved(survey: Survey, physics: PhysicsConfig, config: CheckConfig) -> None:
-    """Refuse a check that would get wrong what the data have right.
+    """Refuse a check whose grid is too coarse for its order of finite differences.
+
+    The time step needs no such test: it is refined with the grid, and so as stable as that of the data.
 
     Raises:
-        SurveyError: the check's grid is too coarse for its order; the time step is as stable as the data's.
+        SurveyError: the grid is too coarse; the message gives a refinement and the orders that would do.
     """
     points = points_per_wavelength(survey.grid, survey.config)
     needed = MIN_POINTS_PER_WAVELENGTH[config.order]
@@ -184,12 +195,8 @@ def require_resolved(survey: Survey, physics: PhysicsConfig, config: CheckConfig
     )
 
 
-def misfit(recorded: Array, simulated: Array, dt: float) -> Misfit:
-    """Compare gathers of the same survey.
-
-    Both are weighted by time squared, which about undoes the loss of amplitude on the way (Claerbout, 1985,
-    Imaging the Earth's Interior): otherwise the direct arrival, which knows nothing of the salt, would be all
-    that counts.
+def compare(recorded: Array, simulated: Array, dt: float) -> Misfit:
+    """Measure how gathers of the same survey differ, all of them weighted by time squared.
 
     Args:
         recorded: shape ``(shot, time, receiver)``.
@@ -207,31 +214,12 @@ def misfit(recorded: Array, simulated: Array, dt: float) -> Misfit:
         raise ValueError("the records hold NaN or infinite samples: mend or mute those traces first")
     if not recorded.any(axis=(1, 2)).all():
         raise ValueError("a recorded shot is zero throughout: leave such records out")
-    weight = ((np.arange(recorded.shape[1]) * dt) ** 2)[:, None]
-    recorded, simulated = recorded * weight, simulated * weight
-    power = float((simulated * simulated).sum())
-    gain = float((recorded * simulated).sum()) / power if power else 0.0
-    residual = recorded - gain * simulated
-    nrms = np.sqrt((residual**2).sum((1, 2)) / (recorded**2).sum((1, 2)))
-    correlation, shift = _correlate(recorded, simulated, dt)
-    return Misfit(nrms, np.median(correlation, -1), np.median(shift, -1), gain)
-
-
-def _correlate(recorded: Array, simulated: Array, dt: float) -> tuple[Array, Array]:
-    """Correlation at no shift, and the best shift [s], finer than a sample, each ``(shot, receiver)``."""
-    nt = recorded.shape[1]
-    length = 2 * nt  # silence after the record: a Fourier transform is periodic, and would correlate its ends
-    spectra = np.fft.rfft(simulated, length, axis=1) * np.fft.rfft(recorded, length, axis=1).conj()
-    lags = np.fft.irfft(spectra, axis=1)
-    norm = np.sqrt((recorded**2).sum(1) * (simulated**2).sum(1)) + np.finfo(np.float32).tiny
-    best = lags.argmax(1)[:, None]
-    around = (np.take_along_axis(lags, (best + step) % length, 1)[:, 0] for step in (-1, 0, 1))
-    whole = np.where(best[:, 0] > nt, best[:, 0] - length, best[:, 0])  # the later half are negative lags
-    return lags[:, 0] / norm, (whole + _vertex(*around)) * dt
-
-
-def _vertex(before: Floats, peak: Floats, after: Floats) -> Floats:
-    """Where the parabola through three neighbouring samples is highest, in samples from the middle one."""
-    curvature = np.minimum(before - 2 * peak + after, -np.finfo(np.float32).tiny)
-    highest: Floats = 0.5 * (before - after) / curvature
-    return highest
+    data = weighted_by_time(torch.tensor(recorded), dt, power=2)
+    synthetic = weighted_by_time(torch.tensor(simulated), dt, power=2)
+    gain = gain_on_simulated(data, synthetic)
+    return Misfit(
+        nrms=normalised_rms(gain * synthetic, data, over=(1, 2)).numpy(),
+        correlation=np.median(correlation(data, synthetic).numpy(), axis=-1),
+        shift=np.median(time_shift(data, synthetic, dt).numpy(), axis=-1),
+        gain=gain.item(),
+    )

@@ -1,4 +1,4 @@
-"""Samples for the network: shards opened lazily, mirrored exactly, normalised with stored statistics."""
+"""Samples for the network: shards are opened when they are read, and mirrored exactly."""
 
 import hashlib
 import shlex
@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from fwi.config import DataConfig, Split, StorageConfig
@@ -21,9 +21,6 @@ from fwi.survey import Survey
 
 OPEN_FILES = 64
 """Shards that one process keeps open."""
-
-STATISTICS_SAMPLES = 64
-"""Training samples, spread over the split, that the normalisation is measured on."""
 
 
 class Sample(NamedTuple):
@@ -57,6 +54,7 @@ class ShotDataset(Dataset[Sample]):
         if not self.shards:
             folders = ", ".join(str(data.folder) for data in sets)
             raise ShardError(f"{folders}: no samples in the {split} split; set storage.{split} and simulate")
+        self.split, self.folders = split, [data.folder for data in sets]
         self.ends = np.cumsum([entry.samples for _, entry in self.shards])
         self._files: OrderedDict[Path, Any] = OrderedDict()
 
@@ -242,45 +240,3 @@ def _loader(
         # A forked process inherits locks of threads; one of a fork server outlives a killed parent.
         multiprocessing_context="spawn" if config.workers else None,
     )
-
-
-class GatherTransform(nn.Module):
-    """Bring stored gathers to the amplitudes that the network sees.
-
-    ``signed_log``: ``sign(d) log(1 + |d| / scale) / spread``, so that deep reflections count beside the
-    direct arrival; ``raw``: the gathers as they are. The two numbers are buffers, saved with the network.
-    """
-
-    scale: Tensor
-    spread: Tensor
-
-    def __init__(self, amplitude: str = "signed_log", scale: float = 1.0, spread: float = 1.0) -> None:
-        super().__init__()
-        self.amplitude = amplitude
-        self.register_buffer("scale", torch.tensor(scale))
-        self.register_buffer("spread", torch.tensor(spread))
-
-    @classmethod
-    def measured(cls, amplitude: str, dataset: ShotDataset) -> "GatherTransform":
-        """Measure scale (median amplitude) and spread (standard deviation of the logarithm) on a data set."""
-        if amplitude == "raw":
-            return cls(amplitude)
-        numbers = np.linspace(0, len(dataset) - 1, min(STATISTICS_SAMPLES, len(dataset))).astype(int)
-        # Every seventh amplitude tells as much, and bounds the memory.
-        gathers = torch.cat([dataset[int(number)].gathers.flatten()[::7] for number in numbers]).float()
-        if not gathers.isfinite().all():
-            folder = shlex.quote(str(dataset.shards[0][0].parent))
-            raise ShardError(f"some records are NaN or infinite: 'fwi verify {folder}' names them")
-        scale = float(gathers.abs().median())
-        if not scale > 0:
-            raise ShardError(
-                "more than half of the recorded samples are zero: is the record longer than the data?"
-            )
-        return cls(amplitude, scale, float(cls(amplitude, scale)(gathers).std()))
-
-    def forward(self, gathers: Tensor) -> Tensor:
-        """Transform gathers ``(..., shot, time, receiver)`` of any precision to float32."""
-        gathers = gathers.float()
-        if self.amplitude == "raw":
-            return gathers
-        return gathers.sign() * torch.log1p(gathers.abs() / self.scale) / self.spread

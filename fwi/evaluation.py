@@ -1,9 +1,13 @@
 """What is known of a run's sections on one data set: the content of ``evaluation.json``."""
 
 import math
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import BaseModel, BeforeValidator
+
+from fwi.check import Verdict
 
 
 def _none_if_undefined(value: object) -> object:
@@ -66,3 +70,17 @@ class Evaluation(BaseModel):
     """Captions of ``figures/*.png`` by file stem."""
     per_sample: dict[str, list[Number]] = {}
     """The network's score of each sample, by metric."""
+
+
+class Evaluated(NamedTuple):
+    """An evaluation with the sections that it is of."""
+
+    evaluation: Evaluation
+    sections: NDArray[np.float32]
+    """What the network made of the records [m/s], shape ``(sample, depth, x)``."""
+    truth: NDArray[np.float32]
+    """The true models [m/s], same shape."""
+    salt: NDArray[np.uint8]
+    """1 where there is salt, same shape."""
+    verdicts: dict[int, Verdict]
+    """The physics check of the sections that were checked, by their number."""

@@ -1,12 +1,15 @@
 """How far a velocity section is from the truth: per-sample metrics, their summary, and naive predictors.
 
-The metrics are torch functions on any device, so training can validate with the ones that evaluation reports;
-``score`` takes all of them at once. Sections are velocities in m/s of shape ``(batch, depth, x)``, never
-normalised, and every metric is one number per sample. A metric that a sample cannot have (an error below the
-salt where nothing is below it) is NaN, and ``summarise`` leaves it out and counts the rest.
+``METRICS`` is the one table of them: whatever scores, draws, prints or compares sections reads it, so a new
+metric is its function and its entry there. The metrics are torch functions on any device, so training can
+validate with the ones that evaluation reports; ``score`` takes all of them at once. Sections are velocities
+in m/s of shape ``(batch, depth, x)``, never normalised, and every metric is one number per sample. A metric
+that a sample cannot have (an error below the salt where nothing is below it) is NaN, and ``summarise`` leaves
+it out and counts the rest.
 """
 
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -24,6 +27,38 @@ BOUNDARY = 3  # cells on either side of the salt's boundary
 BLUR = 30.0  # m, standard deviation of the naive "blurred truth"
 SHIFT = 10.0  # m, by which the naive "shifted truth" is too deep
 RESAMPLES = 2000  # of the bootstrap
+
+
+Extreme = Literal["min", "max"]
+"""Which of a metric's values is the best: the smallest or the largest."""
+
+
+class Metric(NamedTuple):
+    """What is known of a metric."""
+
+    function: Callable[[Tensor, Tensor, Tensor, float], Tensor]
+    """Called with predicted and true velocity [m/s], the true salt (boolean), all of shape
+    ``(batch, depth, x)``, and the cell size [m]; returns one value per sample, shape ``(batch,)``."""
+    title: str
+    """Its name as it stands within a sentence."""
+    unit: str
+    """Empty for a ratio."""
+    best: Extreme
+    needs_salt: bool = False
+    """Whether samples may lack it, those without salt first of all: their NaN is left out of a mean."""
+    validated: bool = False
+    """Whether training takes it after each epoch; it may then stop the training early."""
+    compared: bool = True
+    """Whether it is in the table and the figure that compare variants of a study."""
+
+    def heading(self, before: str = "") -> str:
+        """The title, after a word such as "validation", with a capital letter."""
+        words = f"{before} {self.title}".strip()
+        return words[:1].upper() + words[1:]
+
+    def label(self, before: str = "") -> str:
+        """The heading with the unit, as it stands over a column or a panel."""
+        return self.heading(before) + (f" ({self.unit})" if self.unit else "")
 
 
 class Summary(NamedTuple):
@@ -55,10 +90,8 @@ def score(
         spacing: Cell size [m].
 
     Returns:
-        One value per sample, shape ``(batch,)``, by metric: ``mae``, ``rmse`` [m/s]; ``ssim_openfwi``;
-        ``salt_iou``; ``mae_salt_boundary`` (cells up to three away from the salt's boundary, on either side)
-        and ``mae_subsalt`` (below the base of salt) [m/s]; ``top_salt_error``, ``base_salt_error`` [m].
-        The last five are NaN for samples without salt, and those of regions that a sample lacks.
+        One value per sample, shape ``(batch,)``, by the names of ``METRICS``, in their units. Metrics that
+        need salt are NaN for samples without it, and for samples that lack the region they look at.
 
     Raises:
         ValueError: the three shapes differ or are not ``(batch, depth, x)``, or the prediction is not finite.
@@ -76,18 +109,15 @@ def score(
             f"prediction is NaN or infinite in samples {samples}: the network has diverged or its records "
             "are not finite; a score over the other samples would flatter it"
         )
-    # A few samples at a time stay in the processor's cache, which makes SSIM several times as fast.
-    pairs = zip(torch.split(prediction, 4), torch.split(truth, 4), strict=True)
-    metrics = {
-        "mae": mae(prediction, truth),
-        "rmse": (prediction - truth).square().mean(dim=(1, 2)).sqrt(),
-        "ssim_openfwi": torch.cat([ssim_openfwi(few, true) for few, true in pairs]),
-        "salt_iou": salt_iou(prediction, truth, inside),
-        "mae_salt_boundary": mae(prediction, truth, near_salt_boundary(inside)),
-        "mae_subsalt": mae(prediction, truth, below_salt(inside)),
-        **salt_depth_errors(prediction, truth, inside, spacing),
+    return {
+        name: metric.function(prediction, truth, inside, spacing).numpy() for name, metric in METRICS.items()
     }
-    return {name: values.numpy() for name, values in metrics.items()}
+
+
+def monitored() -> dict[str, Extreme]:
+    """Name what training takes after each epoch, as it is logged, and say which of its values is the best."""
+    metrics = {f"validation/{name}": metric.best for name, metric in METRICS.items() if metric.validated}
+    return {"validation/loss": "min", **metrics}
 
 
 def summarise(values: NDArray[np.floating[Any]], seed: int = 0) -> Summary:
@@ -155,6 +185,16 @@ def mae(prediction: Tensor, truth: Tensor, region: Tensor | None = None) -> Tens
     return error.mean(dim=(1, 2)) if region is None else _mean_where(error, region, dim=(1, 2))
 
 
+def rmse(prediction: Tensor, truth: Tensor) -> Tensor:
+    """Root of the mean square error [m/s] per sample.
+
+    Args:
+        prediction: Predicted velocity [m/s], shape ``(batch, depth, x)``.
+        truth: True velocity [m/s], same shape.
+    """
+    return (prediction - truth).square().mean(dim=(1, 2)).sqrt()
+
+
 def ssim_openfwi(prediction: Tensor, truth: Tensor) -> Tensor:
     """Structural similarity per sample as OpenFWI (Deng et al., 2022) reports it.
 
@@ -165,7 +205,10 @@ def ssim_openfwi(prediction: Tensor, truth: Tensor) -> Tensor:
         truth: True velocity [m/s], same shape.
     """
     slowest, fastest = OPENFWI_RANGE
-    return ssim((prediction - slowest) / (fastest - slowest), (truth - slowest) / (fastest - slowest))
+    # A few samples at a time stay in the processor's cache, which makes this several times as fast.
+    pairs = zip(torch.split(prediction, 4), torch.split(truth, 4), strict=True)
+    scale = fastest - slowest
+    return torch.cat([ssim((few - slowest) / scale, (true - slowest) / scale) for few, true in pairs])
 
 
 def ssim(first: Tensor, second: Tensor) -> Tensor:
@@ -250,13 +293,12 @@ def below_salt(salt: Tensor) -> Tensor:
     return (depth >= _base(salt)[:, None]) & salt.bool().any(dim=1, keepdim=True)
 
 
-def salt_depth_errors(prediction: Tensor, truth: Tensor, salt: Tensor, spacing: float) -> dict[str, Tensor]:
-    """Error of the depth of the top and of the base of salt per sample.
+def top_salt_error(prediction: Tensor, truth: Tensor, salt: Tensor, spacing: float) -> Tensor:
+    """Error of the depth of the top of salt [m] per sample.
 
     A column's top and base are those of its highest and lowest salt cell, a prediction's salt is
     ``predicted_salt``, and the absolute errors are averaged over the columns in which truth and prediction
-    both have salt: columns with missed or invented salt show in ``salt_iou``. The base counts only in columns
-    whose true salt ends within the section.
+    both have salt: columns with missed or invented salt show in ``salt_iou``.
 
     Args:
         prediction: Predicted velocity [m/s], shape ``(batch, depth, x)``.
@@ -265,16 +307,76 @@ def salt_depth_errors(prediction: Tensor, truth: Tensor, salt: Tensor, spacing: 
         spacing: Cell size [m].
 
     Returns:
-        ``top_salt_error`` and ``base_salt_error`` [m], shape ``(batch,)``; NaN where no column counts.
+        Shape ``(batch,)``; NaN where no column counts.
     """
     inside, predicted = salt.bool(), predicted_salt(prediction, truth, salt)
-    shared = inside.any(dim=1) & predicted.any(dim=1)
-    top_error = (_top(predicted) - _top(inside)).abs() * spacing
-    base_error = (_base(predicted) - _base(inside)).abs() * spacing
-    return {
-        "top_salt_error": _mean_where(top_error, shared, dim=1),
-        "base_salt_error": _mean_where(base_error, shared & ~inside[:, -1], dim=1),
-    }
+    error = (_top(predicted) - _top(inside)).abs() * spacing
+    return _mean_where(error, inside.any(dim=1) & predicted.any(dim=1), dim=1)
+
+
+def base_salt_error(prediction: Tensor, truth: Tensor, salt: Tensor, spacing: float) -> Tensor:
+    """Error of the depth of the base of salt [m] per sample, as that of the top.
+
+    The base counts only in columns whose true salt ends within the section.
+
+    Args:
+        prediction: Predicted velocity [m/s], shape ``(batch, depth, x)``.
+        truth: True velocity [m/s], same shape.
+        salt: Where the truth is salt, same shape.
+        spacing: Cell size [m].
+
+    Returns:
+        Shape ``(batch,)``; NaN where no column counts.
+    """
+    inside, predicted = salt.bool(), predicted_salt(prediction, truth, salt)
+    error = (_base(predicted) - _base(inside)).abs() * spacing
+    return _mean_where(error, inside.any(dim=1) & predicted.any(dim=1) & ~inside[:, -1], dim=1)
+
+
+METRICS = {
+    "mae": Metric(
+        lambda prediction, truth, *_: mae(prediction, truth), "MAE", "m/s", best="min", validated=True
+    ),
+    "rmse": Metric(
+        lambda prediction, truth, *_: rmse(prediction, truth), "RMSE", "m/s", best="min", compared=False
+    ),
+    "ssim_openfwi": Metric(
+        lambda prediction, truth, *_: ssim_openfwi(prediction, truth),
+        "SSIM, OpenFWI's definition",
+        unit="",
+        best="max",
+        compared=False,
+    ),
+    "salt_iou": Metric(
+        lambda prediction, truth, salt, _: salt_iou(prediction, truth, salt),
+        "salt IoU",
+        unit="",
+        best="max",
+        needs_salt=True,
+        validated=True,
+    ),
+    "mae_salt_boundary": Metric(
+        lambda prediction, truth, salt, _: mae(prediction, truth, near_salt_boundary(salt)),
+        "MAE at the salt boundary",
+        "m/s",
+        best="min",
+        needs_salt=True,
+    ),
+    "mae_subsalt": Metric(
+        lambda prediction, truth, salt, _: mae(prediction, truth, below_salt(salt)),
+        "MAE below the salt",
+        "m/s",
+        best="min",
+        needs_salt=True,
+    ),
+    "top_salt_error": Metric(
+        top_salt_error, "error of the top of salt", "m", best="min", needs_salt=True, compared=False
+    ),
+    "base_salt_error": Metric(
+        base_salt_error, "error of the base of salt", "m", best="min", needs_salt=True, compared=False
+    ),
+}
+"""Every metric by the name under which its scores are kept; the order is that of all tables."""
 
 
 def _top(salt: Tensor) -> Tensor:

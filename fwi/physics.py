@@ -21,19 +21,19 @@ FORWARD_ARRAYS = 11
 """Arrays of the padded grid's size that deepwave needs per shot (measured: 8 to 10)."""
 
 GRADIENT_ARRAYS = 30
-"""The same for a gradient (measured: 18 to 25), beside the wavefield's history: an array per time step."""
+"""Arrays that a gradient needs per shot (measured: 18 to 25), besides one per time step for the history."""
 
 MOST_SHOTS = 65_535
 """Shots that a GPU takes at once, however small: CUDA's limit on a grid of blocks."""
 
 HALF_WIDTH = 8
-"""Cells on either side over which a position between cells is spread."""
+"""Cells on either side over which a source or receiver between cells is spread."""
 
 KAISER = 8.56
-"""Shape of that spread's window: at most 3e-4 off down to 3 cells per wavelength (Hicks, 2002)."""
+"""Shape of that spread's Kaiser window: errors below 3e-4 from 3 cells a wavelength on (Hicks, 2002)."""
 
 BAND = 7.0
-"""Multiple of the peak frequency above which nothing is recorded; from 0.6 of it on, records fade."""
+"""Multiple of the peak frequency above which records hold nothing; amplitudes fall from 0.6 of it on."""
 
 
 class VelocityRangeError(ValueError):
@@ -49,9 +49,9 @@ class Propagator(nn.Module):
         = -w(t)\,\delta(\mathbf{x} - \mathbf{x}_s)
 
     so that records do not depend on the grid beyond its discretisation error. dt, absorbing layer and scale
-    are fixed by the survey alone, not by the model. Runs on the device and in the precision of the velocity.
-    Once differentiable: the backward pass simulates each chunk of shots again, so that only one chunk's
-    wavefield history, the bulk of a gradient's memory, is held at a time.
+    are fixed by the survey alone, not by the model. The simulation runs on the device and in the precision of
+    the velocity. It can be differentiated once: the backward pass simulates each chunk of shots again, so
+    that memory holds the history of only one chunk's wavefield at a time.
 
     Args:
         survey: geometry, time axis and wavelet.
@@ -100,7 +100,7 @@ class Propagator(nn.Module):
             self.register_buffer(name, value, persistent=False)
 
     def shots_per_chunk(self, gradient: bool = False) -> int:
-        """How many float32 shots are simulated at once within ``physics.memory`` bytes.
+        """Number of shots in single precision that are simulated at once within ``physics.memory`` bytes.
 
         Args:
             gradient: whether the wavefield's history is kept, for a gradient.
@@ -126,7 +126,7 @@ class Propagator(nn.Module):
             VelocityRangeError: a speed is not finite or outside the range that dt and grid were chosen for.
             ValueError: the model has another shape than the survey's grid.
         """
-        self._refuse_misfits(velocity)
+        self._require_admissible(velocity)
         with torch.inference_mode(False):  # else buffers moved in inference serve no gradient later
             self.to(velocity.device)
         shots = self.survey.config.shots
@@ -177,7 +177,7 @@ class Propagator(nn.Module):
         taps = (weights[..., k, None] * samples[pair, columns[..., k]] for k in range(columns.shape[-1]))
         return sum(taps, start=torch.zeros((), dtype=dtype)).transpose(1, 2)
 
-    def _refuse_misfits(self, velocity: Tensor) -> None:
+    def _require_admissible(self, velocity: Tensor) -> None:
         grid = self.survey.grid
         if velocity.ndim != 3 or tuple(velocity.shape[1:]) != (grid.nz, grid.nx):
             raise ValueError(

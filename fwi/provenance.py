@@ -1,15 +1,11 @@
 """Where a result comes from: versions, commit, machine and time."""
 
-import contextlib
 import datetime
-import logging
 import os
 import platform
 import shlex
 import subprocess
 import sys
-import warnings
-from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -57,19 +53,3 @@ def _processor() -> str:
     except OSError:
         return platform.processor()
     return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), "unknown")
-
-
-@contextlib.contextmanager
-def quiet() -> Iterator[None]:
-    """Keep the trainer's advice to its developers from users: what concerns them is said by this project."""
-    loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric")]
-    levels = [logger.level for logger in loggers]
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", module="lightning")
-        for logger in loggers:
-            logger.setLevel(logging.ERROR)
-        try:
-            yield
-        finally:
-            for logger, level in zip(loggers, levels, strict=True):
-                logger.setLevel(level)

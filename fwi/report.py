@@ -17,6 +17,7 @@ from pydantic import ValidationError
 from fwi import config, plots
 from fwi.evaluation import Evaluation, Score
 from fwi.files import read_own, refuse_links, write_whole
+from fwi.metrics import METRICS
 
 PNG = b"\x89PNG\r\n\x1a\n"
 """What every PNG begins with."""
@@ -25,30 +26,12 @@ LIMIT = 20_000_000
 """Bytes that a file which is part of a report has at most: figures and tables have a hundredth of them."""
 
 
-class Metric(NamedTuple):
-    """How a metric is called in the table."""
-
-    title: str
-    unit: str = ""
-
-
 class Predictor(NamedTuple):
     """How a naive predictor is called, and what it is."""
 
     title: str
     meaning: str
 
-
-METRICS = {
-    "mae": Metric("MAE", "m/s"),
-    "rmse": Metric("RMSE", "m/s"),
-    "ssim_openfwi": Metric("SSIM, OpenFWI's definition"),
-    "salt_iou": Metric("Salt IoU"),
-    "mae_salt_boundary": Metric("MAE within three cells of the salt's boundary", "m/s"),
-    "mae_subsalt": Metric("MAE below the salt", "m/s"),
-    "top_salt_error": Metric("Error of the top of salt", "m"),
-    "base_salt_error": Metric("Error of the base of salt", "m"),
-}
 
 PREDICTORS = {
     "mean": Predictor("mean model", "the mean of the training models, whatever the record"),
@@ -224,13 +207,11 @@ def _result(evaluation: Evaluation) -> list[str]:
     return sentences
 
 
-def _metrics(evaluation: Evaluation) -> dict[str, Metric]:
-    """The rows of the table: the known metrics in their order, then any others by their own name."""
+def _metrics(evaluation: Evaluation) -> dict[str, tuple[str, str]]:
+    """Heading and unit of each row: the known metrics in their order, then any others by their own name."""
     present = {name for scores in evaluation.predictors.values() for name in scores}
-    others = sorted(present - METRICS.keys())
-    return {name: METRICS[name] for name in METRICS if name in present} | {
-        name: Metric(name) for name in others
-    }
+    known = {name: (metric.heading(), metric.unit) for name, metric in METRICS.items() if name in present}
+    return known | {name: (name, "") for name in sorted(present - METRICS.keys())}
 
 
 def _study(folder: Path) -> dict[str, Any]:

@@ -1,93 +1,106 @@
-"""Using a trained run: records in, velocity sections out, and the physics check of each.
+"""Using a trained run: records in, velocity sections out, their physics checks, and scores of a data set.
 
 >>> run = fwi.load_run("runs/salt")
 >>> section = run.invert(gathers)
 >>> verdict = run.check(section, gathers)
 """
 
+import contextlib
+import shlex
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from fwi import run_folder
+from fwi import metrics, run_folder
 from fwi.check import PhysicsCheck, Verdict
 from fwi.config import StudyConfig
+from fwi.data import Sample, ShotDataset
+from fwi.evaluation import CheckedSample, Evaluated, Evaluation, Score
+from fwi.inverter import BATCH, FILE, Array, Inverter, load
 from fwi.networks.attended import Attended, attended
-from fwi.survey import Survey
-from fwi.training.task import InversionTask, precision
 
-Array = NDArray[np.float32]
-
-BATCH = 16
-"""Records that pass through the network at once."""
+Progress = Callable[[str, int, str], AbstractContextManager[Callable[[int], None]]]
+"""Of a title, a total and a unit makes a block in which the number done is called."""
 
 
-def load_run(folder: Path | str, checkpoint: Path = run_folder.BEST) -> "Run":
+def load_run(folder: Path | str, checkpoint: Path | None = None) -> "Run":
     """Load a trained network with all that inverting and checking needs.
 
     Args:
         folder: the run's folder.
-        checkpoint: ``run_folder.BEST`` by validation MAE, or ``run_folder.LAST``.
+        checkpoint: take the weights of ``run_folder.LAST`` or ``BEST``; the run's inverter, which is the
+            best by validation MAE, if left out.
 
     Raises:
-        RunError: the folder or the checkpoint is missing, damaged, or of another study.
+        ValueError: the folder, the inverter or the checkpoint is missing, damaged, or of another study.
     """
     folder = Path(folder)
     study = run_folder.read_study(folder)
+    if checkpoint is not None:
+        return Run(folder, study, inverter_of(folder, checkpoint, study))
+    if not (folder / FILE).exists():
+        run_folder.read_checkpoint(folder, run_folder.BEST, study, weights_alone=True)
+        raise run_folder.RunError(
+            f"{folder / FILE}: no such file, although the run has a checkpoint: make it anew with "
+            f"'fwi convert {shlex.quote(str(folder))}'"
+        )
+    inverter = load(folder / FILE)
+    run_folder.require_own_model(folder, folder / FILE, inverter.study, study)
+    return Run(folder, study, inverter)
+
+
+def inverter_of(folder: Path, checkpoint: Path, study: StudyConfig) -> Inverter:
+    """The inverter of a run with the weights of one of its checkpoints.
+
+    Raises:
+        RunError: the checkpoint is missing, damaged, or of another study.
+    """
     content = run_folder.read_checkpoint(folder, checkpoint, study, weights_alone=True)
-    task = InversionTask(study.model_dump(mode="json"))
+    inverter = Inverter(study, mean_model=run_folder.read_mean_model(folder))
     try:
-        task.load_state_dict(content["state_dict"])
+        inverter.load_state_dict(run_folder.inverter_weights(content))
     except (RuntimeError, TypeError, AttributeError) as error:
         why = str(error).strip().splitlines()[-1].strip()
         raise run_folder.RunError(
             f"{folder / checkpoint}: not the weights of this run's network ({why})"
         ) from None
-    return Run(folder, study, task)
+    return inverter.to("cuda" if torch.cuda.is_available() else "cpu").lay_out().eval()
+
+
+@contextlib.contextmanager
+def silent(*_: Any) -> Iterator[Callable[[int], None]]:
+    """Show no progress."""
+    yield lambda _: None
 
 
 class Run:
-    """A trained network with its study.
+    """A training's folder: its inverter, and what it is good for.
 
     Args:
         folder: where it was trained.
         study: its study.
-        task: network and normalisation, with their trained weights.
+        inverter: what was trained.
     """
 
-    def __init__(self, folder: Path, study: StudyConfig, task: InversionTask) -> None:
-        self.folder, self.study = folder, study
-        self.survey = Survey(study.grid, study.survey)
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-        order = torch.channels_last if study.train.channels_last else torch.contiguous_format
-        self.task = task.to(device).to(memory_format=order).eval()
+    def __init__(self, folder: Path, study: StudyConfig, inverter: Inverter) -> None:
+        self.folder, self.study, self.inverter = folder, study, inverter
+        self.survey = inverter.survey
 
     def invert(self, gathers: Array) -> Array:
-        """Invert records of the run's survey.
-
-        Args:
-            gathers: pressure, shape ``(shot, time, receiver)``, or ``(batch, shot, time, receiver)``.
-
-        Returns:
-            P-wave speed [m/s], shape ``(depth, x)``, or ``(batch, depth, x)``.
-
-        Raises:
-            ValueError: the records have another shape than the survey's, or hold NaN or infinite samples, or
-                the network makes such speeds of them.
-        """
-        parts = torch.split(self._batch(gathers), BATCH)
-        with torch.inference_mode(), self._autocast():
-            sections = torch.cat([self.task(part.to(self.task.device)).float().cpu() for part in parts])
-        velocity: Array = sections.reshape(*np.shape(gathers)[:-3], *sections.shape[1:]).numpy()
-        if not np.isfinite(velocity).all():
-            raise ValueError(
-                f"{self.folder}: the network has diverged: its weights make NaN or infinite speeds of these "
-                "records; train another --run, with a lower train.learning_rate"
-            )
-        return velocity
+        """Invert records of the run's survey: see ``Inverter.invert``."""
+        try:
+            return self.inverter.invert(gathers)
+        except ValueError as error:
+            if "diverged" in str(error):
+                raise ValueError(f"{self.folder}: {error}") from None
+            raise
 
     def attended(self, gathers: Array, cell: tuple[int, int]) -> list[Attended]:
         """What each attention of the network looks at in one record: see ``fwi.networks.attended``.
@@ -99,29 +112,84 @@ class Run:
         Raises:
             ValueError: the record does not fit, or the network has no attention to look at.
         """
-        with torch.inference_mode(), self._autocast():
-            return attended(self.task, self._batch(gathers).to(self.task.device), cell)
+        batch = self.inverter.batch(gathers).to(self.inverter.device)
+        with torch.inference_mode(), self.inverter.autocast():
+            return attended(self.inverter.network, batch, cell, through=self.inverter)
 
     def check(self, velocity: Array, gathers: Array) -> Verdict:
         """Judge a section by its records: see ``fwi.check.PhysicsCheck``."""
         return self._physics(velocity, gathers)
 
-    def _batch(self, gathers: Array) -> torch.Tensor:
-        gathers = np.array(gathers, dtype=np.float32)  # a copy, which of a mapped file may be written to
-        if gathers.shape[-3:] != self.survey.gather_shape or gathers.ndim not in (3, 4):
-            raise ValueError(
-                f"records of shape {gathers.shape} do not fit the run's survey, (shot, time, receiver) = "
-                f"{self.survey.gather_shape}: bring them to that survey, or train for theirs"
-            )
-        if not np.isfinite(gathers).all():
-            raise ValueError("the records hold NaN or infinite samples: mend or mute those traces first")
-        return torch.from_numpy(gathers.reshape(-1, *self.survey.gather_shape))
+    def evaluate(self, dataset: ShotDataset, checks: int = 6, progress: Progress = silent) -> Evaluated:
+        """Invert the samples of a data set, score them beside naive predictors, and check some by physics.
 
-    def _autocast(self) -> torch.autocast:
-        bf16 = precision(self.study.train.precision) == "bf16-mixed"
-        return torch.autocast(self.task.device.type, torch.bfloat16, enabled=bf16)
+        Args:
+            dataset: samples of the run's survey, with their models.
+            checks: how many samples, evenly spread, are checked by the wave equation.
+            progress: shows the progress of the two long parts.
+
+        Returns:
+            The scores and verdicts, with the sections that they are of.
+
+        Raises:
+            ValueError: the records do not fit the run's survey, or the network has diverged.
+        """
+        sections, truth, salt, seconds = self._sections(dataset, progress)
+        spacing = self.study.grid.spacing
+        naive = metrics.naive_predictors(truth, self.mean_model, spacing)
+        scores = {
+            predictor: metrics.score(guess, truth, salt, spacing)
+            for predictor, guess in {"network": sections, **naive}.items()
+        }
+        count = min(checks, len(dataset))
+        chosen = np.unique(np.linspace(0, len(dataset) - 1, count).astype(int)).tolist()
+        verdicts = {}
+        with progress("check", len(chosen), "sections") as advance:
+            for done, number in enumerate(chosen, start=1):
+                verdicts[number] = self.check(sections[number], dataset[number].gathers.float().numpy())
+                advance(done)
+        evaluation = Evaluation(
+            split=dataset.split,
+            samples=len(dataset),
+            data=", ".join(map(str, dataset.folders)),
+            seconds_per_section=seconds,
+            predictors={
+                predictor: {
+                    metric: Score(**metrics.summarise(values)._asdict()) for metric, values in found.items()
+                }
+                for predictor, found in scores.items()
+            },
+            check=[
+                CheckedSample.model_validate({"sample": f"{dataset.split} {number}", **verdict.summary()})
+                for number, verdict in verdicts.items()
+            ],
+            per_sample={metric: values.tolist() for metric, values in scores["network"].items()},
+        )
+        return Evaluated(evaluation, sections, truth, salt, verdicts)
+
+    @cached_property
+    def mean_model(self) -> Array:
+        """Mean of the models that it was trained on [m/s], shape ``(depth, x)``."""
+        return run_folder.read_mean_model(self.folder)
+
+    def _sections(
+        self, dataset: ShotDataset, progress: Progress
+    ) -> tuple[Array, Array, NDArray[np.uint8], float]:
+        """Inverted and true sections and salt masks, and the seconds of a section, reading left out."""
+        inverted, truth, salt, seconds = [], [], [], 0.0
+        with progress("invert", len(dataset), "sections") as advance:
+            for first in range(0, len(dataset), BATCH):
+                numbers = range(first, min(first + BATCH, len(dataset)))
+                samples = [dataset[number] for number in numbers]
+                batch = Sample(*(torch.stack(parts) for parts in zip(*samples, strict=True)))
+                start = time.perf_counter()
+                inverted.append(self.invert(batch.gathers.numpy()))
+                seconds += time.perf_counter() - start
+                truth.append(batch.velocity.numpy())
+                salt.append(batch.salt.numpy())
+                advance(numbers.stop)
+        return np.concatenate(inverted), np.concatenate(truth), np.concatenate(salt), seconds / len(dataset)
 
     @cached_property
     def _physics(self) -> PhysicsCheck:
-        mean = run_folder.read_mean_model(self.folder)
-        return PhysicsCheck(self.survey, self.study.physics, self.study.check, mean)
+        return PhysicsCheck(self.survey, self.study.physics, self.study.check, self.mean_model)

@@ -26,6 +26,8 @@ DECISIVE = ("grid", "survey", "model")
 """Sections of a study in which a checkpoint and its run must agree for the weights to mean anything."""
 ELSEWHERE = ("train.devices", "train.nodes")
 """What a run may be continued with otherwise than it was begun with: results are equal within rounding."""
+PREFIX = "inverter."
+"""What the names of weights in a checkpoint begin with: the training holds the inverter."""
 PARTS = {
     "epoch": int,
     "global_step": int,
@@ -201,7 +203,7 @@ def read_study(folder: Path) -> StudyConfig:
 
 
 def read_checkpoint(
-    folder: Path, which: Path, study: StudyConfig, weights_alone: bool = False
+    folder: Path, which: Path, study: StudyConfig, weights_alone: bool = False, earlier: bool = False
 ) -> dict[str, Any]:
     """Read a checkpoint of a run and make sure that it belongs to the run's study.
 
@@ -210,6 +212,7 @@ def read_checkpoint(
         which: ``BEST`` or ``LAST``.
         study: the run's study.
         weights_alone: they are to be used, and no training is to go on from the checkpoint.
+        earlier: take one of an earlier version as well.
 
     Raises:
         RunError: the checkpoint is missing, damaged, or of a study with another grid, survey or network.
@@ -237,14 +240,45 @@ def read_checkpoint(
         trained = StudyConfig.model_validate({section: told[section] for section in DECISIVE})
     except Exception as error:  # torch raises many kinds for a damaged file
         raise RunError(f"{path}: not a readable checkpoint ({type(error).__name__}: {error})") from None
+    if not earlier and of_earlier_version(checkpoint):
+        raise RunError(
+            f"{path}: written by an earlier version, whose weights had other names: bring the run up to "
+            f"date with 'fwi convert {shlex.quote(str(folder))}'"
+        )
+    require_own_model(folder, path, trained, study)
+    return checkpoint
+
+
+def of_earlier_version(checkpoint: dict[str, Any]) -> bool:
+    """Whether a checkpoint's weights have the names that they had before there were inverters."""
+    return any(str(name).startswith(("network.", "transform.")) for name in checkpoint["state_dict"])
+
+
+def require_own_model(folder: Path, path: Path, trained: StudyConfig, study: StudyConfig) -> None:
+    """Refuse weights that were trained with another grid, survey or network than the run's study has.
+
+    Args:
+        folder: the run.
+        path: the file with the weights.
+        trained: what they were trained with.
+        study: the run's study.
+
+    Raises:
+        RunError: naming every setting that differs.
+    """
+    where = "checkpoint" if path.suffix == ".ckpt" else "inverter"
     different = [
-        f"{key}: {past} in the checkpoint, {present} in {CONFIG}"
+        f"{key}: {past} in the {where}, {present} in {CONFIG}"
         for key, past, present in changed(trained, study)
         if key.partition(".")[0] in DECISIVE
     ]
     if different:
         raise RunError(f"{path} is of another study than {folder / CONFIG}:\n" + "\n".join(different))
-    return checkpoint
+
+
+def inverter_weights(checkpoint: dict[str, Any]) -> dict[str, torch.Tensor]:
+    """The weights of a checkpoint by the names that they have in the inverter."""
+    return {name.removeprefix(PREFIX): weights for name, weights in checkpoint["state_dict"].items()}
 
 
 def _seal(folder: Path, name: str) -> None:

@@ -179,6 +179,11 @@ class DataSet:
         """Samples in a split."""
         return sum(entry.samples for entry in self.split(split))
 
+    @property
+    def sizes(self) -> str:
+        """Samples in each split that has any, in words: "1600 train, 100 test"."""
+        return ", ".join(f"{self.size(split)} {split}" for split in SPLITS if self.size(split))
+
     def verify(self, split: Split | None = None) -> None:
         """Compare the SHA-256 of every shard (of a split) with the manifest.
 

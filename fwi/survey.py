@@ -1,6 +1,6 @@
-"""The survey: where the sources and receivers are, when they record, and what the grid can carry.
+"""The survey: where sources and receivers are, when they record, and whether the grid resolves the waves.
 
-Everything below (simulation, data sets, networks, physics check) is given this one object.
+Simulation, data sets, networks and the physics check are all given this one object.
 """
 
 import math
@@ -37,11 +37,11 @@ __all__ = [
 Floats = NDArray[np.float64]
 
 ALIAS_TOLERANCE = 1e-3
-"""Spectrum of the wavelet above the recorded Nyquist frequency, relative to its peak, to leave there."""
+"""Largest spectrum of the wavelet above the recorded Nyquist frequency, over its peak, to leave as it is."""
 
 
 class SurveyError(ValueError):
-    """A survey that cannot be simulated as configured; the message gives the numbers that would do."""
+    """A survey that cannot be simulated as configured; the message gives values that would work."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class Survey:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "Survey":
-        """Rebuild a survey from what ``to_dict`` gave."""
+        """Rebuild a survey from the values that ``to_dict`` returned."""
         return cls(GridConfig.model_validate(values["grid"]), SurveyConfig.model_validate(values["survey"]))
 
     def to_dict(self) -> dict[str, Any]:
@@ -98,7 +98,10 @@ class Survey:
 
     @cached_property
     def shot_x(self) -> Floats:
-        """Position of each shot [m], shape ``(shot,)``: evenly spaced, in a fixed spread symmetrically."""
+        """Position of each shot [m], shape ``(shot,)``: as configured, or else evenly spaced.
+
+        Evenly spaced shots of a fixed spread are symmetric about the middle of the line.
+        """
         if self.config.shot_x is not None:
             return np.array(self.config.shot_x)
         shots, last = self.config.shots, self.length
@@ -138,10 +141,13 @@ class Survey:
         )
 
     def check_flip(self, share: float) -> None:
-        """Refuse to mirror a share of the samples where mirrored ones would be of another survey.
+        """Refuse to mirror samples of a survey that is not symmetric.
+
+        Args:
+            share: share of the samples to mirror.
 
         Raises:
-            ValueError: the share is not zero, and the survey is not symmetric.
+            ValueError: the share is not zero, and mirrored samples would be those of another survey.
         """
         if share and not self.symmetric:
             raise ValueError(
@@ -180,17 +186,17 @@ class Survey:
         ratio = 0.5 / self.recorded_dt / self.config.wavelet.frequency
         return ratio < 1 or ratio**2 * math.exp(1 - ratio**2) > ALIAS_TOLERANCE
 
-    # -- what the grid can carry
+    # -- the limits of the grid
 
     def check(self, order: int) -> None:
-        """Refuse what finite differences of this order would get wrong, and what no memory would hold.
+        """Refuse a survey that finite differences of this order or the machine's memory cannot simulate.
 
         Args:
             order: order of the finite differences in space (2, 4, 6 or 8).
 
         Raises:
             SurveyError: dt is unstable, the shortest wavelength unresolved, or a model or its records larger
-                than the machine's memory; all are said at once.
+                than the machine's memory; the message lists all of these.
         """
         mistakes = [*unstable(self.grid, self.config), *undersampled(self.grid, self.config, order)]
         if mistakes := mistakes + oversized(self.grid, self.config):
@@ -211,15 +217,15 @@ class Survey:
         return Survey(self.grid.model_copy(update=grid), self.config.model_copy(update=time))
 
     def differences(self, other: "Survey") -> list[str]:
-        """Name what differs from another survey: ``survey.dt: 0.002 against 0.001``; empty if nothing."""
+        """List the differences from another survey, such as ``survey.dt: 0.002 against 0.001``."""
         return differences(self.to_dict(), other.to_dict())
 
 
-def differences(there: dict[str, Any], here: dict[str, Any], prefix: str = "") -> list[str]:
-    """Name the leaves in which nested plain values differ, such as ``salt.seed: 0 against 1``."""
+def differences(one: dict[str, Any], other: dict[str, Any], prefix: str = "") -> list[str]:
+    """List the leaves in which nested plain values differ, such as ``salt.seed: 0 against 1``."""
     lines = []
-    for key in dict.fromkeys([*there, *here]):
-        old, new = there.get(key), here.get(key)
+    for key in dict.fromkeys([*one, *other]):
+        old, new = one.get(key), other.get(key)
         if isinstance(old, dict) and isinstance(new, dict):
             lines += differences(old, new, f"{prefix}{key}.")
         elif old != new:

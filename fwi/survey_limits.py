@@ -1,6 +1,6 @@
-"""What a survey cannot be: positions that the grid does not have, and waves that it cannot carry.
+"""Limits of a survey: the positions that its grid has, and the waves that it propagates without large errors.
 
-The functions give the mistakes they find, each a line with the key and what would do.
+Each function returns the mistakes that it finds, one line each, with the key and the values that would work.
 """
 
 import math
@@ -10,29 +10,29 @@ from fwi.config import GridConfig, SurveyConfig
 from fwi.memory import amount, total
 
 COURANT_LIMIT = 0.65
-"""Largest v dt sqrt(2) / h: every order is stable (up to 1.000, 0.866, 0.813, 0.784 for 2, 4, 6, 8)."""
+"""Largest Courant number v dt sqrt(2) / h: orders 2, 4, 6, 8 are stable up to 1.000, 0.866, 0.813, 0.784."""
 
 HIGHEST_FREQUENCY = 2.5
 """Multiple of a Ricker wavelet's peak frequency above which it has no energy worth resolving."""
 
 MIN_POINTS_PER_WAVELENGTH = {2: 8.0, 4: 4.0, 6: 3.5, 8: 3.0}
-"""By order, the cells that the shortest wavelength needs; with fewer, reflections are off by over a tenth."""
+"""Cells that the shortest wavelength needs, by order; with fewer, reflections err by more than a tenth."""
 
 LEAST_ARRAYS, FLOAT32 = 8, 4
-"""Arrays of the grid's size that the wave equation needs for a shot at least, and bytes of a number."""
+"""Fewest arrays of the grid's size that a shot's simulation needs, and bytes of a single-precision number."""
 
 ON_CELL = 1e-6
-"""Distance from a cell, in cells, below which a position is on it: room for rounding alone."""
+"""Distance from a cell [cells] below which a position counts as on it: it allows for rounding alone."""
 
 
 def misplaced(grid: GridConfig, survey: SurveyConfig) -> list[str]:
-    """Sources and receivers that are outside the grid, between rows of cells, or closer than cells."""
+    """Find sources and receivers that are outside the grid, between rows of cells, or closer than cells."""
     along_line = _misplaced_streamer if survey.spread == "streamer" else _misplaced_spread
     return [*_misplaced_depths(grid, survey), *along_line(grid, survey)]
 
 
 def unstable(grid: GridConfig, survey: SurveyConfig) -> list[str]:
-    """A time step that is too long for the cells and the fastest speed."""
+    """Find a time step that is too long for the size of the cells and the fastest speed."""
     fastest, spacing = grid.velocity[1], grid.spacing
     courant = fastest * survey.dt * math.sqrt(2) / spacing
     if courant <= COURANT_LIMIT * (1 + 1e-9):
@@ -45,7 +45,7 @@ def unstable(grid: GridConfig, survey: SurveyConfig) -> list[str]:
 
 
 def undersampled(grid: GridConfig, survey: SurveyConfig, order: int) -> list[str]:
-    """Cells that are too large for the shortest wavelength at this order of the finite differences."""
+    """Find cells that are too large for the shortest wavelength at this order of finite differences."""
     slowest, spacing, peak = grid.velocity[0], grid.spacing, survey.wavelet.frequency
     highest = HIGHEST_FREQUENCY * peak
     points = points_per_wavelength(grid, survey)
@@ -64,7 +64,7 @@ def undersampled(grid: GridConfig, survey: SurveyConfig, order: int) -> list[str
 
 
 def oversized(grid: GridConfig, survey: SurveyConfig) -> list[str]:
-    """Models, records and time axes that do not fit into the machine's memory, told by arithmetic."""
+    """Find models, records and time axes that are larger than the machine's memory."""
     samples, memory = -(-survey.nt // survey.keep_every), total()
     parts = {
         f"grid.nz, grid.nx: to simulate {grid.nz} x {grid.nx} cells": (
@@ -89,7 +89,7 @@ def oversized(grid: GridConfig, survey: SurveyConfig) -> list[str]:
 
 
 def points_per_wavelength(grid: GridConfig, survey: SurveyConfig) -> float:
-    """Cells in the shortest wavelength; rounding is given the benefit of the doubt."""
+    """Number of cells in the shortest wavelength, and a billionth more, lest rounding refuse a grid."""
     shortest = grid.velocity[0] / (HIGHEST_FREQUENCY * survey.wavelet.frequency)
     return shortest / grid.spacing * (1 + 1e-9)
 

@@ -7,9 +7,10 @@ from torch import Tensor, nn
 
 from fwi import attention
 from fwi.attention import ATTENTION
+from fwi.config import MECHANISMS
 
 ALL = tuple(ATTENTION)
-UNARY = tuple(name for name in ALL if ATTENTION[name].arity == 1)
+UNARY = tuple(name for name in ALL if MECHANISMS[name].joins == "filter")
 GATED = ("se", "eca", "spatial", "cbam", "cbam_conv", "scse", "psa", "ca", "ela", "gate")
 """Those whose gate has a form."""
 
@@ -19,7 +20,7 @@ def untrained(name: str, channels: int = 8, **options) -> nn.Module:
     torch.manual_seed(0)
     if name == "gate":
         options = {"gating_channels": 2 * channels} | options
-    listed = ATTENTION[name].arity == "list"
+    listed = MECHANISMS[name].joins == "levels"
     return attention.build(name, [channels, 2 * channels] if listed else channels, **options)
 
 
@@ -54,7 +55,7 @@ class OneByOne(nn.Module):
 
     def __init__(self, name: str, module: nn.Module) -> None:
         super().__init__()
-        self.module, self.listed = module, ATTENTION[name].arity == "list"
+        self.module, self.listed = module, MECHANISMS[name].joins == "levels"
 
     def forward(self, *maps: Tensor) -> Tensor | tuple[Tensor, ...]:
         out = self.module(list(maps)) if self.listed else self.module(*maps)

@@ -1,17 +1,20 @@
-"""Foreign records beside simulated ones: do they belong to their models, and what gain brings them to ours.
+"""Calibration of foreign records: whether they belong to their models, and the gain by which they differ.
 
-Others inject the source on a cell, or with another sign, and so record the same waves at another scale: a
-factor that is the same for all records of a set. A least-squares fit over a few of its models finds it, and
-what is left over tells whether geometry, wavelet and pairing are right.
+Other modelling programs inject the source on a cell, or with another sign, and so record the same waves at
+another scale: a factor that is the same for all records of a set. A least-squares fit over a few of its
+models finds it, and the misfit that remains shows whether geometry, wavelet and pairing are right.
 """
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fwi.config import StudyConfig
 from fwi.survey import Survey
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 LARGEST_NRMS = 0.15
 """Misfit of records that are still their models': another scheme makes 0.1, a source half a cell off 0.2."""
@@ -27,12 +30,16 @@ ALIASED_SHARE = 1e-3
 """Largest share of a record's energy above the Nyquist frequency of the samples that are kept."""
 
 
+OF_SAMPLES, OF_SHOTS = (1, 2, 3), (0, 2, 3)
+"""Axes of ``(sample, shot, time, receiver)`` to sum over for one figure of each sample, or of each shot."""
+
+
 class RecordsError(ValueError):
-    """Records that do not fit the study; the message says in which numbers, and what would."""
+    """Records that do not fit the study; the message gives the numbers, and values that would work."""
 
 
 class Calibration(NamedTuple):
-    """What brings foreign records to the study's."""
+    """How foreign records become those of the study."""
 
     gain: float
     """Factor of the amplitudes, negative for opposite sign; rounded to five digits."""
@@ -52,15 +59,21 @@ def calibrate(study: StudyConfig, velocity: NDArray[np.float32], records: NDArra
         RecordsError: no gain makes them match; the message gives the misfit by shot, and the delay or the
             other peak time of the wavelet where that would mend it.
     """
+    import torch
+
+    from fwi.misfit import gain_on_recorded, normalised_rms
+
     simulated = _simulate(study, velocity)
-    gain, nrms = _fit(simulated, records)
+    recorded = torch.tensor(records, dtype=torch.float64)
+    gain = gain_on_recorded(recorded, simulated).item()
+    nrms = normalised_rms(gain * recorded, simulated, over=OF_SAMPLES)
     if nrms.max() > LARGEST_NRMS:
-        by_shot = np.sqrt(((simulated - gain * records) ** 2).sum((0, 2, 3)) / (simulated**2).sum((0, 2, 3)))
+        by_shot = normalised_rms(gain * recorded, simulated, over=OF_SHOTS)
         raise RecordsError(
             f"the records do not match their models: at the best gain, {gain:.3g}, their NRMS against "
             f"simulated ones is {nrms.max():.2f} (by shot {', '.join(f'{value:.2f}' for value in by_shot)}), "
             f"but {LARGEST_NRMS} where geometry, wavelet and pairing of the files are right. "
-            f"{_delay_in_words(study, simulated, records)}Mend the study or the pairing; or state --gain (1 "
+            f"{_delay_in_words(study, recorded, simulated)}Mend the study or the pairing; or state --gain (1 "
             "for none) to store them unchecked"
         )
     return Calibration(float(f"{gain:.5g}"), round(float(nrms.max()), 3))
@@ -120,42 +133,37 @@ def refuse_aliasing(study: StudyConfig, records: NDArray[np.float32], thinning: 
         )
 
 
-def _simulate(study: StudyConfig, velocity: NDArray[np.float32]) -> NDArray[np.float64]:
+def _simulate(study: StudyConfig, velocity: NDArray[np.float32]) -> "Tensor":
+    """Records of the models, shape ``(sample, shot, time, receiver)``."""
     import torch
 
     from fwi.physics import Propagator
 
     propagator = Propagator(Survey(study.grid, study.survey), study.physics)
     with torch.inference_mode():
-        gathers = [propagator(torch.from_numpy(model[None]))[0].double().numpy() for model in velocity]
-    return np.stack(gathers)
+        return torch.stack([propagator(torch.from_numpy(model[None]))[0] for model in velocity])
 
 
-def _fit(simulated: NDArray[np.float64], records: NDArray[np.floating]) -> tuple[float, NDArray[np.float64]]:
-    """The gain that fits best over all samples, and each sample's NRMS with it."""
-    recorded = records.astype(np.float64)
-    gain = float((simulated * recorded).sum() / max((recorded**2).sum(), np.finfo(np.float64).tiny))
-    residual = ((simulated - gain * recorded) ** 2).sum((1, 2, 3))
-    return gain, np.sqrt(residual / (simulated**2).sum((1, 2, 3)))
+def _delay_in_words(study: StudyConfig, recorded: "Tensor", simulated: "Tensor") -> str:
+    """Say by which delay of the records they would match, if by any."""
+    import torch
 
+    from fwi.misfit import cross_correlation, gain_on_recorded, normalised_rms
 
-def _delay_in_words(study: StudyConfig, simulated: NDArray[np.float64], records: NDArray[np.float32]) -> str:
-    """Which delay of the records would make them match; nothing if none does."""
     samples, interval = simulated.shape[2], Survey(study.grid, study.survey).recorded_dt
-    spectra = (np.fft.rfft(values, 2 * samples, axis=2) for values in (simulated, records))
-    ours, theirs = spectra
-    correlation = np.abs(np.fft.irfft((ours * theirs.conj()).sum((0, 1, 3)), 2 * samples))
-    lag = (int(np.argmax(correlation)) + samples) % (2 * samples) - samples
-    delayed = np.zeros_like(records)
+    stacked = cross_correlation(recorded, simulated).sum((0, 1, 3)).abs()
+    lag = int(stacked.argmax()) - samples
+    delayed = torch.zeros_like(recorded)
     if lag >= 0:
-        delayed[:, :, lag:] = records[:, :, : samples - lag]
+        delayed[:, :, lag:] = recorded[:, :, : samples - lag]
     else:
-        delayed[:, :, :lag] = records[:, :, -lag:]
-    _, nrms = _fit(simulated, delayed)
-    if lag == 0 or nrms.max() > LARGEST_NRMS:
+        delayed[:, :, :lag] = recorded[:, :, -lag:]
+    gain = gain_on_recorded(delayed, simulated)
+    nrms = normalised_rms(gain * delayed, simulated, over=OF_SAMPLES).max()
+    if lag == 0 or nrms > LARGEST_NRMS:
         return ""
     peak_time = study.survey.wavelet.peaks_at - lag * interval
     return (
         f"{abs(lag) * interval:g} s {'later' if lag > 0 else 'earlier'} they would match to "
-        f"{nrms.max():.2f}: set survey.wavelet.peak_time {peak_time:g}. "
+        f"{nrms:.2f}: set survey.wavelet.peak_time {peak_time:g}. "
     )

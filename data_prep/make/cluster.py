@@ -1,4 +1,4 @@
-"""Work on a Dask cluster: workers may come, go and die, and what one leaves undone another does.
+"""Jobs on a Dask cluster: workers may come and go, and the job of one that is lost is done by another.
 
 Scheduler and workers need this package, and a file system that shows them the study's folder under the same
 path. Results are small; the records go from a worker straight to the folder.
@@ -24,7 +24,9 @@ PATIENCE = "15s"
 def completed(
     work: Callable[[Job], ResultT], jobs: Sequence[Job], scheduler: str, on_progress: Callable[[int], None]
 ) -> Generator[ResultT, None, None]:
-    """Do each job on one of a cluster's workers; a generator to be closed, which withdraws what is not begun.
+    """Do each job on one of a cluster's workers.
+
+    Closing the generator withdraws the jobs that have not begun.
 
     Args:
         work: what to do with a job. It and the jobs reach the workers by pickle.
@@ -105,7 +107,7 @@ def _client(scheduler: str) -> Iterator[Any]:
 
 @contextlib.contextmanager
 def _silent(package: str) -> Iterator[None]:
-    """Keep a package's log quiet: what goes wrong is raised in words, and would be told twice."""
+    """Keep a package's log quiet: errors are raised with a message of their own."""
     loggers = [
         logging.getLogger(name) for name in logging.root.manager.loggerDict if name.startswith(package)
     ]

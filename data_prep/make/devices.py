@@ -20,19 +20,19 @@ from fwi.survey import Survey
 Device: TypeAlias = Literal["auto", "cpu", "cuda"]
 
 WORKERS_PER_GPU = 4
-"""So that it has work while some of them draw models and store records."""
+"""Processes that share a GPU: it is busy while some of them draw models and store records."""
 
 SHARE = 0.8
-"""Of a GPU's free memory: the rest is for the CUDA context of each worker and for gaps between arrays."""
+"""Share of a GPU's free memory to fill: each worker's CUDA context and gaps between arrays take the rest."""
 
 
 class Place(NamedTuple):
     """Where the workers of a run simulate; it travels to them by pickle."""
 
     gpus: int
-    """0 is the CPU."""
+    """Number of GPUs; 0 to simulate on the CPU."""
     workers: int
-    """Processes that share the work, and the GPUs."""
+    """Number of processes that share the work and the GPUs."""
 
 
 CPU = Place(gpus=0, workers=1)
@@ -42,8 +42,8 @@ def place(device: Device, workers: int, scheduler: str | None = None) -> Place:
     """Choose where to simulate.
 
     Args:
-        device: auto is the GPUs of this machine if it has any. The workers of a Dask cluster are elsewhere:
-            for them it is the CPU, and cuda is a GPU of its own for each.
+        device: ``auto`` takes the GPUs of this machine if it has any, else the CPU. The workers of a Dask
+            cluster are on other machines: for them ``auto`` takes the CPU, and ``cuda`` one GPU for each.
         workers: processes wanted. More than a few per GPU would only take its memory from each other.
         scheduler: address of the Dask scheduler whose workers are to simulate.
 
@@ -62,7 +62,7 @@ def place(device: Device, workers: int, scheduler: str | None = None) -> Place:
 
 
 def count() -> int:
-    """GPUs that PyTorch finds."""
+    """Number of GPUs that PyTorch finds."""
     try:
         ctypes.CDLL("libcuda.so.1")
     except OSError:  # no driver: no need for PyTorch, which takes seconds and memory
@@ -75,10 +75,10 @@ def count() -> int:
 def simulated(
     study: StudyConfig, velocity: NDArray[np.float32], place: Place
 ) -> Iterator[NDArray[np.float32]]:
-    """Simulate models.
+    """Simulate the records of models.
 
     Args:
-        study: grid, survey and physics. What one chunk may take is ``physics.memory`` on the CPU alone.
+        study: grid, survey and physics; ``physics.memory`` limits the simulation on the CPU alone.
         velocity: the models [m/s], shape ``(model, depth, x)``.
         place: where this worker simulates.
 
@@ -95,7 +95,10 @@ def simulated(
 
 
 def filling(study: StudyConfig, place: Place) -> tuple[Any, int]:
-    """A propagator that may fill a worker's share of a GPU, and how many models at once do so, at least one.
+    """Make a propagator that may fill a worker's share of a GPU.
+
+    Returns:
+        The propagator, and the number of models that fill the share together, at least one.
 
     Raises:
         OSError: the GPU cannot be used.
@@ -108,12 +111,12 @@ def filling(study: StudyConfig, place: Place) -> tuple[Any, int]:
 def in_batches(
     propagator: Any, velocity: NDArray[np.float32], size: int, device: str
 ) -> Iterator[NDArray[np.float32]]:
-    """Simulate models in batches as equal as can be: few large ones fill a GPU; one by one suits a CPU best.
+    """Simulate models in batches of nearly equal size: large ones fill a GPU, single models suit a CPU best.
 
     Args:
         propagator: simulates as many shots at once as its memory allows.
         velocity: the models [m/s], shape ``(model, depth, x)``.
-        size: models of a batch at the most.
+        size: largest number of models in a batch.
         device: where to simulate.
 
     Yields:
@@ -139,7 +142,7 @@ def in_batches(
 
 @functools.cache  # asked again, what torch keeps for the next batch would count as taken
 def _memory(place: Place) -> int:
-    """Take this worker's GPU, the k-th worker's being number k modulo all, and tell the bytes it may fill.
+    """Take this worker's GPU, the k-th worker's being number k modulo all, and return the bytes it may fill.
 
     Raises:
         OSError: the GPU cannot be used.

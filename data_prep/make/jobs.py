@@ -1,4 +1,4 @@
-"""What is to be made: jobs, one per shard, each complete in itself, so that anybody may do it anywhere."""
+"""Jobs: each describes one shard to make, completely, so that any worker on any machine can make it."""
 
 import re
 from collections.abc import Sequence
@@ -64,11 +64,13 @@ def salt_jobs(study: StudyConfig) -> list[Job]:
 
 
 def part_of(jobs: Sequence[Job], part: str) -> list[Job]:
-    """Every n-th job, for one task of a job array: all n parts are all jobs, and no job is in two.
+    """Choose every n-th job, for one task of a job array.
+
+    The n parts together are all jobs, and no job is in two of them.
 
     Args:
-        jobs: all of them, in the order that all tasks agree upon.
-        part: which of how many, such as "3/8", counted from 1.
+        jobs: all jobs, in the same order for every task.
+        part: number of the part, counted from 1, and number of parts, such as "3/8".
 
     Raises:
         ValueError: there is no such part.
@@ -86,12 +88,12 @@ def unfinished(study: StudyConfig, jobs: Sequence[Job]) -> list[Job]:
 
 
 def samples(jobs: Sequence[Job]) -> int:
-    """Samples in the shards of ``jobs``."""
+    """Number of samples in the shards of ``jobs``."""
     return sum(len(job.numbers) for job in jobs)
 
 
 def recipe(study: StudyConfig) -> dict[str, Any]:
-    """What all shards of a folder must share, as plain values. The memory limit changes no record."""
+    """Settings that all shards of a folder share, but for the memory limit, which changes no record."""
     return {
         **Survey(study.grid, study.survey).to_dict(),
         "physics": study.physics.model_dump(mode="json", exclude={"memory"}),

@@ -18,7 +18,7 @@ JobT = TypeVar("JobT")
 ResultT = TypeVar("ResultT")
 
 REPORT_EVERY = 0.5
-"""Seconds between two looks at the count of steps."""
+"""Longest time between two readings of the count of steps [s]."""
 
 _steps_done: Any = None  # a counter shared with the parent, set in workers alone
 _number = 0
@@ -27,7 +27,9 @@ _number = 0
 def completed(
     work: Callable[[JobT], ResultT], jobs: Sequence[JobT], workers: int, on_progress: Callable[[int], None]
 ) -> Generator[ResultT]:
-    """Do each job in one of several processes; a generator to be closed, which ends the processes at once.
+    """Do each job in one of several processes.
+
+    Closing the generator ends the processes at once.
 
     Args:
         work: what to do with a job; may call ``count_step``. It and the jobs reach the processes by pickle.
@@ -61,7 +63,7 @@ def completed(
 
 
 def count_step() -> None:
-    """Count a step of the work for the parent's progress; nothing outside of a worker."""
+    """Count a step of the work for the parent's progress; outside of a worker this does nothing."""
     if _steps_done is not None:
         with _steps_done.get_lock():
             _steps_done.value += 1
@@ -73,7 +75,7 @@ def number() -> int:
 
 
 def _all_of(queue: SimpleQueue[JobT], patience: float) -> list[JobT]:
-    """What is in the queue, waiting for a first item [s] where it is empty; nothing if none comes."""
+    """Take all items out of the queue, waiting for the first one for ``patience`` seconds at most."""
     items = []
     with contextlib.suppress(Empty):
         items.append(queue.get(timeout=patience))

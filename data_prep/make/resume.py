@@ -1,4 +1,4 @@
-"""What a folder holds already, whether it goes together with what is wanted, and the upkeep of its manifest.
+"""Data sets that exist in part: which shards a folder holds, whether they fit the study, and its manifest.
 
 Several runs, on one machine or many, may work in a folder at once. The manifest is common to them: whoever
 changes it claims it, reads it anew, and writes it whole.
@@ -24,10 +24,10 @@ ELSEWHERE = "choose another storage.folder"
 
 
 def begin(study: StudyConfig, jobs: Sequence[Job]) -> DataSet:
-    """The folder's data set so far, or a new one.
+    """Read the data set that the study's folder holds so far, or begin a new one.
 
     Raises:
-        ShardError: it is of another recipe, or holds the jobs' models under other names.
+        ShardError: the set is of another recipe, or holds the jobs' models under other names.
     """
     manifest = study.storage.folder / shards.MANIFEST
     if not manifest.exists():
@@ -38,10 +38,10 @@ def begin(study: StudyConfig, jobs: Sequence[Job]) -> DataSet:
 
 
 def finished(study: StudyConfig, jobs: Sequence[Job], noted: DataSet) -> list[Entry]:
-    """Check the shards of ``jobs`` that are there, and give those that the manifest lacks.
+    """Check the shards of ``jobs`` that exist, and return those that the manifest lacks.
 
     Raises:
-        ShardError: one holds something else, or is damaged.
+        ShardError: a shard holds other samples than its job's, or is damaged.
     """
     known, found = {entry.file for entry in noted.entries}, []
     for job in jobs:
@@ -79,9 +79,9 @@ def note(study: StudyConfig, jobs: Sequence[Job], entries: Sequence[Entry]) -> D
 def note_as_they_come(
     study: StudyConfig, jobs: Sequence[Job], entries: Generator[Entry | None, None, None]
 ) -> None:
-    """Note shards soon after they are done, in batches; and what was done before an error, too.
+    """Add shards to the manifest in batches soon after they are finished, those before an error included.
 
-    A killed run leaves at most one batch out, which ``finished`` takes up.
+    A killed run leaves out at most one batch, which ``finished`` finds in the next run.
     """
     batch: list[Entry] = []
     due = 0.0

@@ -45,14 +45,14 @@ OnProgress = Callable[[int], None]
 """Called with the number of samples done so far."""
 
 Compute: TypeAlias = Callable[..., Generator[Entry | None, None, None]]
-"""Gives what becomes of each of ``jobs``, and calls ``on_progress`` with the samples done."""
+"""Makes the shards of ``jobs``; yields the entry of each, or None where another run has the job."""
 
 SHARD_OVERHEAD = 13_000
 """Bytes of a shard beside its samples: axes, attributes and HDF5's own structures."""
 
 
 class Plan(NamedTuple):
-    """What a simulation amounts to."""
+    """Size and duration of a simulation."""
 
     samples: int
     bytes: int
@@ -61,7 +61,7 @@ class Plan(NamedTuple):
     cells: int
     """Cells of one time step, absorbing layer included."""
     seconds_per_sample: float
-    """Measured: one sample on one thread, or one of a batch that fills a worker's share of a GPU."""
+    """Measured time of a sample, alone on a thread or in a batch that fills a worker's share of a GPU."""
 
 
 def simulate(study: StudyConfig, workers: int, on_progress: OnProgress = lambda done: None) -> DataSet:
@@ -86,14 +86,14 @@ def make(
 ) -> DataSet:
     """Make the shards of ``jobs`` that the study's folder lacks.
 
-    Other runs may do so at the same time: no shard is made by two of them, and each returns when all that it
-    was asked for are there, whoever made them.
+    Other runs may do so at the same time: no shard is made by two of them, and each returns when all shards
+    that it was asked for exist, whichever run made them.
 
     Args:
         study: grid, survey, physics and storage.
         jobs: the shards wanted.
         workers: processes, each of one thread.
-        on_progress: told how many samples are there of those that were missing.
+        on_progress: called with the number of the missing samples that have been made.
         part: make only this part of the jobs, such as "3/8".
         scheduler: address of a Dask scheduler, whose workers are to do it instead.
         device: where records are simulated, as in ``devices.place``.

@@ -7,8 +7,8 @@ import numpy as np
 from data_prep.segy import regularise
 from data_prep.segy.direct_arrival import DirectArrival
 from data_prep.segy.line import metres
-from data_prep.segy.placing import Placement, depths, reach, to_nearest
-from data_prep.segy.regularise import Spreading, missing_times
+from data_prep.segy.placing import Placement, depths, missing_times, reach, to_nearest
+from data_prep.segy.regularise import Spreading
 from data_prep.segy.shots import SegyShots, Shot
 from fwi.survey import Survey
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from data_prep.segy.traces import LISTED, Loudness, listed
+from data_prep.segy.scan import LISTED, Loudness, listed
 
 SPIKE = 1000.0
 """A trace this many times louder than usual has a spike: distance alone makes no such difference."""

@@ -26,6 +26,9 @@ LARGEST_DEPTH_ERROR = 1.0
 DEAD_SHARE = 0.1
 """Largest share of a shot's receivers that may lie in gaps, as dead traces leave them."""
 
+MISSING_SHARE = 0.1
+"""Largest share of the survey's times for which there may be no record."""
+
 FITTING = "--suggest-config FILE writes a study whose survey fits this file"
 
 
@@ -69,8 +72,10 @@ def place(file: SegyShots, survey: Survey, start: float | None = None) -> Placem
             and of equal fits the leftmost.
 
     Raises:
-        GeometryError: some shot or receiver is too far from all recorded ones, or too deep or shallow.
+        GeometryError: some shot or receiver is too far from all recorded ones, or too deep or shallow; or too
+            much of the survey's time is not recorded.
     """
+    missing_times(file, survey, 0.0)
     _refuse_depths(file, survey)
     found: list[tuple[bool, int, Placement, list[str]]] = []
     for placement in _candidates(file, survey, start):
@@ -115,6 +120,35 @@ def reach(survey: Survey) -> tuple[float, float]:
     """
     quarter = survey.grid.velocity[0] / survey.config.wavelet.frequency / 4
     return quarter / HIGHEST_FREQUENCY, quarter
+
+
+def missing_times(file: SegyShots, survey: Survey, shift: float) -> str:
+    """Which of the survey's times have no record, in words; empty if all have.
+
+    Raises:
+        GeometryError: it is too large a share of them, or the file's sampling is too coarse for the wavelet.
+    """
+    highest, nyquist = HIGHEST_FREQUENCY * survey.config.wavelet.frequency, 0.5 / file.dt
+    if nyquist < highest * (1 - 1e-9):
+        raise GeometryError(
+            f"{file.path}: samples every {file.dt:g} s hold nothing above {nyquist:g} Hz, and the wavelet "
+            f"reaches {highest:g} Hz; take a survey.wavelet.frequency <= {nyquist / HIGHEST_FREQUENCY:.3g} Hz"
+        )
+    first, last = file.start + shift, file.start + (file.nt - 1) * file.dt + shift
+    end = float(survey.time[-1])
+    # Before the shot nothing is to be recorded: a shift leaves silence there, a late first sample a gap.
+    early, late = min(max(file.start, 0.0), end), end - min(max(last, 0.0), end)
+    if early + late < survey.recorded_dt:
+        return ""
+    said = f"the records last from {first:.4g} to {last:.4g} s, the survey from 0 to {end:.4g} s"
+    if early + late > MISSING_SHARE * end:
+        fitting = int(last / survey.config.dt) + 1
+        remedy = f"take survey.nt {fitting}" if early < late else "they begin too late"
+        raise GeometryError(
+            f"{file.path}: {said}: {100 * (early + late) / end:.0f} % of it is not recorded, and at most "
+            f"{100 * MISSING_SHARE:.0f} % is padded with zeros; {remedy}"
+        )
+    return f"{said}: the rest is zero"
 
 
 # -- where it could lie

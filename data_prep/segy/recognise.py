@@ -1,13 +1,21 @@
-"""Whether a file holds a velocity section or shots: its geometry tells, or else its samples."""
+"""Whether a file is SEG-Y, and whether it holds a velocity section or shots.
+
+What it holds is told by its geometry or, where the headers have none, by its samples.
+"""
 
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
-from data_prep.segy.headers import STANDARD, HeaderBytes
+from data_prep.foreign.containers import SUFFIXES
+from data_prep.segy.headers import STANDARD, HeaderBytes, SegyError
 from data_prep.segy.layout import detect
-from data_prep.segy.traces import look_at
+from data_prep.segy.scan import look_at
+from data_prep.segy.strangers import StrangerError
+
+SEGY = (".segy", ".sgy", ".su")
+"""Suffixes by which a file is SEG-Y or SU, whatever its content."""
 
 Holds = Literal["velocity", "shots"]
 
@@ -19,6 +27,24 @@ TOGETHER = 0.95
 
 POSITIVE = 0.8
 """Share of positive samples from which they are speeds: records swing about zero."""
+
+
+def is_segy(file: Path, raw: bool = False) -> bool:
+    """Whether a file is SEG-Y or SU, by its suffix, or else by its content unless that is raw.
+
+    Raises:
+        StrangerError: the file holds records in a seismic format that is not read.
+    """
+    suffix = file.suffix.lower()
+    if suffix in SEGY or raw or suffix in SUFFIXES:
+        return suffix in SEGY
+    try:
+        detect(file)
+    except StrangerError:
+        raise
+    except SegyError:
+        return False
+    return True
 
 
 def recognise(path: Path, header_bytes: HeaderBytes = STANDARD) -> tuple[Holds, str]:

@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from data_prep.segy.placing import GeometryError, Placement
+from data_prep.segy.placing import Placement
 from data_prep.segy.shots import SegyShots
 from fwi.survey import HIGHEST_FREQUENCY, Survey
 
@@ -37,9 +37,6 @@ NEIGHBOURS = 16
 
 NOISE = 0.001
 """Share of a trace's energy that interpolation takes for noise; keeps it from amplifying what is none."""
-
-MISSING_SHARE = 0.1
-"""Largest share of the survey's times for which there may be no record."""
 
 
 def bring(
@@ -112,35 +109,6 @@ def interpolate(spectrum: Complex, frequency: Floats, x: Floats, wanted: Floats,
         weights = np.linalg.solve(between, towards[:, :, None])[:, :, 0]
         found[k] = (weights * spectrum[k, chosen]).sum(axis=1)
     return found
-
-
-def missing_times(file: SegyShots, survey: Survey, shift: float) -> str:
-    """Which of the survey's times have no record, in words; empty if all have.
-
-    Raises:
-        GeometryError: it is too large a share of them, or the file's sampling is too coarse for the wavelet.
-    """
-    highest, nyquist = HIGHEST_FREQUENCY * survey.config.wavelet.frequency, 0.5 / file.dt
-    if nyquist < highest * (1 - 1e-9):
-        raise GeometryError(
-            f"{file.path}: samples every {file.dt:g} s hold nothing above {nyquist:g} Hz, and the wavelet "
-            f"reaches {highest:g} Hz; take a survey.wavelet.frequency <= {nyquist / HIGHEST_FREQUENCY:.3g} Hz"
-        )
-    first, last = file.start + shift, file.start + (file.nt - 1) * file.dt + shift
-    end = float(survey.time[-1])
-    # Before the shot nothing is to be recorded: a shift leaves silence there, a late first sample a gap.
-    early, late = min(max(file.start, 0.0), end), end - min(max(last, 0.0), end)
-    if early + late < survey.recorded_dt:
-        return ""
-    said = f"the records last from {first:.4g} to {last:.4g} s, the survey from 0 to {end:.4g} s"
-    if early + late > MISSING_SHARE * end:
-        fitting = int(last / survey.config.dt) + 1
-        remedy = f"take survey.nt {fitting}" if early < late else "they begin too late"
-        raise GeometryError(
-            f"{file.path}: {said}: {100 * (early + late) / end:.0f} % of it is not recorded, and at most "
-            f"{100 * MISSING_SHARE:.0f} % is padded with zeros; {remedy}"
-        )
-    return f"{said}: the rest is zero"
 
 
 def _band(file: SegyShots, survey: Survey, shift: float) -> tuple[Floats, Floats, Floats]:

@@ -7,20 +7,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from data_prep.segy import geometry, loudness, timing
-from data_prep.segy.headers import STANDARD, Columns, HeaderBytes, SegyError
-from data_prep.segy.layout import Layout, detect
+from data_prep.segy.headers import STANDARD, HeaderBytes, SegyError
+from data_prep.segy.layout import Layout
 from data_prep.segy.line import Line, Places, metres
-from data_prep.segy.samples import FORMATS, decode, looks_like
-from data_prep.segy.traces import LISTED, listed, read_columns, read_traces
+from data_prep.segy.scan import LISTED, Scan, read_samples, scan
 
 SAME_PLACE = 0.01
 """Closer than this [m], two receivers of a shot are one receiver twice."""
 
 REGULAR = 0.02
 """Share of the usual distance between neighbours by which distances may differ and still be even."""
-
-LOOKED_AT = 16
-"""Traces that the number format is told from."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,7 +93,7 @@ class SegyShots:
         if shot is None:
             known = ", ".join(str(shot.number) for shot in self.shots[:LISTED])
             raise SegyError(f"{self.path}: no shot {number} among its {len(self.shots)}: {known} ...")
-        samples = decode(read_traces(self.layout, shot.traces), self.layout.format, self.layout.order)
+        samples = read_samples(self.layout, shot.traces)
         bad = ~np.isfinite(samples)
         if bad.any():
             receiver, sample = (int(i) for i in np.argwhere(bad)[0])
@@ -122,36 +118,31 @@ def open_shots(path: Path, header_bytes: HeaderBytes = STANDARD) -> SegyShots:
         SegyError: the file is no SEG-Y or SU, is damaged, or has headers that contradict each other or do not
             give the geometry; the message says where and how to mend it.
     """
-    layout = detect(path, header_bytes)
-    columns, loud = read_columns(layout, header_bytes)
-    findings = list(layout.findings)
-    _doubt_format(layout, findings)
-
-    timing.check_samples(layout, columns, header_bytes, findings)
-    dt = timing.interval(layout, columns, header_bytes, findings)
-    live, dead = _live(layout, columns, loud.peak == 0, findings)
-    columns = {name: column[live] for name, column in columns.items()}
-    start = timing.start(layout, columns, header_bytes, findings)
-
-    source, receiver = geometry.places(layout, columns, header_bytes, findings)
-    line, source_x, receiver_x = geometry.on_line(layout, source, receiver, findings)
-    source_depth, receiver_depth = geometry.depths(layout, columns, header_bytes, findings)
-    numbers, named = geometry.group(columns["shot"], source, header_bytes, findings)
+    found = scan(path, header_bytes)
+    found.doubt_format()
+    dt = timing.interval(found)
+    live, dead = found.live_traces()
+    recorded = found.of(live)
+    start = timing.start(recorded)
+    where = geometry.locate(recorded)
 
     shots = []
-    order = np.lexsort((receiver_x, numbers))
-    for members in np.split(order, np.flatnonzero(np.diff(numbers[order])) + 1):
-        number = int(numbers[members[0]])
-        _refuse_two_sources(layout, number, source[members], source_depth[members], header_bytes)
-        _refuse_duplicates(layout, number, receiver_x[members], live[members], header_bytes)
-        x, depth = float(source_x[members[0]]), float(source_depth[members[0]])
-        shots.append(Shot(number, x, depth, receiver_x[members], receiver_depth[members], live[members]))
+    order = np.lexsort((where.receiver_x, where.shot))
+    for members in np.split(order, np.flatnonzero(np.diff(where.shot[order])) + 1):
+        number, receiver_x = int(where.shot[members[0]]), where.receiver_x[members]
+        _refuse_two_sources(found, number, where.source[members], where.source_depth[members])
+        _refuse_duplicates(found, number, receiver_x, live[members])
+        x, depth = float(where.source_x[members[0]]), float(where.source_depth[members[0]])
+        shots.append(Shot(number, x, depth, receiver_x, where.receiver_depth[members], live[members]))
     shots.sort(key=lambda shot: (shot.x, shot.number))
-    if not named:
+    if not where.numbered:
         shots = [replace(shot, number=number) for number, shot in enumerate(shots, start=1)]
-    findings += _irregular(shots)
-    findings += loudness.odd({shot.number: shot.traces for shot in shots}, loud)
-    return SegyShots(layout, dt, start, line, tuple(shots), dead, tuple(findings))
+    findings = (
+        *found.findings,
+        *_irregular(shots),
+        *loudness.odd({shot.number: shot.traces for shot in shots}, found.loudness),
+    )
+    return SegyShots(found.layout, dt, start, where.line, tuple(shots), dead, findings)
 
 
 def report(shots: SegyShots) -> str:
@@ -189,42 +180,7 @@ def report(shots: SegyShots) -> str:
     return "\n".join([f"{shots.path}: {shots.layout}", *lines])
 
 
-def _doubt_format(layout: Layout, findings: list[str]) -> None:
-    some = np.unique(np.linspace(0, layout.traces - 1, LOOKED_AT).astype(np.int64))
-    likely = looks_like(read_traces(layout, some), layout.format, layout.order)
-    if likely != layout.format:
-        findings.append(
-            f"the samples are said to be {FORMATS[layout.format].name} (byte 3225) and are read as such, but "
-            f"look like {FORMATS[likely].name}: if so, write {likely} there"
-        )
-
-
-def _live(
-    layout: Layout, columns: Columns, silent: NDArray[np.bool_], findings: list[str]
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """The traces that recorded something, and the dead ones among those that should have."""
-    kind = columns["trace_kind"]
-    auxiliary = (kind >= 3) & (kind <= 8)
-    lost = (silent | (kind == 2)) & ~auxiliary
-    live, dead = np.flatnonzero(~lost & ~auxiliary), np.flatnonzero(lost)
-    if not live.size:
-        raise SegyError(
-            f"{layout.path}: none of the {layout.traces} traces has a signal: {len(dead)} are dead (all "
-            f"zero, or marked so), {auxiliary.sum()} auxiliary; export the file again"
-        )
-    if auxiliary.any():
-        findings.append(
-            f"{auxiliary.sum()} auxiliary traces (trace identification code 3 to 8) are left out: "
-            f"{listed(np.flatnonzero(auxiliary))}"
-        )
-    if dead.size:
-        findings.append(f"{dead.size} dead traces (all zero, or marked so) are left out: {listed(dead)}")
-    return live, dead
-
-
-def _refuse_two_sources(
-    layout: Layout, number: int, source: Places, depth: NDArray[np.float64], header_bytes: HeaderBytes
-) -> None:
+def _refuse_two_sources(scan: Scan, number: int, source: Places, depth: NDArray[np.float64]) -> None:
     places = np.unique(source)
     if len(places) > 1:
         what = " and ".join(f"({metres(place.real)}, {metres(place.imag)})" for place in places[:2])
@@ -233,22 +189,20 @@ def _refuse_two_sources(
     else:
         return
     raise SegyError(
-        f"{layout.path}: shot {number} has more than one source, such as {what} m; correct the headers, "
-        f"or group the traces by another byte than {header_bytes.shot}: 17 may hold the source point, and 0 "
-        "goes by the source's coordinates"
+        f"{scan.path}: shot {number} has more than one source, such as {what} m; correct the headers, "
+        f"or group the traces by another byte than {scan.header_bytes.shot}: 17 may hold the source point, "
+        "and 0 goes by the source's coordinates"
     )
 
 
-def _refuse_duplicates(
-    layout: Layout, number: int, x: NDArray[np.float64], traces: NDArray[np.int64], header_bytes: HeaderBytes
-) -> None:
+def _refuse_duplicates(scan: Scan, number: int, x: NDArray[np.float64], traces: NDArray[np.int64]) -> None:
     same = np.flatnonzero(np.diff(x) < SAME_PLACE)
     if same.size:
         one, two = sorted(int(trace) + 1 for trace in traces[same[0] : same[0] + 2])
         raise SegyError(
-            f"{layout.path}: shot {number} has {same.size} receivers twice: traces {one} and {two} are both "
+            f"{scan.path}: shot {number} has {same.size} receivers twice: traces {one} and {two} are both "
             f"at {metres(x[same[0]])} m; remove one of each (of several components keep one), or group the "
-            f"traces by another byte than {header_bytes.shot}"
+            f"traces by another byte than {scan.header_bytes.shot}"
         )
 
 

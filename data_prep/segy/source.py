@@ -15,9 +15,9 @@ from data_prep.segy import changes
 from data_prep.segy.direct_arrival import measure_direct_arrival
 from data_prep.segy.left_out import left_out
 from data_prep.segy.placing import GeometryError, Placement, place, slide
-from data_prep.segy.regularise import Spreading, bring, missing_times
+from data_prep.segy.regularise import Spreading, bring
 from data_prep.segy.shots import SegyShots
-from fwi.config import Split, StudyConfig
+from fwi.config import PhysicsConfig, Split, StudyConfig
 from fwi.files import sha256
 from fwi.origin import ChangedFiles, FieldRecords
 from fwi.survey import Survey
@@ -80,7 +80,9 @@ class SegyLine:
 
 def prepare(
     file: SegyShots,
-    study: StudyConfig,
+    survey: Survey,
+    physics: PhysicsConfig,
+    dtype: str,
     *,
     start: float | None = None,
     every: float | None = None,
@@ -88,11 +90,13 @@ def prepare(
     gain: float | None = None,
     shift: float | None = None,
 ) -> SegyLine:
-    """Lay a study's survey on a file's line, and find what brings its records onto the simulation's scale.
+    """Lay a survey on a file's line, and find what brings its records onto the simulation's scale.
 
     Args:
         file: the recorded shots.
-        study: the study.
+        survey: the survey wanted.
+        physics: how the direct arrival is simulated on which gain and shift are measured.
+        dtype: what the records are to be stored as, ``float16`` or ``float32``.
         start: position on the file's line of the survey's x = 0 [m]; the best fit if not given.
         every: distance between samples along the line [m]; one sample if not given.
         spreading: ``line`` for records of 2-D simulation, ``point`` for those of the field.
@@ -104,15 +108,13 @@ def prepare(
         RecordsError: the records cannot be stored.
     """
     refuse_no_numbers(every=every, gain=gain, shift=shift)
-    survey = Survey(study.grid, study.survey)
-    survey.check(study.physics.order)
-    missing_times(file, survey, 0.0)
+    survey.check(physics.order)
     first = place(file, survey, start)
     places = [first] if every is None else slide(file, survey, first, every)
     records, measured = None, None
     if gain is None or shift is None:
         records = bring(file, first, survey, spreading=spreading)
-        measured = measure_direct_arrival(records, survey, study.physics)
+        measured = measure_direct_arrival(records, survey, physics)
     if shift is None and measured is not None:
         on_time = abs(measured.shift) <= ON_TIME / survey.config.wavelet.frequency
         shift = 0.0 if on_time else round(measured.shift, 4)
@@ -121,7 +123,7 @@ def prepare(
         gain = float(f"{measured.gain:.6g}")
     chosen_gain = 1.0 if gain is None else gain
     if records is not None:
-        _refuse_unstorable(file, 0, records, chosen_gain, study.storage.dtype)
+        _refuse_unstorable(file, 0, records, chosen_gain, dtype)
     said = [
         *changes.placed(survey, places),
         *left_out(file, survey, places),
@@ -131,7 +133,6 @@ def prepare(
     ]
     used = {shot.number for placement in places for shot in placement.shots}
     file = replace(file, shots=tuple(shot for shot in file.shots if shot.number in used))
-    dtype = study.storage.dtype
     return SegyLine(file, survey, tuple(places), spreading, chosen_gain, chosen_shift, dtype, tuple(said))
 
 

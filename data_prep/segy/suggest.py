@@ -11,7 +11,6 @@ from data_prep.segy.direct_arrival import traces_to_compare
 from data_prep.segy.left_out import kept
 from data_prep.segy.line import metres
 from data_prep.segy.placing import FITTING, GeometryError, Placement, depths, place
-from data_prep.segy.regularise import missing_times
 from data_prep.segy.shots import SegyShots
 from data_prep.segy.source import SegyLine, Stated, prepare, refuse_no_numbers
 from data_prep.segy.spreads import FEWEST_CELLS, Layout, extent, is_towed, layout_values
@@ -79,6 +78,7 @@ class _Fit:
 
     values: dict[str, Any]
     study: StudyConfig
+    survey: Survey
     kept: int
     """Number of traces that it takes."""
 
@@ -103,7 +103,7 @@ def suggest(
         fits = _fits(file, terms, doublings, refused)
         for fit in fits:
             try:
-                line = prepare(file, fit.study, **stated)
+                line = prepare(file, fit.survey, fit.study.physics, fit.study.storage.dtype, **stated)
             except ValueError as error:
                 refused = [error]  # it came closer than what the geometry excludes
             else:
@@ -159,13 +159,13 @@ def _fit(file: SegyShots, layout: Layout, terms: _Terms, doublings: int) -> _Fit
     _refuse_too_large(study.grid)
     survey = Survey(study.grid, study.survey)
     survey.check(study.physics.order)
-    missing_times(file, survey, 0.0)
     placement = place(file, survey, terms.stated.get("start"))
     if terms.stated.get("gain") is None or terms.stated.get("shift") is None:
         traces_to_compare(survey)
         _refuse_endless(survey)
     values["data"] = {"flip": 0.5 if survey.symmetric else 0.0}
-    return _Fit(values, validate(StudyConfig, values, source=file.path.name), kept(file, survey, [placement]))
+    study = validate(StudyConfig, values, source=file.path.name)
+    return _Fit(values, study, survey, kept(file, survey, [placement]))
 
 
 def _refuse_too_large(grid: GridConfig) -> None:

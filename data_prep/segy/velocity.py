@@ -12,10 +12,8 @@ from numpy.typing import NDArray
 from data_prep.foreign.velocity import SLOWEST_ROCK, ModelError, on_grid, refuse_impossible
 from data_prep.segy.geometry import FEET, FOOT
 from data_prep.segy.headers import Columns, HeaderBytes, present, scaled
-from data_prep.segy.layout import Layout, detect
 from data_prep.segy.line import Line, Places
-from data_prep.segy.samples import decode
-from data_prep.segy.traces import read_columns, read_traces
+from data_prep.segy.scan import Scan, read_samples, scan
 from data_prep.segy.write import METRES_BELOW
 from fwi.config import GridConfig
 from fwi.origin import ImportedModels, ModelFiles
@@ -129,9 +127,8 @@ def read_section(
             unit, or out of range.
     """
     path = Path(path)
-    layout = detect(path)
-    columns, _ = read_columns(layout, BYTES)
-    findings = list(layout.findings)
+    found = scan(path, BYTES)
+    layout, columns, findings = found.layout, found.columns, found.findings
     metres = 1.0
     if layout.units == FEET:
         metres = FOOT
@@ -144,7 +141,7 @@ def read_section(
     places = _places(columns, metres)
     backward = _runs_backward(places)
     if spacing is None:
-        dz, dx = _dz(layout, columns, metres, findings), _dx(path, places)
+        dz, dx = _dz(found, metres), _dx(path, places)
         if abs(dz - dx) > SAME_SPACING * min(dz, dx):
             findings.append(f"cells are {dz:g} m high and {dx:g} m wide: both axes are resampled")
     else:
@@ -152,7 +149,7 @@ def read_section(
     if backward:
         findings.append("the traces run against the coordinates: the section is turned round")
 
-    speeds = decode(read_traces(layout, np.arange(layout.traces)), layout.format, layout.order).T
+    speeds = read_samples(layout, np.arange(layout.traces)).T
     if kilometres and (speeds >= SLOWEST_ROCK).any():
         raise ModelError(
             f"{path}: speeds of {np.nanmin(speeds):g} .. {np.nanmax(speeds):g} are no km/s; leave out "
@@ -165,9 +162,9 @@ def read_section(
     return Section(velocity, dz, dx, tuple(findings))
 
 
-def _dz(layout: Layout, columns: Columns, metres: float, findings: list[str]) -> float:
+def _dz(scan: Scan, metres: float) -> float:
     """Height of the cells [m]."""
-    said = sorted({*present(columns["interval"]), layout.interval} - {0})
+    said = sorted({*present(scan.columns["interval"]), scan.layout.interval} - {0})
     if len(said) != 1:
         what = (
             f"several sample intervals ({', '.join(f'{each:g}' for each in said[:4])})"
@@ -175,12 +172,12 @@ def _dz(layout: Layout, columns: Columns, metres: float, findings: list[str]) ->
             else "no sample interval"
         )
         raise ModelError(
-            f"{layout.path}: {what} in its headers (bytes 3217 and 117), which should be the cells' height "
+            f"{scan.path}: {what} in its headers (bytes 3217 and 117), which should be the cells' height "
             "in millimetres; say --spacing, or correct the headers"
         )
     interval = float(said[0])
     dz = (interval if interval < METRES_BELOW else interval / 1000) * metres
-    findings.append(f"the sample interval, {interval:g}, is taken as a depth of {dz:g} m")
+    scan.findings.append(f"the sample interval, {interval:g}, is taken as a depth of {dz:g} m")
     return dz
 
 

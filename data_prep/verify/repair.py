@@ -23,6 +23,7 @@ from data_prep.verify.inspection import SCRATCH
 from fwi import shards
 from fwi.config import GridConfig, PhysicsConfig, Split, StorageConfig, StudyConfig, SurveyConfig
 from fwi.files import claimed, locked
+from fwi.misfit import normalised_rms
 from fwi.origin import Drawn, Files, ModelFiles, in_full, preset_of
 from fwi.provenance import provenance
 from fwi.shards import DAMAGE, DataSet, Entry, ShardError
@@ -210,8 +211,8 @@ def _same_records(stored: NDArray[Any], simulated: NDArray[Any]) -> bool:
         return True
     if stored.shape != simulated.shape or not simulated.any():
         return False
-    nrms, _ = soundness.fit(*(torch.from_numpy(each).float() for each in (stored, simulated)))
-    return nrms <= soundness.SAME_RECORDS[str(stored.dtype)]
+    nrms = normalised_rms(torch.from_numpy(stored), torch.from_numpy(simulated))
+    return float(nrms) <= soundness.SAME_RECORDS[str(stored.dtype)]
 
 
 def _wrong_manifest(data: DataSet, faults: Sequence[str]) -> ShardError:

@@ -4,7 +4,6 @@ import hashlib
 from typing import NamedTuple
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -85,16 +84,3 @@ def fingerprint(values: NDArray[np.floating], along_line: tuple[int, ...]) -> by
     """
     content = min(values.tobytes(), np.flip(values, along_line).tobytes())
     return hashlib.blake2b(content, digest_size=16).digest()
-
-
-def fit(stored: Tensor, simulated: Tensor) -> tuple[float, float]:
-    """Compare records of the same sample.
-
-    Returns:
-        RMS of the difference over that of the simulated records, and the factor by which the simulated
-        records fit the stored ones best.
-    """
-    energy = float(torch.sum(simulated * simulated, dtype=torch.float64))
-    misfit = float(torch.sum((stored - simulated) ** 2, dtype=torch.float64))
-    product = float(torch.sum(stored * simulated, dtype=torch.float64))
-    return (misfit / energy) ** 0.5, product / energy

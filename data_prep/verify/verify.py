@@ -21,6 +21,7 @@ from data_prep.verify.inspection import Inspection, Problem, Resimulated, Shown,
 from data_prep.verify.repair import jobs_of, remedy
 from fwi import shards
 from fwi.config import PhysicsConfig, StudyConfig
+from fwi.misfit import gain_on_simulated, normalised_rms
 from fwi.origin import Drawn, ImportedRecords, preset_of
 from fwi.provenance import versions
 from fwi.shards import DAMAGE, DataSet, Entry, ShardError
@@ -282,7 +283,8 @@ class _Reading:
         with torch.inference_mode():
             simulated = self._propagator(torch.from_numpy(velocity)[None])[0]
         precision, where = self.data.recipe["storage"]["dtype"], place(tally.entry, row)
-        nrms, gain = soundness.fit(gathers, simulated.to(getattr(torch, precision)).float())
+        simulated = simulated.to(getattr(torch, precision)).float()
+        nrms = float(normalised_rms(gathers, simulated))
         self.found.resimulated.append(Resimulated(where, nrms))
         same = nrms <= soundness.SAME_RECORDS[precision]
         if tally.simulated and same:
@@ -290,6 +292,7 @@ class _Reading:
         elif tally.simulated:
             tally.strange["records", f"records that are not those of the model (NRMS {nrms:.3g})"].append(row)
         elif not same:
+            gain = float(gain_on_simulated(gathers, simulated))
             self.found.notes.append(
                 f"{where}: records as imported, NRMS {nrms:.3g} from those simulated, which fit best with a "
                 f"gain of {gain:.3g}"

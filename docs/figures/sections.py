@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 import tyro
 
-from experiments.invert import describe, remark
 from fwi import plots
 from fwi.data import ShotDataset
 from fwi.run import load_run
@@ -39,9 +38,9 @@ def sections(run: Path, out: Path, other: Path = Path("data/seg_half"), samples:
         gathers = sample.gathers.float().numpy()
         velocity = trained.invert(gathers)
         verdict = trained.check(velocity, gathers)
-        print(f"{name} {number}: {describe(verdict)}")
+        print(f"{name} {number}: {verdict}")
         truth, salt = sample.velocity.numpy(), sample.salt.numpy() > 0
-        rows.append(plots.SectionRow(f"{name} {number}", velocity, truth, salt, remark(verdict)))
+        rows.append(plots.SectionRow(f"{name} {number}", velocity, truth, salt, verdict.remark))
     plots.save(plots.sections(rows, trained.study.grid.spacing, trained.study.grid.velocity), out)
 
 

@@ -19,6 +19,7 @@ from data_prep.segy.source import prepare
 from data_prep.segy.suggest import suggest
 from fwi import config
 from fwi.physics import Propagator
+from fwi.survey import Survey
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 NEAR = 400.0
@@ -33,14 +34,15 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "suggested.yaml").write_text(suggest(file, spreading="point").text)
         study = config.load([Path(folder) / "suggested.yaml"])
-    as_kept = prepare(file, study, spreading="point")
-    survey = as_kept.survey
+    survey = Survey(study.grid, study.survey)
+    as_kept = prepare(file, survey, study.physics, study.storage.dtype, spreading="point")
     measured = measure_direct_arrival(
         bring(file, as_kept.placements[0], survey, spreading="point"), survey, study.physics
     )
     # As the import itself advises where the direct arrival is reversed against the simulated one.
     sign = np.sign(measured.correlation)
-    line = prepare(file, study, spreading="point", gain=sign * as_kept.gain, shift=as_kept.shift)
+    stated = {"spreading": "point", "gain": sign * as_kept.gain, "shift": as_kept.shift}
+    line = prepare(file, survey, study.physics, study.storage.dtype, **stated)
     print("\n".join(as_kept.changes))
 
     raw = file.read(file.shots[0].number)

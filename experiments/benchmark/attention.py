@@ -101,7 +101,7 @@ def cases(study: StudyConfig, variants: Sequence[Path]) -> list[Case]:
     Raises:
         ValueError: there is no such file.
     """
-    missing = [str(file) for file in variants if not file.is_file()]
+    missing = [str(file) for file in variants if not config.find_study(file).is_file()]
     if missing:
         raise ValueError(f"--variants: there is no {', '.join(missing)}")
     levels = len(study.model.channels)

@@ -54,7 +54,7 @@ class Contestant:
             return self._timed(lambda: self.task(self.batch.gathers))
 
     def _begin(self) -> None:
-        self.task = InversionTask(self.study.model_dump(mode="json")).to(self.device)
+        self.task = InversionTask(self.study).to(self.device)
         self.task.lay_out()
         self._step = bare_step(self.study, self.task, self.bf16)
         self.train()

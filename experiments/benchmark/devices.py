@@ -10,7 +10,6 @@ from data_prep.make.simulate import make
 from experiments.benchmark.commands import stored
 from experiments.benchmark.figures import Bench, Figure, Result, result
 from fwi.config import StudyConfig
-from fwi.provenance import quiet
 
 
 def measure(bench: Bench) -> Result:
@@ -41,9 +40,10 @@ def _rate(study: StudyConfig, run: Path, devices: int, threads: int) -> float:
     import torch
     from lightning.pytorch.callbacks import LambdaCallback
 
-    from experiments.train import datasets, fit, take_part
     from fwi import run_folder
     from fwi.training import ranks
+    from fwi.training.fit import datasets, fit, quiet, take_part
+    from fwi.training.processes import together
 
     train = study.train.model_copy(update={"epochs": 2, "devices": devices})
     study = study.model_copy(update={"train": train})
@@ -59,7 +59,7 @@ def _rate(study: StudyConfig, run: Path, devices: int, threads: int) -> float:
     rank, before = ranks.find(train), torch.get_num_threads()
     torch.set_num_threads(threads * devices)
     try:
-        with quiet(), ranks.together(rank, take_part, study, run, False) as gather:
+        with quiet(), together(rank, take_part, study, run, False) as gather:
             fit(rank, gather, study, run, False, datasets(study), [callback])
     finally:
         torch.set_num_threads(before)

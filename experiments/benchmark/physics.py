@@ -8,7 +8,7 @@ import math
 import statistics
 import time
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,9 @@ from data_prep.salt import generate
 from experiments.benchmark.figures import Bench, Result
 from fwi.config import PhysicsConfig, StudyConfig, SurveyConfig
 from fwi.survey import Survey, SurveyError
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 Array = NDArray[np.float32]
 
@@ -102,7 +105,7 @@ def _measure(study: StudyConfig, samples: int, repeats: int) -> Result:
         for setting, propagator in admitted.items():
             gathers, spent = _timed(propagator, models)
             seconds[setting].append(spent)
-            errors[setting] = nrms(gathers, finest), nrms(gathers, own)
+            errors[setting] = _weighted_nrms(gathers, finest), _weighted_nrms(gathers, own)
     measured = [
         Measured(
             setting,
@@ -119,7 +122,7 @@ def _measure(study: StudyConfig, samples: int, repeats: int) -> Result:
     notes = [
         "",
         f"error: NRMS weighted by time squared against a grid {FINEST} times finer "
-        f"(one {FINER} times finer: {nrms(finer, finest):.4f})",
+        f"(one {FINER} times finer: {_weighted_nrms(finer, finest):.4f})",
         f"own error: against the same grid with order 8, a quarter of dt and a layer of {WIDEST} cells",
         "cost: CPU time by that of the study's setting; * no other setting is both better and cheaper",
         *dict.fromkeys(refused),
@@ -152,17 +155,6 @@ def frontier(measured: Sequence[Measured]) -> list[Measured]:
             for other in measured
         )
     ]
-
-
-def nrms(gathers: Array, reference: Array) -> float:
-    """RMS of the difference by that of the reference, both weighted by time squared.
-
-    Otherwise the direct arrival, which near the source depends on the size of the cell, would be all that
-    counts. Gathers are ``(model, shot, time, receiver)``.
-    """
-    weight = (np.arange(reference.shape[2], dtype=np.float64) ** 2)[:, None]
-    difference = (gathers - reference) * weight
-    return float(np.sqrt((difference**2).sum() / ((reference * weight) ** 2).sum()))
 
 
 def blocks(models: Array, factor: int) -> Array:
@@ -211,14 +203,14 @@ def _stepped(survey: SurveyConfig, steps: int) -> SurveyConfig:
     return survey.model_copy(update=time_axis)
 
 
-def _refined_records(study: StudyConfig, models: Array, factor: int) -> Array:
+def _refined_records(study: StudyConfig, models: Array, factor: int) -> "Tensor":
     from fwi.physics import Propagator
 
     survey, physics = _chosen(study)._replace(order=8, pml_width=20 * factor).on(study)
     return _timed(Propagator(survey.refined(factor), physics), blocks(models, factor))[0]
 
 
-def _timed(propagator: Any, models: Array) -> tuple[Array, float]:
+def _timed(propagator: Any, models: Array) -> tuple["Tensor", float]:
     """Records of the models, and the CPU seconds that they took."""
     import torch
 
@@ -226,7 +218,15 @@ def _timed(propagator: Any, models: Array) -> tuple[Array, float]:
     with torch.inference_mode():
         start = time.process_time()
         gathers = propagator(velocity)
-        return gathers.numpy(), time.process_time() - start
+        return gathers, time.process_time() - start
+
+
+def _weighted_nrms(gathers: "Tensor", reference: "Tensor") -> float:
+    """NRMS over all records ``(model, shot, time, receiver)``, weighted by time squared."""
+    from fwi.misfit import normalised_rms, weighted_by_time
+
+    weighted = (weighted_by_time(records, dt=1, power=2) for records in (gathers, reference))  # dt cancels
+    return float(normalised_rms(*weighted))
 
 
 def _rows(

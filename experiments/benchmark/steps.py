@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import Any
 
 from fwi.config import StudyConfig
-from fwi.provenance import quiet
 
 TIMED_STEPS = 8
 """Steps of training in a turn."""
@@ -29,7 +28,7 @@ def turns(
     from lightning.pytorch.callbacks import LambdaCallback
     from torch.utils.data import DataLoader
 
-    from experiments.train import moving_average, seeded_task, trainer
+    from fwi.training.fit import moving_average, quiet, seeded_task, trainer
 
     task = seeded_task(study, training)
     batches = first_batches(study, training)

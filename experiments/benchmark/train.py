@@ -58,12 +58,12 @@ def _plain_training(study: StudyConfig, training: Any) -> Callable[[], int]:
     """An epoch of the study's network as a first script would train it."""
     import torch
 
-    from fwi.data import GatherTransform
+    from fwi.normalisation import Normalisation
     from fwi.training.task import InversionTask
 
     contiguous = study.model_copy(update={"train": study.train.model_copy(update={"channels_last": False})})
-    transform = GatherTransform.measured(study.data.amplitude, training)
-    task = InversionTask(contiguous.model_dump(mode="json"), transform)
+    normalise = Normalisation.measured(study.data.amplitude, training)
+    task = InversionTask(contiguous, normalise)
     task.to("cuda" if torch.cuda.is_available() else "cpu")
     step = bare_step(study, task)
     batches = first_batches(study, training)

@@ -9,10 +9,9 @@ from multiprocessing.connection import wait
 from pathlib import Path
 from typing import NamedTuple
 
-from data_prep.make.pool import end_with_parent
 from experiments import cli
 from fwi.files import appending
-from fwi.interrupts import held_back
+from fwi.interrupts import end_with_parent, held_back
 
 LOG = "sweep.log"
 """What the commands of a run say, in its folder."""

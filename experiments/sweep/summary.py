@@ -12,17 +12,14 @@ from numpy.typing import NDArray
 from experiments.sweep.variants import Variant
 from fwi import plots
 from fwi.files import write_whole
+from fwi.metrics import METRICS, Metric
 from fwi.provenance import provenance
 
 TABLE, FIGURE, NUMBERS = "ablation.md", "ablation.png", "ablation.json"
-METRICS = {
-    "mae": "MAE (m/s)",
-    "mae_salt_boundary": "MAE at the salt boundary (m/s)",
-    "salt_iou": "Salt IoU",
-    "mae_subsalt": "MAE below the salt (m/s)",
-}
 CHOOSE_BY = "validation"
-"""What says which variant is best, by its MAE; all else only reports."""
+"""What says which variant is best, by ``CHOSEN_METRIC``; all else only reports."""
+CHOSEN_METRIC = "mae"
+"""The metric by which a variant is the best, a difference is told and each seed is shown."""
 
 Values = NDArray[np.float64]
 Runs = Mapping[str, Mapping[int, Path]]
@@ -49,6 +46,12 @@ class Found(NamedTuple):
     """By metric."""
     differences: dict[str, Estimate | None]
     """By metric: how much more it is than the reference's, sample by sample, of the seeds that both have."""
+
+
+def compared() -> dict[str, Metric]:
+    """The metrics of table and figure, ``CHOSEN_METRIC`` first."""
+    shown = {name: metric for name, metric in METRICS.items() if metric.compared}
+    return {CHOSEN_METRIC: METRICS[CHOSEN_METRIC], **shown}
 
 
 def estimate(values: Values) -> Estimate | None:
@@ -100,7 +103,7 @@ def compare(runs: Runs, name: str, reference: str) -> dict[str, Found]:
             continue
         both = [seed for seed in by_seed if seed in values[reference] and variant != reference]
         scores, differences = {}, {}
-        for metric in METRICS:
+        for metric in compared():
             scores[metric] = estimate(np.stack([of[metric] for of in by_seed.values()]))
             if both:
                 pairs = [(by_seed[seed][metric], values[reference][seed][metric]) for seed in both]
@@ -110,8 +113,14 @@ def compare(runs: Runs, name: str, reference: str) -> dict[str, Found]:
 
 
 def best(found: Mapping[str, Found]) -> str:
-    """The variant with the least MAE, among those of the most seeds."""
-    return min(found, key=lambda variant: (-len(found[variant].seeds), found[variant].scores["mae"].mean))
+    """The variant whose mean of ``CHOSEN_METRIC`` is the best, among those of the most seeds."""
+    sign = 1 if METRICS[CHOSEN_METRIC].best == "min" else -1
+
+    def rank(variant: str) -> tuple[int, float]:
+        score = found[variant].scores[CHOSEN_METRIC]
+        return -len(found[variant].seeds), math.inf if score is None else sign * score.mean
+
+    return min(found, key=rank)
 
 
 def write(out: Path, variants: Sequence[Variant], runs: Runs, names: Iterable[str], reference: str) -> None:
@@ -145,7 +154,11 @@ def _values(runs: Mapping[int, Path], name: str) -> dict[int, dict[str, Values]]
     for seed, run in runs.items():
         if evaluation(run, name).exists():
             per_sample = json.loads(evaluation(run, name).read_text())["per_sample"]
-            found[seed] = {metric: np.array(per_sample[metric], dtype=np.float64) for metric in METRICS}
+            # An evaluation of before a metric was added has none of it.
+            none = [math.nan] * len(per_sample[CHOSEN_METRIC])
+            found[seed] = {
+                metric: np.array(per_sample.get(metric, none), dtype=np.float64) for metric in compared()
+            }
     return found
 
 
@@ -156,11 +169,11 @@ def _table(
         "variant",
         "parameters",
         "multiply-adds (M)",
-        METRICS["mae"],
+        METRICS[CHOSEN_METRIC].label(),
         "of each seed",
         f"minus {reference}'s",
     ]
-    heads += [label for metric, label in METRICS.items() if metric != "mae"]
+    heads += [metric.label() for name, metric in compared().items() if name != CHOSEN_METRIC]
     lines = [heads, ["---"] * len(heads)]
     for each in variants:
         if each.name not in found:
@@ -169,12 +182,12 @@ def _table(
         scores = {metric: _cell(score) for metric, score in of.scores.items()}
         label = f"**{each.name}**" if each.name == chosen else each.name
         cost = [f"{each.parameters:,}", f"{each.multiply_adds / 1e6:,.1f}"]
-        by_seed = ", ".join(f"{mean:.1f}" for mean in of.scores["mae"].by_seed)
-        difference = _cell(of.differences.get("mae"), sign="+")
-        if of.differences and len(of.differences["mae"].by_seed) == 1:
+        by_seed = ", ".join(f"{mean:.1f}" for mean in of.scores[CHOSEN_METRIC].by_seed)
+        difference = _cell(of.differences.get(CHOSEN_METRIC), sign="+")
+        if of.differences and len(of.differences[CHOSEN_METRIC].by_seed) == 1:
             difference += ", one seed: scatter of trainings unknown"
-        lines.append([label, *cost, scores.pop("mae"), by_seed, difference, *scores.values()])
-    title = f"{name}: mean [95 % interval]; in bold the best by {CHOOSE_BY} MAE"
+        lines.append([label, *cost, scores.pop(CHOSEN_METRIC), by_seed, difference, *scores.values()])
+    title = f"{name}: mean [95 % interval]; in bold the best by {CHOOSE_BY} {METRICS[CHOSEN_METRIC].title}"
     return "\n".join([title, "", *(f"| {' | '.join(line)} |" for line in lines), ""])
 
 
@@ -190,7 +203,8 @@ def _panels(found: Mapping[str, Mapping[str, Found]], reference: str) -> dict[st
     """By metric and variant: its mean and seeds, and the interval of its difference to the reference."""
     panels: dict[str, dict[str, plots.Dots]] = {}
     names = sorted(found, key=lambda name: name == CHOOSE_BY)
-    for metric, label in METRICS.items():
+    for metric, of_metric in compared().items():
+        label = of_metric.label()
         having = [name for name in names if any(of.scores[metric] for of in found[name].values())]
         if not having:
             continue

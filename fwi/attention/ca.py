@@ -24,7 +24,7 @@ class CoordinateAttention(Profiles):
         gate: how each profile's excitation becomes a factor, see :func:`fwi.attention.excitation.factor`.
     """
 
-    def __init__(self, channels: int, reduction: int = 32, gate: GateForm = "2sigmoid") -> None:
+    def __init__(self, channels: int, reduction: int, gate: GateForm) -> None:
         super().__init__()
         hidden = hidden_width(channels, reduction, MIN_HIDDEN)
         self.squeeze = nn.Conv1d(channels, hidden, 1)

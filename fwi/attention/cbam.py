@@ -4,10 +4,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import relu
 
-from fwi.attention.excitation import factor, hidden_width, start_indifferent
+from fwi.attention.excitation import MIN_HIDDEN, factor, hidden_width, start_indifferent
 from fwi.config import GateForm
-
-MIN_HIDDEN = 4
 
 
 class CBAM(nn.Module):
@@ -25,9 +23,7 @@ class CBAM(nn.Module):
         gate: how the excitations become factors, see :func:`fwi.attention.excitation.factor`.
     """
 
-    def __init__(
-        self, channels: int, reduction: int = 16, kernel_size: int = 7, gate: GateForm = "2sigmoid"
-    ) -> None:
+    def __init__(self, channels: int, reduction: int, kernel_size: int, gate: GateForm) -> None:
         super().__init__()
         self.channel_gate = ChannelGate(channels, reduction, gate)
         self.spatial_gate = SpatialGate(kernel_size, gate)

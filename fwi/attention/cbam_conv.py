@@ -3,8 +3,8 @@
 from torch import Tensor, nn
 from torch.nn.functional import relu
 
-from fwi.attention.excitation import factor, hidden_width, start_indifferent
-from fwi.attention.se import MIN_HIDDEN, SqueezeExcitation
+from fwi.attention.excitation import MIN_HIDDEN, factor, hidden_width, start_indifferent
+from fwi.attention.se import SqueezeExcitation
 from fwi.config import GateForm
 
 
@@ -20,10 +20,12 @@ class ConvolutionalCBAM(nn.Module):
         gate: how the excitations become factors, see :func:`fwi.attention.excitation.factor`.
     """
 
-    def __init__(self, channels: int, reduction: int = 16, gate: GateForm = "2sigmoid") -> None:
+    def __init__(self, channels: int, reduction: int, gate: GateForm) -> None:
         super().__init__()
         hidden = hidden_width(channels, reduction, MIN_HIDDEN)
-        self.channel_gate = SqueezeExcitation(channels, reduction, gate)
+        self.channel_gate = SqueezeExcitation(
+            channels, reduction, gate, ("avg",), bias=True, min_hidden=MIN_HIDDEN
+        )
         self.shrink = nn.Conv2d(channels, hidden, 1)
         self.normalise_shrunk = nn.BatchNorm2d(hidden)
         self.look_around = nn.Conv2d(hidden, hidden, 3, padding=1)

@@ -18,10 +18,10 @@ class CrossAttention(nn.Module):
 
     Args:
         channels: of the map that asks.
-        context_channels: of the map that answers; as many if not given.
         heads: parts of the channels that attend independently.
         pool: keys and values are the maxima over ``pool x pool`` cells: fewer tokens, less work.
         position: how the cells of each map know their place, see ``SelfAttention``.
+        context_channels: of the map that answers; as many if not given.
         scaled: divide the products by the root of the width.
         residual: add to the map that asks, with a learned weight; else replace it.
 
@@ -32,10 +32,10 @@ class CrossAttention(nn.Module):
     def __init__(
         self,
         channels: int,
+        heads: int,
+        pool: int,
+        position: PositionName,
         context_channels: int | None = None,
-        heads: int = 1,
-        pool: int = 1,
-        position: PositionName = "convolution",
         scaled: bool = True,
         residual: bool = True,
     ) -> None:

@@ -19,7 +19,7 @@ class EfficientChannelAttention(nn.Module):
         gate: how the excitation becomes a factor, see :func:`fwi.attention.excitation.factor`.
     """
 
-    def __init__(self, channels: int, gate: GateForm = "2sigmoid") -> None:
+    def __init__(self, channels: int, gate: GateForm) -> None:
         super().__init__()
         if channels < 1:
             raise ValueError(f"eca needs one channel or more, got {channels}")

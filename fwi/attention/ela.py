@@ -23,7 +23,7 @@ class EfficientLocalAttention(Profiles):
         ValueError: ``kernel_size`` is even, or there is a single channel.
     """
 
-    def __init__(self, channels: int, kernel_size: int = 7, gate: GateForm = "2sigmoid") -> None:
+    def __init__(self, channels: int, kernel_size: int, gate: GateForm) -> None:
         super().__init__()
         if kernel_size < 1 or kernel_size % 2 == 0:
             raise ValueError(

@@ -5,6 +5,9 @@ from torch import Tensor, nn
 
 from fwi.config import GateForm
 
+MIN_HIDDEN = 4
+"""Smallest width of a hidden layer, of the mechanisms that have no option for it."""
+
 
 def hidden_width(channels: int, reduction: int, minimum: int) -> int:
     """Width of a mechanism's hidden layer: ``channels // reduction``, but at least ``minimum``.

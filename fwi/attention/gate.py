@@ -27,7 +27,7 @@ class AttentionGate(nn.Module):
         ValueError: a number of channels is below one.
     """
 
-    def __init__(self, channels: int, gating_channels: int, gate: GateForm = "2sigmoid") -> None:
+    def __init__(self, channels: int, gating_channels: int, gate: GateForm) -> None:
         super().__init__()
         if channels < 1 or gating_channels < 1:
             raise ValueError(

@@ -23,9 +23,7 @@ class HardAttention(nn.Module):
         ValueError: ``kernel_size`` is even, the temperature not positive, or the floor outside 0 .. 1.
     """
 
-    def __init__(
-        self, channels: int, kernel_size: int = 7, temperature: float = 1.0, floor: float = 0.1
-    ) -> None:
+    def __init__(self, channels: int, kernel_size: int, temperature: float, floor: float) -> None:
         super().__init__()
         if kernel_size < 1 or kernel_size % 2 == 0:
             raise ValueError(

@@ -30,9 +30,7 @@ class AlignmentAndFusion(nn.Module):
         ValueError: the heads do not divide the channels.
     """
 
-    def __init__(
-        self, channels: int, heads: int = 1, residual: Residual = "raw", temperature: bool = True
-    ) -> None:
+    def __init__(self, channels: int, heads: int, residual: Residual, temperature: bool) -> None:
         super().__init__()
         check_heads("mdaf", heads, channels)
         self.normalise = nn.ModuleList(_ChannelNorm(channels) for _ in range(2))

@@ -23,8 +23,8 @@ class MultiScaleAttention(nn.Module):
     Args:
         channels: of each map, fine to coarse.
         width: channels per level inside.
-        dim: 2 for sections, 3 for volumes.
         norm: ``batch`` as published; ``group`` over all channels and cells of a sample, for small batches.
+        dim: 2 for sections, 3 for volumes.
         residual: add the coarsest map to the outcome.
 
     Raises:
@@ -34,9 +34,9 @@ class MultiScaleAttention(nn.Module):
     def __init__(
         self,
         channels: Sequence[int],
-        width: int = 16,
+        width: int,
+        norm: PMFSNorm,
         dim: int = 2,
-        norm: PMFSNorm = "batch",
         residual: bool = True,
     ) -> None:
         super().__init__()

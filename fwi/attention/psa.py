@@ -20,7 +20,7 @@ class PolarisedSelfAttention(nn.Module):
         gate: how each excitation becomes a factor, see :func:`fwi.attention.excitation.factor`.
     """
 
-    def __init__(self, channels: int, gate: GateForm = "2sigmoid") -> None:
+    def __init__(self, channels: int, gate: GateForm) -> None:
         super().__init__()
         if channels < 2:
             raise ValueError(f"psa needs two channels or more, to keep half of them; got {channels}")

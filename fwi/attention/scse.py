@@ -2,7 +2,7 @@
 
 from torch import Tensor, nn
 
-from fwi.attention.excitation import factor, start_indifferent
+from fwi.attention.excitation import MIN_HIDDEN, factor, start_indifferent
 from fwi.attention.se import SqueezeExcitation
 from fwi.config import GateForm
 
@@ -19,9 +19,11 @@ class ConcurrentExcitation(nn.Module):
         gate: how each excitation becomes a factor, see :func:`fwi.attention.excitation.factor`.
     """
 
-    def __init__(self, channels: int, reduction: int = 2, gate: GateForm = "sigmoid") -> None:
+    def __init__(self, channels: int, reduction: int, gate: GateForm) -> None:
         super().__init__()
-        self.channel = SqueezeExcitation(channels, reduction, gate)
+        self.channel = SqueezeExcitation(
+            channels, reduction, gate, ("avg",), bias=True, min_hidden=MIN_HIDDEN
+        )
         self.cell = nn.Conv2d(channels, 1, 1)
         self.form: GateForm = gate
         self.share = 1.0 if gate == "sigmoid" else 0.5

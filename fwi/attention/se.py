@@ -9,8 +9,6 @@ from fwi.attention.excitation import factor, hidden_width, start_indifferent
 from fwi.attention.squeeze import Squeeze
 from fwi.config import GateForm, SqueezeName
 
-MIN_HIDDEN = 4
-
 
 class SqueezeExcitation(nn.Module):
     """Weigh each channel by what all channels have to say about it.
@@ -31,11 +29,11 @@ class SqueezeExcitation(nn.Module):
     def __init__(
         self,
         channels: int,
-        reduction: int = 16,
-        gate: GateForm = "2sigmoid",
-        squeeze: Sequence[SqueezeName] = ("avg",),
-        bias: bool = True,
-        min_hidden: int = MIN_HIDDEN,
+        reduction: int,
+        gate: GateForm,
+        squeeze: Sequence[SqueezeName],
+        bias: bool,
+        min_hidden: int,
     ) -> None:
         super().__init__()
         hidden = hidden_width(channels, reduction, min_hidden)

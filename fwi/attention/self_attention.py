@@ -34,9 +34,9 @@ class SelfAttention(nn.Module):
     def __init__(
         self,
         channels: int,
-        heads: int = 1,
-        pool: int = 1,
-        position: PositionName = "convolution",
+        heads: int,
+        pool: int,
+        position: PositionName,
         scaled: bool = True,
         residual: bool = True,
     ) -> None:

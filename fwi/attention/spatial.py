@@ -19,7 +19,7 @@ class SpatialAttention(nn.Module):
         ValueError: ``kernel_size`` is even, so the gate would have another size than the map.
     """
 
-    def __init__(self, channels: int, kernel_size: int = 7, gate: GateForm = "2sigmoid") -> None:
+    def __init__(self, channels: int, kernel_size: int, gate: GateForm) -> None:
         super().__init__()
         if kernel_size < 1 or kernel_size % 2 == 0:
             raise ValueError(

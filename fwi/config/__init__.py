@@ -5,20 +5,11 @@ training, tracking and check. ``load`` merges YAML files left to right and repor
 once, each with its key and how to mend it.
 """
 
-from fwi.config.attention import (
-    CoordinateCrossChoice,
-    CrossChoice,
-    GateForm,
-    InterpolateChoice,
-    NoAttention,
-    PMFSChoice,
-    PositionName,
-    SqueezeName,
-    STNChoice,
-)
+from fwi.config.attention import GateForm, InterpolateChoice, NoAttention, PositionName, SqueezeName
 from fwi.config.base import Positive, Section
+from fwi.config.choice import Choice, LevelsChoice, Slot
 from fwi.config.load import ConfigError, describe, dump, load, merge, parse, validate
-from fwi.config.model import EncoderName, ModelConfig
+from fwi.config.model import MECHANISMS, NETWORK_KINDS, SLOTS, EncoderName, ModelConfig
 from fwi.config.salt import (
     GulfPreset,
     MixedPart,
@@ -30,15 +21,7 @@ from fwi.config.salt import (
     StratifiedPreset,
     YangMaPreset,
 )
-from fwi.config.slots import (
-    SLOTS,
-    Attention,
-    BottleneckAttention,
-    BottleneckStack,
-    Resample,
-    SkipAttention,
-    Slot,
-)
+from fwi.config.studies import find_study, known_studies
 from fwi.config.study import (
     MOST_WORKERS,
     SPLITS,
@@ -58,16 +41,14 @@ from fwi.config.study import (
 )
 
 __all__ = [
+    "MECHANISMS",
     "MOST_WORKERS",
+    "NETWORK_KINDS",
     "SLOTS",
     "SPLITS",
-    "Attention",
-    "BottleneckAttention",
-    "BottleneckStack",
     "CheckConfig",
+    "Choice",
     "ConfigError",
-    "CoordinateCrossChoice",
-    "CrossChoice",
     "DataConfig",
     "EarlyStopConfig",
     "EncoderName",
@@ -75,23 +56,20 @@ __all__ = [
     "GridConfig",
     "GulfPreset",
     "InterpolateChoice",
+    "LevelsChoice",
     "LossName",
     "MixedPart",
     "MixedPreset",
     "ModelConfig",
     "NoAttention",
-    "PMFSChoice",
     "PhysicsConfig",
     "PositionName",
     "Positive",
     "Preset",
-    "Resample",
-    "STNChoice",
     "SaltConfig",
     "Section",
     "SegEagePreset",
     "SinglePreset",
-    "SkipAttention",
     "Slot",
     "Split",
     "SqueezeName",
@@ -105,6 +83,8 @@ __all__ = [
     "YangMaPreset",
     "describe",
     "dump",
+    "find_study",
+    "known_studies",
     "load",
     "merge",
     "parse",

@@ -1,11 +1,17 @@
-"""The mechanisms of attention: for each its name, its options and what it asks of a map."""
+"""The mechanisms of attention: each is told here once, as what a study may choose.
+
+A choice holds the mechanism's name and its options with their defaults. It declares the class that attends,
+the slots of a network that it fits and how it joins two maps, and it refuses maps that the mechanism cannot
+work on. A mechanism is added by its file in ``fwi/attention`` and its choice here.
+"""
 
 import math
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from fwi.config.base import MOST_LEVELS, NOT_TRUTH, Channels, Count, Positive, Section
+from fwi.config.base import NOT_TRUTH, Channels, Count, Positive
+from fwi.config.choice import Choice, LevelsChoice, Slot
 
 GateForm = Literal["sigmoid", "2sigmoid", "1+tanh", "residual"]
 SqueezeName = Literal["avg", "max", "std", "gem", "lse", "dct", "spp", "attn"]
@@ -52,32 +58,28 @@ OddWidth = Annotated[int, Field(ge=1, le=1001), NOT_TRUTH, AfterValidator(_odd)]
 """Width of a kernel, odd so that a map keeps its size."""
 
 
-class Choice(Section):
-    """A mechanism by name, with its options."""
-
-    takes: ClassVar[str] = "one map"
-    """What it attends to, in words."""
-
-    def check(self, channels: int) -> None:
-        """Refuse a map that the mechanism cannot work on.
-
-        Args:
-            channels: of the map.
-
-        Raises:
-            ValueError: saying why, and what would do.
-        """
-
-
 class NoAttention(Choice):
     """Nothing is attended to."""
+
+    attends = "torch.nn:Identity"
 
     name: Literal["none"] = "none"
     """The mechanism."""
 
 
+class InterpolateChoice(Choice):
+    """Bilinear interpolation."""
+
+    slots = ("resample",)
+
+    name: Literal["interpolate"] = "interpolate"
+    """The way of resampling."""
+
+
 class SEChoice(Choice):
     """Squeeze and excitation (Hu et al., 2018)."""
+
+    attends = "fwi.attention.se:SqueezeExcitation"
 
     name: Literal["se"] = "se"
     """The mechanism."""
@@ -93,8 +95,43 @@ class SEChoice(Choice):
     """Smallest width of the hidden layer."""
 
 
+class ECAChoice(Choice):
+    """Efficient channel attention (Wang et al., 2020)."""
+
+    attends = "fwi.attention.eca:EfficientChannelAttention"
+
+    name: Literal["eca"] = "eca"
+    """The mechanism."""
+    gate: GateForm = "2sigmoid"
+    """How the excitation becomes a factor."""
+
+
+class GCTChoice(Choice):
+    """Gated channel transformation (Yang et al., 2020)."""
+
+    attends = "fwi.attention.gct:GatedChannelTransformation"
+
+    name: Literal["gct"] = "gct"
+    """The mechanism."""
+
+
+class SpatialChoice(Choice):
+    """Spatial attention: the second half of CBAM (Woo et al., 2018)."""
+
+    attends = "fwi.attention.spatial:SpatialAttention"
+
+    name: Literal["spatial"] = "spatial"
+    """The mechanism."""
+    kernel_size: OddWidth = 7
+    """Width of the convolution."""
+    gate: GateForm = "2sigmoid"
+    """How the excitation becomes a factor."""
+
+
 class CBAMChoice(Choice):
     """Convolutional block attention module (Woo et al., 2018)."""
+
+    attends = "fwi.attention.cbam:CBAM"
 
     name: Literal["cbam"] = "cbam"
     """The mechanism."""
@@ -106,46 +143,10 @@ class CBAMChoice(Choice):
     """How the excitation becomes a factor."""
 
 
-class CAChoice(Choice):
-    """Coordinate attention (Hou et al., 2021)."""
-
-    name: Literal["ca"] = "ca"
-    """The mechanism."""
-    reduction: Count = 32
-    """Channels per hidden unit."""
-    gate: GateForm = "2sigmoid"
-    """How the excitation becomes a factor."""
-
-
-class ECAChoice(Choice):
-    """Efficient channel attention (Wang et al., 2020)."""
-
-    name: Literal["eca"] = "eca"
-    """The mechanism."""
-    gate: GateForm = "2sigmoid"
-    """How the excitation becomes a factor."""
-
-
-class GCTChoice(Choice):
-    """Gated channel transformation (Yang et al., 2020)."""
-
-    name: Literal["gct"] = "gct"
-    """The mechanism."""
-
-
-class SpatialChoice(Choice):
-    """Spatial attention: the second half of CBAM (Woo et al., 2018)."""
-
-    name: Literal["spatial"] = "spatial"
-    """The mechanism."""
-    kernel_size: OddWidth = 7
-    """Width of the convolution."""
-    gate: GateForm = "2sigmoid"
-    """How the excitation becomes a factor."""
-
-
 class CBAMConvChoice(Choice):
     """The convolutional, BAM-like relative of CBAM (Park et al., 2018)."""
+
+    attends = "fwi.attention.cbam_conv:ConvolutionalCBAM"
 
     name: Literal["cbam_conv"] = "cbam_conv"
     """The mechanism."""
@@ -158,6 +159,8 @@ class CBAMConvChoice(Choice):
 class SCSEChoice(Choice):
     """Concurrent spatial and channel squeeze and excitation (Roy et al., 2018)."""
 
+    attends = "fwi.attention.scse:ConcurrentExcitation"
+
     name: Literal["scse"] = "scse"
     """The mechanism."""
     reduction: Count = 2
@@ -169,12 +172,16 @@ class SCSEChoice(Choice):
 class SimAMChoice(Choice):
     """Attention without parameters (Yang et al., 2021)."""
 
+    attends = "fwi.attention.simam:SimAM"
+
     name: Literal["simam"] = "simam"
     """The mechanism."""
 
 
 class PSAChoice(Choice):
     """Polarised self-attention (Liu et al., 2021)."""
+
+    attends = "fwi.attention.psa:PolarisedSelfAttention"
 
     name: Literal["psa"] = "psa"
     """The mechanism."""
@@ -187,8 +194,23 @@ class PSAChoice(Choice):
             raise ValueError("psa keeps half of the channels and needs two or more: take se or spatial")
 
 
+class CAChoice(Choice):
+    """Coordinate attention (Hou et al., 2021)."""
+
+    attends = "fwi.attention.ca:CoordinateAttention"
+
+    name: Literal["ca"] = "ca"
+    """The mechanism."""
+    reduction: Count = 32
+    """Channels per hidden unit."""
+    gate: GateForm = "2sigmoid"
+    """How the excitation becomes a factor."""
+
+
 class ELAChoice(Choice):
     """Efficient local attention: coordinate attention without reduction (Xu & Wan, 2024)."""
+
+    attends = "fwi.attention.ela:EfficientLocalAttention"
 
     name: Literal["ela"] = "ela"
     """The mechanism."""
@@ -205,6 +227,8 @@ class ELAChoice(Choice):
 
 class SelfChoice(Choice):
     """Self-attention over all cells (Zhang et al., 2019)."""
+
+    attends = "fwi.attention.self_attention:SelfAttention"
 
     name: Literal["self"] = "self"
     """The mechanism."""
@@ -223,6 +247,8 @@ class SelfChoice(Choice):
 class CrissCrossChoice(Choice):
     """Criss-cross attention: each cell asks its row and its column (Huang et al., 2019)."""
 
+    attends = "fwi.attention.criss_cross:CrissCrossAttention"
+
     name: Literal["criss_cross"] = "criss_cross"
     """The mechanism."""
 
@@ -230,12 +256,17 @@ class CrissCrossChoice(Choice):
 class STNChoice(Choice):
     """Spatial transformer: an affine warp read from the map (Jaderberg et al., 2015)."""
 
+    attends = "fwi.attention.stn:SpatialTransformer"
+    slots = ("attention", "skip", "bottleneck", "resample")
+
     name: Literal["stn"] = "stn"
     """The mechanism."""
 
 
 class HardChoice(Choice):
     """Hard attention: cells are kept or dropped."""
+
+    attends = "fwi.attention.hard:HardAttention"
 
     name: Literal["hard"] = "hard"
     """The mechanism."""
@@ -250,7 +281,9 @@ class HardChoice(Choice):
 class GateChoice(Choice):
     """Attention gate of a skip connection (Oktay et al., 2018)."""
 
-    takes = "two maps"
+    attends = "fwi.attention.gate:AttentionGate"
+    slots = ("skip",)
+    joins = "gate"
 
     name: Literal["gate"] = "gate"
     """The mechanism."""
@@ -261,7 +294,9 @@ class GateChoice(Choice):
 class CrossChoice(Choice):
     """Cross-attention: the decoder asks the skip connection (Vaswani et al., 2017)."""
 
-    takes = "two maps"
+    attends = "fwi.attention.cross_attention:CrossAttention"
+    slots: ClassVar[tuple[Slot, ...]] = ("skip",)
+    joins = "gather"
 
     name: Literal["cross"] = "cross"
     """The mechanism."""
@@ -277,10 +312,23 @@ class CrossChoice(Choice):
         _check_tokens(self, channels)
 
 
+class CoordinateCrossChoice(CrossChoice):
+    """Cross-attention in which the model's cells ask the record's, beside the interpolation."""
+
+    slots = ("resample",)
+
+    pool: Count = 4
+    """Keys and values are the maxima over pool x pool cells of the record's features."""
+    position: PositionName = "sine"
+    """How the cells of each map know their place."""
+
+
 class MDAFChoice(Choice):
     """Alignment and fusion of skip connection and decoder, by rows and columns (Yang et al., 2024)."""
 
-    takes = "two maps"
+    attends = "fwi.attention.mdaf:AlignmentAndFusion"
+    slots = ("skip",)
+    joins = "fuse"
 
     name: Literal["mdaf"] = "mdaf"
     """The mechanism."""
@@ -296,35 +344,28 @@ class MDAFChoice(Choice):
         check_heads(self.name, self.heads, channels)
 
 
-class PMFSChoice(Choice):
+class PMFSChoice(LevelsChoice):
     """Multi-scale attention over the last levels, fused at the deepest (Zhong et al., 2024)."""
 
-    takes = "a list of maps"
+    attends = "fwi.attention.pmfs:MultiScaleAttention"
 
     name: Literal["pmfs"] = "pmfs"
     """The mechanism."""
-    levels: Annotated[int, Field(ge=2, le=MOST_LEVELS), NOT_TRUTH] = 3
-    """How many of the network's deepest levels it sees."""
     width: Channels = 16
     """Channels per level inside."""
     norm: PMFSNorm = "batch"
     """What it normalises over: the batch, as published, or each sample, for small batches."""
 
 
-class InterpolateChoice(Choice):
-    """Bilinear interpolation."""
+class MixChoice(Choice):
+    """Mix-attention over all levels: the decoder of ``umixformer``, of which no level can be taken out."""
 
-    name: Literal["interpolate"] = "interpolate"
-    """The way of resampling."""
+    attends = "fwi.attention.mix:MixLevels"
+    slots = ()
+    joins = "levels"
 
-
-class CoordinateCrossChoice(CrossChoice):
-    """Cross-attention in which the model's cells ask the record's, beside the interpolation."""
-
-    pool: Count = 4
-    """Keys and values are the maxima over pool x pool cells of the record's features."""
-    position: PositionName = "sine"
-    """How the cells of each map know their place."""
+    name: Literal["mix"] = "mix"
+    """The mechanism."""
 
 
 def _check_tokens(choice: SelfChoice | CrossChoice, channels: int) -> None:

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from fwi.config.base import Section
+from fwi.config.studies import find_study, known_studies
 from fwi.config.study import StudyConfig
 
 
@@ -37,7 +38,8 @@ def load(paths: Iterable[Path | str], over: StudyConfig | None = None) -> StudyC
     """Read and merge study files, left to right.
 
     Args:
-        paths: YAML files; later ones override earlier ones key by key. None gives the defaults.
+        paths: YAML files, or names of packaged studies such as ``mixed_half``; later ones override earlier
+            ones key by key. None gives the defaults.
         over: a study that they override; the defaults if not given.
 
     Raises:
@@ -175,9 +177,12 @@ def _at(place: Any, what: str) -> yaml.YAMLError:
 
 def _read_mapping(path: Path) -> dict[str, Any]:
     try:
-        content = parse(_text(path))
+        content = parse(_text(find_study(path)))
     except FileNotFoundError:
-        raise ConfigError(f"{path}: no such file; studies to start from are in configs/") from None
+        known = ", ".join(known_studies())
+        raise ConfigError(
+            f"{path}: no such file; studies to start from are in configs/ and go by name: {known}"
+        ) from None
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: cannot be read ({error})") from None
     except yaml.YAMLError as error:
@@ -251,5 +256,6 @@ def _choices(kind: type[Section] = Section) -> dict[str, type[Section]]:
     found: dict[str, type[Section]] = {}
     for section in kind.__subclasses__():
         name = section.model_fields.get("name")
-        found |= _choices(section) | ({} if name is None else {name.default: section})
+        named = {} if name is None or name.is_required() else {name.default: section}
+        found |= _choices(section) | named
     return found

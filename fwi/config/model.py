@@ -1,16 +1,81 @@
 """The section of a study that describes the network: which one, its size, and what stands in its slots."""
 
 from collections.abc import Iterable
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, Union, get_args
 
-from pydantic import Field, ValidationInfo, field_validator, model_validator
+from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 
-from fwi.config.attention import Choice, InterpolateChoice, PMFSChoice
-from fwi.config.base import MOST_LEVELS, Channels, Section
-from fwi.config.slots import Attention, BottleneckStack, Resample, SkipAttention
+from fwi.config.attention import InterpolateChoice
+from fwi.config.base import MOST_LEVELS, Channels, Section, by_name
+from fwi.config.choice import CHOICES, TAKES, Choice, LevelsChoice, Slot, by_names
 
-NetworkName = Literal["attention_unet", "unet", "umixformer", "inversion_net", "velocity_gan", "fcnvmb_unet"]
+
+class NetworkKind(NamedTuple):
+    """A network that a study can name."""
+
+    module: str
+    """Its class, as ``module:class``."""
+    takes: frozenset[str] = frozenset()
+    """Which it has of the keys that not every network has, those of ``_NOTHING``."""
+
+
+NETWORK_KINDS = {
+    "attention_unet": NetworkKind(
+        "fwi.networks.unet:AttentionUNet", frozenset({"attention", "skip", "bottleneck", "resample"})
+    ),
+    "unet": NetworkKind("fwi.networks.unet:AttentionUNet", frozenset({"resample"})),  # without attention
+    "umixformer": NetworkKind("fwi.networks.umixformer:UMixFormer", frozenset({"encoder", "resample"})),
+    "inversion_net": NetworkKind("fwi.networks.inversion_net:InversionNet"),
+    # The generator of VelocityGAN: it differs from InversionNet by an adversarial loss.
+    "velocity_gan": NetworkKind("fwi.networks.inversion_net:InversionNet"),
+    "fcnvmb_unet": NetworkKind("fwi.networks.fcnvmb:FCNVMBUNet"),
+}
+"""The networks by name. A network is added by its file in ``fwi/networks`` and its line here."""
 EncoderName = Literal["mit_b0", "mit_b1", "mit_b2", "lvt", "mscan_t", "mscan_s", "unet"]
+
+MECHANISMS: dict[str, type[Choice]] = by_names(choice for choice in CHOICES if choice.attends)
+"""The choice of every mechanism, by name; of ``cross``, that of skip connections."""
+SLOTS: dict[Slot, dict[str, type[Choice]]] = {
+    slot: by_names(choice for choice in CHOICES if slot in choice.slots) for slot in get_args(Slot)
+}
+"""What may stand in each slot, by name."""
+
+
+def _entry(slot: Slot) -> Any:
+    """The type of an entry of a slot: a name, or a mapping with options, of a choice that fits the slot."""
+
+    def place(entry: object) -> object:
+        entry = by_name(entry)
+        name = entry.get("name") if isinstance(entry, dict) else None
+        if not isinstance(name, str):
+            return entry  # the union of choices says what is wrong with it
+        elsewhere = {f"model.{other}": names[name] for other, names in SLOTS.items() if name in names}
+        if elsewhere and name not in SLOTS[slot]:
+            takes = TAKES[next(iter(elsewhere.values())).joins]
+            raise ValueError(
+                f"{name!r} takes {takes} and fits {' or '.join(elsewhere)}, not here; known here: "
+                f"{', '.join(SLOTS[slot])}"
+            )
+        return entry
+
+    fitting: Any = Union[tuple(SLOTS[slot].values())]  # noqa: UP007 - of as many as there are
+    return Annotated[fitting, Field(discriminator="name"), BeforeValidator(place)]
+
+
+def _as_stack(entries: object) -> object:
+    """One entry by itself is a stack of one."""
+    return entries if isinstance(entries, list | tuple) else [entries]
+
+
+if TYPE_CHECKING:  # a type checker cannot see which choices fit a slot, and which networks there are
+    _Attention = Choice
+    _Skip = Choice
+    _Bottleneck = Choice
+    _Resample = Choice
+    NetworkName = str
+else:
+    NetworkName = Literal[tuple(NETWORK_KINDS)]
+    _Attention, _Skip, _Bottleneck, _Resample = (_entry(slot) for slot in get_args(Slot))
 
 
 class ModelConfig(Section):
@@ -32,13 +97,15 @@ class ModelConfig(Section):
     receiver, beneath which flat layers reflect."""
     encoder: EncoderName | None = None
     """Encoder of ``umixformer``; ``mit_b0`` if not given."""
-    attention: Annotated[tuple[Attention, ...], Field(max_length=MOST_LEVELS)] = ()
+    attention: Annotated[tuple[_Attention, ...], Field(max_length=MOST_LEVELS)] = ()
     """Attention per level, shallow to deep, at the end of encoder and decoder blocks; empty is none."""
-    skip: Annotated[tuple[SkipAttention, ...], Field(max_length=MOST_LEVELS)] = ()
+    skip: Annotated[tuple[_Skip, ...], Field(max_length=MOST_LEVELS)] = ()
     """Attention per skip connection, shallow to deep (one fewer than levels); empty is none anywhere."""
-    bottleneck: BottleneckStack = ()
+    bottleneck: Annotated[
+        tuple[_Bottleneck, ...], Field(max_length=MOST_LEVELS), BeforeValidator(_as_stack)
+    ] = ()
     """Attention at the deepest level: an entry, or a list of entries in sequence; empty is none."""
-    resample: Resample = InterpolateChoice()
+    resample: _Resample = InterpolateChoice()
     """How features of (time, receiver) become features of (depth, x)."""
     output: Literal["bounded", "raw"] = "bounded"
     """``bounded``: squashed into the grid's velocity range. ``raw``: the network's output is m/s as it is;
@@ -80,8 +147,10 @@ class ModelConfig(Section):
             for position, entry in enumerate(stack if channels else ())
         )
         for entry in stack if channels else ():
-            if isinstance(entry, PMFSChoice) and entry.levels > len(channels):
-                raise ValueError(f"pmfs: levels {entry.levels}, but there are {len(channels)}: take fewer")
+            if isinstance(entry, LevelsChoice) and entry.levels > len(channels):
+                raise ValueError(
+                    f"{entry.name}: levels {entry.levels}, but there are {len(channels)}: take fewer"
+                )
         return stack
 
     @field_validator("resample")
@@ -101,8 +170,10 @@ class ModelConfig(Section):
             "resample": self.resample.name != "interpolate",
             "encoder": self.encoder,
         }
-        surplus = [key for key, value in chosen.items() if value and key not in _OPTIONS[self.name]]
-        others = [name for name, options in _OPTIONS.items() if options.issuperset(surplus)]
+        surplus = [
+            key for key, value in chosen.items() if value and key not in NETWORK_KINDS[self.name].takes
+        ]
+        others = [name for name, kind in NETWORK_KINDS.items() if kind.takes.issuperset(surplus)]
         if surplus:
             remedies = [f"{key}: {_NOTHING[key]}" for key in surplus]
             raise ValueError(
@@ -119,15 +190,6 @@ class ModelConfig(Section):
 
 _NOTHING = {"attention": "[]", "skip": "[]", "bottleneck": "[]", "resample": "interpolate", "encoder": "null"}
 """What stands for nothing in the keys that not every network has."""
-_OPTIONS: dict[str, set[str]] = {
-    "attention_unet": {"attention", "skip", "bottleneck", "resample"},
-    "unet": {"resample"},
-    "umixformer": {"encoder", "resample"},
-    "inversion_net": set(),
-    "velocity_gan": set(),
-    "fcnvmb_unet": set(),
-}
-"""Which of these keys each network has."""
 
 
 def _check(places: Iterable[tuple[Choice, int, str]]) -> None:

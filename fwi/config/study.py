@@ -172,10 +172,21 @@ class DataConfig(Section):
 class EarlyStopConfig(Section):
     """When training ends before its last epoch."""
 
-    metric: Literal["validation/mae", "validation/loss", "validation/salt_iou"] | None = None
-    """What must keep improving; null trains to the last epoch."""
+    metric: str | None = None
+    """What must keep improving, such as ``validation/mae``; null trains to the last epoch."""
     patience: Count = 10
     """Epochs without improvement after which training stops."""
+
+    @field_validator("metric")
+    @classmethod
+    def _metric_is_taken_in_validation(cls, metric: str | None) -> str | None:
+        if metric is not None:
+            from fwi.metrics import monitored  # with torch, which no other part of a study needs
+
+            if metric not in monitored():
+                known = ", ".join(f"'{name}'" for name in monitored())
+                raise ValueError(f"{metric!r:.60} is not offered; known: {known}")
+        return metric
 
 
 class TrainConfig(Section):

@@ -1,7 +1,6 @@
 """What a network attends to in a record, place by place, as it inverts it."""
 
 import math
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, Protocol, runtime_checkable
@@ -11,18 +10,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from fwi.attention import ATTENTION
 from fwi.networks.midpoints import Midpoints
-
-PLACES = {
-    r"stem\.(warp|ask)$": "resample",
-    r"encoder\.(\d+)\.attend$": "encoder {}",
-    r"bottleneck\.attend\.(\d+)$": "bottleneck {}",
-    r"decoder\.(\d+)\.attend_skip$": "skip {}",
-    r"decoder\.(\d+)\.attend$": "decoder {}",
-    r"mix\.stages\.(\d+)$": "decoder {}",
-}
-"""Where a module stands, by the end of its path; levels count from the shallowest, as in a study."""
+from fwi.networks.network import Attends, Network
 
 
 @dataclass(frozen=True)
@@ -59,16 +48,19 @@ class Attended:
 
 
 @torch.no_grad()
-def attended(network: nn.Module, gathers: Tensor, cell: tuple[int, int]) -> list[Attended]:
+def attended(
+    network: Network, gathers: Tensor, cell: tuple[int, int], through: nn.Module | None = None
+) -> list[Attended]:
     """Run a network on one record and look at its attention.
 
     Left out is what moves a map instead of weighing it (``stn``), and what encoders of other authors attend
     to inside.
 
     Args:
-        network: a network in evaluation mode, or a module that holds one.
-        gathers: what it takes, of one record, shape ``(1, shot, time, receiver)``.
+        network: a network in evaluation mode.
+        gathers: one record as a batch, shape ``(1, shot, time, receiver)``.
         cell: row and column of the section for which to say what is gathered; factors do not depend on it.
+        through: the module that holds the network and takes the gathers; the network itself if left out.
 
     Returns:
         One entry per mechanism, in the order in which they are run.
@@ -76,50 +68,34 @@ def attended(network: nn.Module, gathers: Tensor, cell: tuple[int, int]) -> list
     Raises:
         ValueError: nothing in the network weighs anything.
     """
-    modules = attending(network)
+    attending = network.attending()
     heard: list[tuple[str, tuple[Any, ...]]] = []
+    entered: list[Sequence[int]] = []
     hooks = [
-        module.register_forward_pre_hook(lambda _, given, place=place: heard.append((place, given)))
-        for place, module in modules.items()
+        each.module.register_forward_pre_hook(lambda _, given, place=place: heard.append((place, given)))
+        for place, each in attending.items()
     ]
+    hooks.append(network.register_forward_pre_hook(lambda _, given: entered.append(given[0].shape[-2:])))
     try:
-        section = network(gathers).shape[-2:]
+        section = (through or network)(gathers).shape[-2:]
     finally:
         for hook in hooks:
             hook.remove()
-    sorting = (module.columns for module in network.modules() if isinstance(module, Midpoints))
-    record = (gathers.shape[-2], next(sorting, gathers.shape[-1]))
+    (record,) = entered
     looks = []
     for place, given in heard:
-        module = modules[place]
+        module = attending[place].module
         if isinstance(module, _Multiplies):
-            looks.append(_factor(place, mechanism(modules[place]), module.factors(*given), section))
+            looks.append(_factor(place, attending[place].mechanism, module.factors(*given), section))
         elif isinstance(module, _Gathers):
-            looks.append(_weight(place, modules[place], given, cell, section, record))
+            looks.append(_weight(place, attending[place], given, cell, section, record))
     if not looks:
-        found = ", ".join(f"{mechanism(module)} at {place}" for place, module in modules.items())
+        found = ", ".join(f"{each.mechanism} at {place}" for place, each in attending.items())
         raise ValueError(
             f"no attention to look at: the network has {found or 'none'}; draw a run with model.attention, "
             "model.skip or model.bottleneck, or with model.resample cross"
         )
     return looks
-
-
-def attending(network: nn.Module) -> dict[str, nn.Module]:
-    """The mechanisms of attention in a network, by their places."""
-    found: dict[str, nn.Module] = {}
-    for path, module in network.named_modules():
-        for pattern, place in PLACES.items():
-            match = re.search(pattern, path)
-            if match and not isinstance(module, nn.Identity):
-                found[place.format(*match.groups())] = module
-    return found
-
-
-def mechanism(module: nn.Module) -> str:
-    """The name of an attending module in the registry."""
-    names = {entry.module: name for name, entry in ATTENTION.items()}
-    return names.get(type(module), "mix")
 
 
 @runtime_checkable
@@ -146,20 +122,20 @@ def _factor(place: str, name: str, factors: Tensor, section: Sequence[int]) -> A
 
 def _weight(
     place: str,
-    module: nn.Module,
+    attends: Attends,
     given: tuple[Tensor, ...],
     cell: tuple[int, int],
     section: Sequence[int],
     record: Sequence[int],
 ) -> Attended:
-    asking, answering = given[0], given[-1]
+    module, asking, answering = attends.module, given[0], given[-1]
     rows, columns = _stride(section, asking.shape[2:])
     weights: Tensor = module.weights_of((cell[0] // rows, cell[1] // columns), *given)  # type: ignore[operator]
     axes: Literal["section", "record"] = "record" if place == "resample" else "section"
     rows, columns = _stride(record if axes == "record" else section, answering.shape[2:])
     pool = getattr(module, "pool", 1)
     values = weights[0].float().cpu().numpy()
-    return Attended(place, mechanism(module), "weight", values, axes, (rows * pool, columns * pool))
+    return Attended(place, attends.mechanism, "weight", values, axes, (rows * pool, columns * pool))
 
 
 def _stride(whole: Sequence[int], size: Sequence[int]) -> tuple[int, int]:

@@ -8,10 +8,11 @@ from torch.nn.functional import pad
 
 from fwi.config import ModelConfig
 from fwi.networks.blocks import VelocityHead, double_convolution
+from fwi.networks.network import Network, numbered
 from fwi.networks.sizes import Sizes
 
 
-class FCNVMBUNet(nn.Module):
+class FCNVMBUNet(Network):
     """FCNVMB: takes gathers for pictures of the model, and cuts the model out of an output of their size.
 
     Its weaknesses are the published ones and are kept, so that what mending them gains can be measured. A
@@ -29,7 +30,7 @@ class FCNVMBUNet(nn.Module):
     """
 
     def __init__(self, model: ModelConfig, sizes: Sizes) -> None:
-        super().__init__()
+        super().__init__(model, sizes)
         *channels, deepest = model.channels
         _refuse_small_records(sizes, halvings=len(channels))
         self.nz, self.nx = sizes.nz, sizes.nx
@@ -62,6 +63,15 @@ class FCNVMBUNet(nn.Module):
             x = block(x, skip)
         velocity: Tensor = self.head(x[:, :, 1 : 1 + self.nz, 1 : 1 + self.nx])
         return velocity
+
+    def parts(self) -> dict[str, nn.Module]:
+        """Encoder, centre and decoder, level by level, and the head."""
+        return {
+            **numbered("encoder", self.encoder),
+            "centre": self.centre,
+            **numbered("decoder", self.decoder),
+            "head": self.head,
+        }
 
 
 class _Up(nn.Module):

@@ -8,13 +8,14 @@ from torch import Tensor, nn
 
 from fwi.config import ModelConfig
 from fwi.networks.blocks import BoundedVelocity
+from fwi.networks.network import Network, numbered
 from fwi.networks.sizes import Sizes
 
 SLOPE = 0.2
 """Of the leaky ReLU below zero."""
 
 
-class InversionNet(nn.Module):
+class InversionNet(Network):
     """Squeeze a record into one vector, and unfold the vector into a model.
 
     Four convolutions halve the record in time, three more in time and along the receivers, until one kernel
@@ -36,7 +37,7 @@ class InversionNet(nn.Module):
     """
 
     def __init__(self, model: ModelConfig, sizes: Sizes) -> None:
-        super().__init__()
+        super().__init__(model, sizes)
         a, b, c, d, e = model.channels
         self.encoder = nn.Sequential(
             _convolve(sizes.shots, a, (7, 1), stride=(2, 1)),
@@ -80,6 +81,16 @@ class InversionNet(nn.Module):
         top, start = (x.shape[2] - self.nz) // 2, (x.shape[3] - self.nx) // 2
         velocity: Tensor = self.head(x[:, :, top : top + self.nz, start : start + self.nx])
         return velocity
+
+    def parts(self) -> dict[str, nn.Module]:
+        """Convolutions down to the vector and up to the model, one by one, and the head."""
+        return {
+            **numbered("encoder", self.encoder),
+            "span": self.span,
+            "unfold": self.unfold,
+            **numbered("decoder", self.decoder),
+            "head": self.head,
+        }
 
 
 class _Head(nn.Module):

@@ -9,6 +9,8 @@ from torch import Tensor, nn
 from fwi import networks
 from fwi.config import ModelConfig
 from fwi.memory import amount, total
+from fwi.networks.network import Network
+from fwi.networks.sizes import Sizes
 from fwi.survey import Survey
 
 PER_PARAMETER = 16
@@ -42,7 +44,7 @@ def require_trainable(model: ModelConfig, survey: Survey, batch: int) -> None:
                 "model.channels"
             )
         try:
-            kept = weights + _kept(network, batch, survey)
+            kept = weights + _kept(network, batch, Sizes.of(survey, model.columns).record)
             if kept > memory:
                 raise ValueError(
                     f"{what} takes {amount(kept)} for a training step of {batch} samples, and there are "
@@ -66,7 +68,7 @@ def require_trainable(model: ModelConfig, survey: Survey, batch: int) -> None:
 
 
 @contextlib.contextmanager
-def on_shapes(model: ModelConfig, survey: Survey) -> Iterator[nn.Module]:
+def on_shapes(model: ModelConfig, survey: Survey) -> Iterator[Network]:
     """Build a network whose tensors have shapes and no numbers, as have those made within the block.
 
     Raises:
@@ -89,7 +91,7 @@ def on_shapes(model: ModelConfig, survey: Survey) -> Iterator[nn.Module]:
         yield network
 
 
-def _kept(network: nn.Module, batch: int, survey: Survey) -> int:
+def _kept(network: nn.Module, batch: int, record: tuple[int, ...]) -> int:
     """Bytes that a training step keeps of its maps for the way back, in the shortest precision there is."""
     seen = {each.untyped_storage()._cdata: each for each in (*network.parameters(), *network.buffers())}
     sizes = []
@@ -102,5 +104,5 @@ def _kept(network: nn.Module, batch: int, survey: Survey) -> int:
         return tensor
 
     with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
-        network(torch.empty(batch, *survey.gather_shape))
+        network(torch.empty(batch, *record))
     return sum(sizes) // 2

@@ -1,25 +1,19 @@
 """What a network costs, part by part: parameters, multiply-adds and memory, without running it."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
-from fwi.attention import ATTENTION
-from fwi.attention.mix import MixAttention
 from fwi.config import ModelConfig
-from fwi.networks import BEHIND_SORTING
 from fwi.networks.rehearsal import on_shapes
+from fwi.networks.sizes import Sizes
 from fwi.survey import Survey
 
 BATCH = 2
 """Samples of the forward pass: batch normalisation of a single cell needs two."""
-CONTAINERS = (BEHIND_SORTING, "encoder", "decoder", "mix")
-"""Names of modules whose own modules are the parts."""
-UNSAID = (BEHIND_SORTING, "levels", "mix")
-"""Words of a module's path that tell a reader nothing."""
 
 
 @dataclass(frozen=True)
@@ -60,20 +54,22 @@ def parts(model: ModelConfig, survey: Survey) -> list[Part]:
 
     lean_attention = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
     with on_shapes(model, survey) as network:
-        named = dict(_parts(network))
+        named, attending = network.parts(), network.attending().values()
         left: dict[str, Tensor] = {}
         kept = _Kept(network, named, left)
         counter = FlopCounterMode(display=False, custom_mapping={lean_attention: _operations_of_attention})
         with counter, torch.autograd.graph.saved_tensors_hooks(kept.note, lambda tensor: tensor):
-            network(torch.empty(BATCH, *survey.gather_shape))
+            network(torch.empty(BATCH, *Sizes.of(survey, model.columns).record))
     operations = {key.partition(".")[2]: sum(n.values()) for key, n in counter.get_flop_counts().items()}
+    paths = {module: path for path, module in network.named_modules()}
+    mechanisms = {each.module: each.mechanism for each in attending}
     found = (
         Part(
-            name=" ".join(word for word in name.split(".") if word not in UNSAID),
+            name=name,
             shape=tuple(out.shape[1:]),
-            attention=tuple(_mechanisms(named[name])),
+            attention=tuple(mechanisms[each] for each in named[name].modules() if each in mechanisms),
             parameters=sum(p.numel() for p in named[name].parameters()),
-            multiply_adds=operations.get(name, 0) // 2 // BATCH,
+            multiply_adds=operations.get(paths[named[name]], 0) // 2 // BATCH,
             memory=kept.bytes[name] // BATCH,
         )
         for name, out in left.items()
@@ -84,7 +80,7 @@ def parts(model: ModelConfig, survey: Survey) -> list[Part]:
 class _Kept:
     """Notes what autograd keeps while each part is run, every storage once, and what leaves the parts."""
 
-    def __init__(self, network: nn.Module, named: dict[str, nn.Module], left: dict[str, Tensor]) -> None:
+    def __init__(self, network: nn.Module, named: Mapping[str, nn.Module], left: dict[str, Tensor]) -> None:
         self.bytes: defaultdict[str, int] = defaultdict(int)
         # Holding on to the tensors keeps their storages from being given to others.
         self.seen = {_storage(each): each for each in (*network.parameters(), *network.buffers())}
@@ -108,26 +104,6 @@ def _storage(tensor: Tensor) -> int:
 def _map(out: Tensor | Sequence[Tensor]) -> Tensor:
     """Of several maps, the finest."""
     return out if isinstance(out, Tensor) else out[0]
-
-
-def _parts(network: nn.Module) -> Iterator[tuple[str, nn.Module]]:
-    for name, child in network.named_children():
-        if isinstance(child, nn.ModuleList):
-            yield from ((f"{name}.{i}", block) for i, block in enumerate(child))
-        elif name in CONTAINERS:
-            yield from ((f"{name}.{part}", module) for part, module in _parts(child))
-        else:
-            yield name, child
-
-
-def _mechanisms(module: nn.Module) -> Iterator[str]:
-    names = {entry.module: name for name, entry in ATTENTION.items() if name != "none"}
-    names[MixAttention] = "mix"  # level by level, as U-MixFormer has it
-    if type(module) in names:
-        yield names[type(module)]
-        return
-    for child in module.children():
-        yield from _mechanisms(child)
 
 
 def _operations_of_attention(

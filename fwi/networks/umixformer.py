@@ -11,6 +11,7 @@ from fwi.config import ModelConfig
 from fwi.networks import encoders
 from fwi.networks.blocks import VelocityHead, double_convolution
 from fwi.networks.encoders.mit import initialise
+from fwi.networks.network import Attends, Network, numbered
 from fwi.networks.sizes import Sizes
 from fwi.networks.unet import Stem
 
@@ -18,7 +19,7 @@ DROPPED = 0.1
 """Share of the samples that drop a branch of the decoder, as published."""
 
 
-class UMixFormer(nn.Module):
+class UMixFormer(Network):
     """Gathers to velocity by an encoder of choice and a decoder of mix-attention.
 
     The published network segments photographs. Changed for velocity: the stem and the first level of our
@@ -35,7 +36,7 @@ class UMixFormer(nn.Module):
     """
 
     def __init__(self, model: ModelConfig, sizes: Sizes) -> None:
-        super().__init__()
+        super().__init__(model, sizes)
         width, *deeper = model.channels
         name = model.encoder or "mit_b0"
         self.stem = Stem(sizes, width=2 * width, resample=model.resample)
@@ -60,6 +61,28 @@ class UMixFormer(nn.Module):
         decoded = _resize(self.decoder(self.encoder(x)), x.shape[2:])
         velocity: Tensor = self.head(self.refine(torch.cat([decoded, x], dim=1)))
         return velocity
+
+    def parts(self) -> dict[str, nn.Module]:
+        """Stem, first level, encoder and decoder, level by level, and what brings their map to the grid."""
+        return {
+            "stem": self.stem,
+            "level": self.level,
+            **numbered("encoder", self.encoder.levels),
+            **numbered("decoder keys", self.decoder.mix.keys),
+            **numbered("decoder stages", self.decoder.mix.stages),
+            "decoder join": self.decoder.join,
+            "decoder leave": self.decoder.leave,
+            "refine": self.refine,
+            "head": self.head,
+        }
+
+    def attending(self) -> dict[str, Attends]:
+        """What the stem attends with, and mix-attention at every level of the decoder.
+
+        What the encoder attends to inside is left out.
+        """
+        stages = numbered("decoder", self.decoder.mix.stages)
+        return self.stem.attending() | {place: Attends("mix", stage) for place, stage in stages.items()}
 
 
 class MixDecoder(nn.Module):

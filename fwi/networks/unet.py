@@ -5,28 +5,20 @@ After Ronneberger et al. (2015, arXiv:1505.04597) and Oktay et al. (2018, arXiv:
 
 import math
 from collections.abc import Sequence
+from typing import cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate, max_pool2d, pad
 
 from fwi import attention
-from fwi.config import (
-    Attention,
-    BottleneckAttention,
-    BottleneckStack,
-    InterpolateChoice,
-    ModelConfig,
-    NoAttention,
-    PMFSChoice,
-    Resample,
-    SkipAttention,
-)
+from fwi.config import Choice, InterpolateChoice, LevelsChoice, ModelConfig, NoAttention
 from fwi.networks.blocks import VelocityHead, double_convolution
+from fwi.networks.network import Attends, Network, numbered
 from fwi.networks.sizes import Sizes
 
 
-class AttentionUNet(nn.Module):
+class AttentionUNet(Network):
     """Gathers to velocity, with attention of choice in every slot.
 
     The U-Net of Ronneberger et al. with an attention gate on each skip is that of Oktay et al. Here each slot
@@ -47,19 +39,19 @@ class AttentionUNet(nn.Module):
     """
 
     def __init__(self, model: ModelConfig, sizes: Sizes) -> None:
-        super().__init__()
+        super().__init__(model, sizes)
         channels = model.channels
         levels = len(channels)
-        attends = model.attention or (NoAttention(),) * levels
-        skips = model.skip or (NoAttention(),) * (levels - 1)
+        self.attends = model.attention or (NoAttention(),) * levels
+        self.skips = model.skip or (NoAttention(),) * (levels - 1)
         self.stem = Stem(sizes, width=2 * channels[0], resample=model.resample)
         entering = [2 * channels[0], *channels[:-1]]
         self.encoder = nn.ModuleList(
-            Encoder(entering[level], channels[level], attends[level]) for level in range(levels)
+            Encoder(entering[level], channels[level], self.attends[level]) for level in range(levels)
         )
         self.bottleneck = Bottleneck(channels, model.bottleneck)
         self.decoder = nn.ModuleList(
-            Decoder(channels[level + 1], channels[level], attends[level], skips[level])
+            Decoder(channels[level + 1], channels[level], self.attends[level], self.skips[level])
             for level in range(levels - 1)
         )
         self.head = VelocityHead(channels[0], model.output, sizes.velocity_range)
@@ -85,6 +77,34 @@ class AttentionUNet(nn.Module):
         velocity: Tensor = self.head(x)
         return velocity
 
+    def parts(self) -> dict[str, nn.Module]:
+        """Stem, encoder, bottleneck and decoder, level by level, and the head."""
+        return {
+            "stem": self.stem,
+            **numbered("encoder", self.encoder),
+            "bottleneck": self.bottleneck,
+            **numbered("decoder", self.decoder),
+            "head": self.head,
+        }
+
+    def attending(self) -> dict[str, Attends]:
+        """What stands in the slots, place by place; places without attention are left out."""
+        encoder, decoder = cast("list[Encoder]", self.encoder), cast("list[Decoder]", self.decoder)
+        places: dict[str, tuple[Choice, nn.Module]] = {
+            f"encoder {level}": (self.attends[level], block.attend) for level, block in enumerate(encoder)
+        }
+        stack = zip(self.model.bottleneck, self.bottleneck.attend, strict=True)
+        for position, entry in enumerate(stack):
+            places[f"bottleneck {position}"] = entry
+        for level, block in enumerate(decoder):
+            places[f"skip {level}"] = self.skips[level], block.attend_skip
+            places[f"decoder {level}"] = self.attends[level], block.attend
+        return self.stem.attending() | {
+            place: Attends(choice.name, module)
+            for place, (choice, module) in places.items()
+            if not isinstance(module, nn.Identity)
+        }
+
 
 class Stem(nn.Module):
     """From (time, receiver) to (depth, x).
@@ -106,7 +126,7 @@ class Stem(nn.Module):
         self,
         sizes: Sizes,
         width: int,
-        resample: Resample = InterpolateChoice(),  # noqa: B008 - it is immutable
+        resample: Choice = InterpolateChoice(),  # noqa: B008 - it is immutable
     ) -> None:
         super().__init__()
         halvings = max(0, round(math.log2(sizes.samples / sizes.nz)))
@@ -127,8 +147,9 @@ class Stem(nn.Module):
         self.convolve = nn.Sequential(*layers)
         self.row = nn.Parameter(torch.zeros(width, sizes.nz, 1))
         self.column = nn.Parameter(torch.zeros(width, 1, sizes.nx))
-        self.warp = _attention(resample, width, size=self.size) if resample.name == "stn" else None
-        self.ask = _attention(resample, width) if resample.name == "cross" else None
+        self.mechanism, joins = resample.name, resample.joins if resample.attends else None
+        self.warp = _attention(resample, width, size=self.size) if joins == "filter" else None
+        self.ask = _attention(resample, width) if joins == "gather" else None
 
     def forward(self, gathers: Tensor) -> Tensor:
         """Return features ``(batch, width, nz, nx)`` of gathers ``(batch, shot, time, receiver)``."""
@@ -141,11 +162,16 @@ class Stem(nn.Module):
         x = x + (self.row + self.column).to(x.dtype)
         return x if self.ask is None else self.ask(x, record)
 
+    def attending(self) -> dict[str, Attends]:
+        """What stands in the slot ``resample``, if it is more than interpolation."""
+        module = self.ask if self.warp is None else self.warp
+        return {} if module is None else {"resample": Attends(self.mechanism, module)}
+
 
 class Encoder(nn.Module):
     """Convolve twice, attend."""
 
-    def __init__(self, entering: int, channels: int, attend: Attention) -> None:
+    def __init__(self, entering: int, channels: int, attend: Choice) -> None:
         super().__init__()
         self.convolve = double_convolution(entering, channels)
         self.attend = _attention(attend, channels)
@@ -164,10 +190,10 @@ class Bottleneck(nn.Module):
         stack: the mechanisms; those that take a list see the levels above as well.
     """
 
-    def __init__(self, channels: Sequence[int], stack: BottleneckStack) -> None:
+    def __init__(self, channels: Sequence[int], stack: Sequence[Choice]) -> None:
         super().__init__()
         self.attend = nn.ModuleList(_at_bottleneck(choice, channels) for choice in stack)
-        self.levels = [choice.levels if isinstance(choice, PMFSChoice) else 1 for choice in stack]
+        self.levels = [choice.levels if isinstance(choice, LevelsChoice) else 1 for choice in stack]
 
     def forward(self, maps: Sequence[Tensor]) -> Tensor:
         """Return the last of the maps, attended to, in its shape.
@@ -190,14 +216,13 @@ class Decoder(nn.Module):
     place of joining their channels.
     """
 
-    def __init__(self, coarse: int, channels: int, attend: Attention, skip: SkipAttention) -> None:
+    def __init__(self, coarse: int, channels: int, attend: Choice, skip: Choice) -> None:
         super().__init__()
         self.up = nn.ConvTranspose2d(coarse, channels, 2, stride=2)
-        self.joins = skip.name
-        self.attend_skip = _attention(
-            skip, channels, **({"gating_channels": coarse} if skip.name == "gate" else {})
-        )
-        self.convolve = double_convolution((1 if skip.name == "mdaf" else 2) * channels, channels)
+        self.joins = skip.joins
+        asking = {"gating_channels": coarse} if skip.joins == "gate" else {}
+        self.attend_skip = _attention(skip, channels, **asking)
+        self.convolve = double_convolution((1 if skip.joins == "fuse" else 2) * channels, channels)
         self.attend = _attention(attend, channels)
 
     def forward(self, x: Tensor, skip: Tensor) -> Tensor:
@@ -218,19 +243,19 @@ class Decoder(nn.Module):
         match self.joins:
             case "gate":
                 return torch.cat([self.attend_skip(skip, coarse), up], dim=1)
-            case "cross":
+            case "gather":
                 return torch.cat([skip, self.attend_skip(up, skip)], dim=1)
-            case "mdaf":
+            case "fuse":
                 fused: Tensor = self.attend_skip(skip, up)
                 return fused
         return torch.cat([self.attend_skip(skip), up], dim=1)
 
 
-def _at_bottleneck(choice: BottleneckAttention, channels: Sequence[int]) -> nn.Module:
-    if isinstance(choice, PMFSChoice):
-        return attention.build("pmfs", channels[-choice.levels :], width=choice.width, norm=choice.norm)
-    return _attention(choice, channels[-1])
+def _at_bottleneck(choice: Choice, channels: Sequence[int]) -> nn.Module:
+    return _attention(
+        choice, channels[-choice.levels :] if isinstance(choice, LevelsChoice) else channels[-1]
+    )
 
 
-def _attention(choice: SkipAttention | Resample, channels: int, **more: object) -> nn.Module:
-    return attention.build(choice.name, channels, **choice.model_dump(exclude={"name"}), **more)
+def _attention(choice: Choice, channels: int | Sequence[int], **more: object) -> nn.Module:
+    return attention.build(choice.name, channels, **choice.options(), **more)

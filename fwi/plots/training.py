@@ -18,7 +18,8 @@ def curves(metrics: Path | Mapping[str, Sequence[float]]) -> "Figure":
 
     Args:
         metrics: Lightning's metrics.csv, or its columns by name: ``epoch`` and any of ``train/loss``,
-            ``validation/loss``, ``validation/mae`` [m/s], ``validation/salt_iou`` and ``learning_rate``.
+            ``validation/loss``, ``learning_rate`` and, by the names of ``fwi.metrics.METRICS``, the metrics
+            of validation such as ``validation/mae``.
             A row holds NaN (in the file: nothing) for what was not logged with it; what was logged several
             times in an epoch is averaged.
 
@@ -28,7 +29,7 @@ def curves(metrics: Path | Mapping[str, Sequence[float]]) -> "Figure":
     columns = _read_csv(metrics) if isinstance(metrics, Path) else metrics
     epoch = _next_known(columns.get("epoch", ()))
     shown = {}
-    for label, names in _CURVES.items():
+    for label, names in _curves().items():
         lines = {
             legend: _per_epoch(epoch, columns[name]) for name, legend in names.items() if name in columns
         }
@@ -54,12 +55,16 @@ def curves(metrics: Path | Mapping[str, Sequence[float]]) -> "Figure":
     return figure
 
 
-_CURVES = {
-    "Loss": {"train/loss": "training", "validation/loss": "validation"},
-    "Validation MAE (m/s)": {"validation/mae": "validation"},
-    "Validation salt IoU": {"validation/salt_iou": "validation"},
-    "Learning rate": {"learning_rate": "training"},
-}
+def _curves() -> dict[str, dict[str, str]]:
+    """Legend of each column by the title of its panel and its name."""
+    from fwi.metrics import METRICS  # with torch, which other figures do without
+
+    validated = {name: metric for name, metric in METRICS.items() if metric.validated}
+    return {
+        "Loss": {"train/loss": "training", "validation/loss": "validation"},
+        **{of.label("validation"): {f"validation/{name}": "validation"} for name, of in validated.items()},
+        "Learning rate": {"learning_rate": "training"},
+    }
 
 
 def _read_csv(path: Path) -> dict[str, list[float]]:
@@ -89,4 +94,4 @@ def _per_epoch(epoch: Array, values: Sequence[float]) -> tuple[Array, Array]:
 
 
 def _known_curves() -> str:
-    return ", ".join(name for names in _CURVES.values() for name in names)
+    return ", ".join(name for names in _curves().values() for name in names)

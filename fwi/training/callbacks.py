@@ -2,10 +2,6 @@
 
 import csv
 import io
-import logging
-import os
-import re
-import shlex
 import sys
 import time
 from collections.abc import Mapping
@@ -22,21 +18,13 @@ from fwi import plots, run_folder
 from fwi.config import StudyConfig
 from fwi.data import Sample, ShotDataset
 from fwi.files import read_regular, write_whole
+from fwi.inverter import FILE, Inverter
+from fwi.metrics import monitored
+from fwi.training.wandb import open_wandb, wandb_mode
 
-COLUMNS = (
-    "epoch",
-    "step",
-    "seconds",
-    "learning_rate",
-    "train/loss",
-    "validation/loss",
-    "validation/mae",
-    "validation/salt_iou",
-)
-ANSWER = 10.0
-"""Seconds that W&B's server has to answer when an online run is opened."""
 FIXED_SECTIONS = 4
 """Validation samples that are drawn after each epoch."""
+COLUMNS = ("epoch", "step", "seconds", "learning_rate", "train/loss", *monitored())
 
 
 class Checkpoints(ModelCheckpoint):
@@ -73,10 +61,11 @@ class WholeFiles(TorchCheckpointIO):
     """Write checkpoints whole or not at all.
 
     The trainer would move them from the system's folder for temporary files, which to another disk is a copy.
+    With the best checkpoint, from which training can go on, goes the inverter with its weights, for use.
     """
 
-    def __init__(self, run: Path) -> None:
-        self.run = run
+    def __init__(self, run: Path, inverter: Inverter) -> None:
+        self.run, self.inverter = run, inverter
 
     def save_checkpoint(
         self, checkpoint: dict[str, Any], path: str | Path, storage_options: object = None
@@ -85,6 +74,9 @@ class WholeFiles(TorchCheckpointIO):
         run_folder.require_there(self.run)
         buffer = io.BytesIO()
         torch.save(checkpoint, buffer)
+        if Path(path).name == run_folder.BEST.name:
+            weights = run_folder.inverter_weights(checkpoint)
+            self.inverter.save(self.run / FILE, weights)
         write_whole(Path(path), buffer.getbuffer())
 
 
@@ -112,7 +104,7 @@ class EpochTable(Callback):
 
     def on_train_epoch_end(self, trainer: Trainer, task: LightningModule) -> None:
         """Add the epoch's row."""
-        row = {"epoch": trainer.current_epoch, "step": trainer.global_step}
+        row: dict[str, float] = {"epoch": trainer.current_epoch, "step": trainer.global_step}
         row |= {"seconds": round(self.before + time.monotonic() - self.start, 1)}
         row |= {"learning_rate": trainer.optimizers[0].param_groups[0]["lr"]}
         row |= {name: float(value) for name, value in trainer.callback_metrics.items() if name in COLUMNS}
@@ -134,7 +126,7 @@ def _rows(path: Path) -> list[Mapping[str, Any]]:
         return []
     try:
         text = read_regular(path, run_folder.LARGEST_TABLE).decode("utf-8")
-        rows = list(csv.DictReader(io.StringIO(text, newline=""), strict=True))
+        rows: list[Mapping[str, Any]] = list(csv.DictReader(io.StringIO(text, newline=""), strict=True))
         for row in rows:
             if row.keys() != set(COLUMNS):
                 raise ValueError(f"its columns are not {', '.join(COLUMNS)}")
@@ -234,73 +226,3 @@ class WandbRun(Callback):
             inverted = task(batch.gathers.to(task.device)).float().cpu().numpy()
         truths, salts = batch.velocity.numpy(), batch.salt.numpy() > 0
         return [plots.SectionRow(*row) for row in zip(self.names, inverted, truths, salts, strict=True)]
-
-
-def wandb_mode(study: StudyConfig) -> str:
-    """The W&B mode in force: WANDB_MODE before the study.
-
-    Raises:
-        ValueError: the mode is unknown, or online without a key.
-    """
-    mode = os.environ.get("WANDB_MODE") or study.tracking.mode
-    if mode not in ("offline", "online", "disabled"):
-        raise ValueError(f"WANDB_MODE is '{mode}'; known: offline, online, disabled")
-    if mode == "online":
-        import wandb
-
-        if not (os.environ.get("WANDB_API_KEY") or wandb.api.api_key):
-            raise ValueError(
-                "W&B is to be online, but there is no key: set WANDB_API_KEY, or tracking.mode to offline"
-            )
-    return mode
-
-
-def open_wandb(study: StudyConfig, folder: Path, mode: str) -> Any:
-    """Open the folder's W&B run, the same one on every call; all its files stay in the folder.
-
-    An online run whose server does not answer, or refuses the key, says so and goes on offline.
-
-    Raises:
-        ValueError: W&B refuses, for example the project's name.
-    """
-    # Its reports of errors go to a server too, for which a command would wait at its end.
-    os.environ.setdefault("WANDB_ERROR_REPORTING", "false")
-    for kind in ("CACHE", "CONFIG", "DATA"):
-        os.environ.setdefault(f"WANDB_{kind}_DIR", str(folder.resolve() / "wandb"))
-    # W&B logs from threads of its own until the process ends: on a full disk, a traceback for every line.
-    logging.raiseExceptions = False
-    path = folder.resolve()
-    # Sweeps have runs of the same names. W&B takes up to 64 characters, and not all of them.
-    identity = re.sub(r"[^\w.-]", "-", f"{path.parent.name}-{path.name}", flags=re.ASCII)[-64:]
-    return _opened(
-        mode,
-        project=study.tracking.project,
-        name=path.name,
-        id=identity,
-        dir=folder,
-        config=study.model_dump(mode="json"),
-    )
-
-
-def _opened(mode: str, **run: Any) -> Any:
-    import wandb
-
-    online = mode == "online"
-    patience = {} if "WANDB_INIT_TIMEOUT" in os.environ or not online else {"init_timeout": ANSWER}
-    settings = wandb.Settings(silent=True, console="off", x_disable_stats=True, **patience)
-    try:
-        return wandb.init(mode=mode, resume="allow" if online else None, settings=settings, **run)
-    except wandb.Error as error:
-        why = " ".join(str(error).split())
-        if not online:
-            raise ValueError(
-                f"W&B does not start ({why}); mend that, or set tracking.mode to disabled"
-            ) from error
-    wandb.teardown(exit_code=1)  # else the run's name counts as taken
-    offline = shlex.quote(str(run["dir"] / "wandb"))
-    print(
-        f"W&B cannot go online ({why}): it goes on offline; send what is logged with: wandb sync "
-        f"{offline}/offline-run-*",
-        file=sys.stderr,
-    )
-    return _opened("offline", **run)

@@ -1,4 +1,4 @@
-"""The training task: network, normalisation, loss and optimiser in the form that the trainer drives."""
+"""The training task: inverter, loss and optimiser in the form that the trainer drives."""
 
 import math
 from typing import Any, Literal
@@ -8,51 +8,45 @@ from lightning import LightningModule  # noqa: TID253 - nobody imports this file
 from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig  # noqa: TID253
 from torch import Tensor
 
-from fwi import losses, metrics, networks
+from fwi import losses, metrics
 from fwi.config import StudyConfig
-from fwi.data import GatherTransform, Sample
-from fwi.survey import Survey
+from fwi.data import Sample
+from fwi.inverter import Array, Inverter, in_bf16
+from fwi.normalisation import Normalisation
 
 
 class InversionTask(LightningModule):
-    """Gathers to velocity, as a study describes it.
-
-    Everything that inversion needs is in the checkpoint: the study as plain values, the weights, and the
-    normalisation's two numbers.
+    """The training of an inverter, as a study describes it.
 
     Args:
-        study: the study as plain values (``StudyConfig.model_dump(mode="json")``).
-        transform: the normalisation; left out where weights are loaded anyway.
+        study: the study.
+        normalise: the amplitudes of the training records; left out where weights are loaded anyway.
+        mean_model: mean of the training models [m/s], which the inverter keeps.
     """
 
-    def __init__(self, study: dict[str, Any], transform: GatherTransform | None = None) -> None:
+    def __init__(
+        self, study: StudyConfig, normalise: Normalisation | None = None, mean_model: Array | None = None
+    ) -> None:
         super().__init__()
-        self.save_hyperparameters({"study": study})
-        self.study = StudyConfig.model_validate(study)
-        survey = Survey(self.study.grid, self.study.survey)
-        self.transform = transform or GatherTransform(self.study.data.amplitude)
-        self.network = networks.build(self.study.model, survey)
-        self.loss = losses.build(self.study.train.loss, survey.grid.velocity, self.study.salt.threshold)
+        self.study = study
+        self.inverter = Inverter(study, normalise, mean_model)
+        self.loss = losses.build(study.train.loss, study.grid.velocity, study.salt.threshold)
         self._scores: dict[str, list[Tensor]] = {}
 
     def forward(self, gathers: Tensor) -> Tensor:
-        """Invert gathers as they are stored.
-
-        Args:
-            gathers: pressure, shape ``(batch, shot, time, receiver)``.
-
-        Returns:
-            P-wave speed [m/s], shape ``(batch, depth, x)``.
-        """
-        velocity: Tensor = self.network(self._in_memory_order(self.transform(gathers)))
+        """Invert gathers: see ``Inverter.forward``."""
+        velocity: Tensor = self.inverter(gathers)
         return velocity
 
     def lay_out(self) -> None:
         """Bring the weights into the memory order of the study; compile the network if it says so."""
-        train = self.study.train
-        self.to(memory_format=torch.channels_last if train.channels_last else torch.contiguous_format)
-        if train.compile:
-            self.network.compile()
+        self.inverter.lay_out()
+        if self.study.train.compile:
+            self.inverter.network.compile()
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Keep the study with the weights, as plain values."""
+        checkpoint["hyper_parameters"] = {"study": self.study.model_dump(mode="json")}
 
     def training_step(self, batch: Sample, _: int) -> Tensor:
         """Misfit of one batch."""
@@ -64,15 +58,17 @@ class InversionTask(LightningModule):
 
     def on_validation_epoch_start(self) -> None:
         """Forget the last epoch's scores."""
-        self._scores = {"validation/loss": [], "validation/mae": [], "validation/salt_iou": []}
+        self._scores = {name: [] for name in metrics.monitored()}
 
     def validation_step(self, batch: Sample, _: int) -> None:
         """Score one batch, sample by sample."""
-        velocity = self(batch.gathers).float()
+        velocity, salt, spacing = self(batch.gathers).float(), batch.salt > 0, self.study.grid.spacing
         loss = self.loss(velocity, batch.velocity)
         self._scores["validation/loss"].append(loss.expand(len(velocity)))
-        self._scores["validation/mae"].append(metrics.mae(velocity, batch.velocity))
-        self._scores["validation/salt_iou"].append(metrics.salt_iou(velocity, batch.velocity, batch.salt > 0))
+        for name, metric in metrics.METRICS.items():
+            if metric.validated:
+                scores = metric.function(velocity, batch.velocity, salt, spacing)
+                self._scores[f"validation/{name}"].append(scores)
 
     def on_validation_epoch_end(self) -> None:
         """Average over the samples of all devices; one without salt has no IoU."""
@@ -104,24 +100,15 @@ class InversionTask(LightningModule):
     def _mean(self, name: str, values: list[Tensor]) -> Tensor:
         """Mean of one score over all devices' samples that have it; NaN where one that all have is NaN."""
         scores = torch.cat(values) if values else torch.empty(0, device=self.device)
-        if name == "validation/salt_iou":
+        metric = metrics.METRICS.get(name.removeprefix("validation/"))
+        if metric is not None and metric.needs_salt:
             scores = scores[~scores.isnan()]
         sum_and_count = torch.stack([scores.sum(), scores.new_tensor(len(scores))])
         if torch.distributed.is_initialized():
             torch.distributed.all_reduce(sum_and_count)
         return sum_and_count[0] / sum_and_count[1]
 
-    def _in_memory_order(self, gathers: Tensor) -> Tensor:
-        if self.study.train.channels_last:
-            return gathers.to(memory_format=torch.channels_last)
-        return gathers
-
 
 def precision(wanted: str) -> Literal["32-true", "bf16-mixed"]:
-    """bf16 autocast where it is wanted, or where ``auto`` finds hardware that computes in bf16."""
-    if wanted == "auto":
-        if torch.cuda.is_available():
-            wanted = "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "32"
-        else:
-            wanted = "bf16" if torch.cpu._is_avx512_bf16_supported() else "32"
-    return "bf16-mixed" if wanted == "bf16" else "32-true"
+    """The trainer's name for the precision in which an inverter computes."""
+    return "bf16-mixed" if in_bf16(wanted) else "32-true"

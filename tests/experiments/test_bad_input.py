@@ -17,10 +17,12 @@ import pytest
 import torch
 import yaml
 
+import fwi
 from experiments.cli import main
 from fwi import config, run_folder
 from fwi.config import StudyConfig
 from fwi.files import locked
+from fwi.inverter import FILE
 from fwi.run import Run
 from fwi.shards import read
 
@@ -205,6 +207,7 @@ def test_evaluation_of_no_use_is_refused_before_any_work(flags, said, run, refus
 
 def test_run_without_a_finished_epoch_is_not_evaluated(run, refused):
     shutil.rmtree(run / "checkpoints")
+    (run / FILE).unlink()
 
     assert "has not finished an epoch, continue it with --resume" in refused("evaluate", "--run", run)
 
@@ -218,19 +221,20 @@ def test_checkpoint_of_another_study_is_refused_naming_what_differs(command, run
 
     said = refused(command, "--run", run, *(["--resume"] if command == "train" else []))
 
-    assert "model.channels: [8, 16, 32] in the checkpoint, [8, 16, 24] in config.yaml" in said
+    where = "checkpoint" if command == "train" else "inverter"
+    assert f"model.channels: [8, 16, 32] in the {where}, [8, 16, 24] in config.yaml" in said
     assert tree(run) == before
 
 
 @pytest.mark.parametrize("command", ["evaluate", "train"])
-def test_truncated_checkpoint_is_refused(command, run, refused):
-    for which in (run_folder.BEST, run_folder.LAST):
+def test_truncated_weights_are_refused(command, run, refused):
+    for which in (run_folder.BEST, run_folder.LAST, FILE):
         truncate(run / which)
     before = tree(run)
 
     said = refused(command, "--run", run, *(["--resume"] if command == "train" else []))
 
-    assert "not a readable checkpoint" in said
+    assert ("not a readable checkpoint" if command == "train" else "not an inverter, or damaged") in said
     assert tree(run) == before
 
 
@@ -525,11 +529,11 @@ def test_ctrl_c_during_an_evaluation_leaves_the_run_as_it_was(run, monkeypatch, 
 
 
 def test_weights_that_are_not_numbers_are_not_scored(run, refused):
-    checkpoint = torch.load(run / run_folder.BEST, weights_only=True)
-    for weights in checkpoint["state_dict"].values():
-        if weights.is_floating_point():
+    inverter = fwi.load(run)
+    with torch.no_grad():
+        for weights in inverter.parameters():
             weights.fill_(torch.nan)
-    torch.save(checkpoint, run / run_folder.BEST)
+    inverter.save(run / FILE)
 
     assert "the network has diverged" in refused("evaluate", "--run", run)
     assert not (run / "evaluation.json").exists()

@@ -12,7 +12,7 @@ from experiments.benchmark.attention import cases, only
 from experiments.benchmark.contestant import Contestant, peak
 from fwi import config
 from fwi.attention import ATTENTION
-from fwi.config import ModelConfig, StudyConfig
+from fwi.config import MECHANISMS, ModelConfig, StudyConfig
 from fwi.networks import table
 from fwi.survey import Survey
 
@@ -47,7 +47,7 @@ def test_every_mechanism_is_measured_in_every_place_that_it_may_fill(study: Stud
     names = [case.name for case in cases(study, [])]
 
     places = {"attention": ["level 0", "level 1", "level 2"], "skip": ["skip 0", "skip 1"]}
-    unary = [name for name, entry in ATTENTION.items() if entry.arity == 1 and name != "none"]
+    unary = [name for name, each in MECHANISMS.items() if each.joins == "filter" and name != "none"]
     skips = [*unary, "gate", "cross", "mdaf"]
     expected = [f"{name}, {place}" for name in unary for place in places["attention"]]
     expected += [f"{name}, {place}" for name in skips for place in places["skip"]]
@@ -141,7 +141,7 @@ def test_a_network_that_fails_on_its_first_step_is_a_row_of_its_own(
     def too_many_cells(*_: object) -> None:
         raise ValueError("too many tokens")
 
-    monkeypatch.setattr(ATTENTION["gct"].module, "forward", too_many_cells)
+    monkeypatch.setattr(ATTENTION["gct"], "forward", too_many_cells)
 
     cli.main(["benchmark", "attention", "--config", str(study_file), "--only", "gct", "--repeats", "1"])
 

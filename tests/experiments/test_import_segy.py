@@ -7,8 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from data_prep.segy.shots import open_shots
-from data_prep.segy.source import prepare
+from data_prep.records import read
 from data_prep.segy.write import write_gathers, write_section
 from experiments.cli import main
 from fwi import config, load_run, shards
@@ -193,7 +192,7 @@ def test_segy_is_inverted_as_the_run_sees_it_by_whatever_suffix(line, name, trai
 
     fwi("invert", file, "--run", trained_run, "--out", tmp_path, "--no-check")
 
-    gathers = prepare(open_shots(file), run.study).gathers([0])
+    gathers, _ = read(file, run.survey, run.study.physics)
     np.testing.assert_allclose(np.load(tmp_path / "shots-0.npy"), run.invert(gathers)[0], rtol=1e-6)
     assert "gain: multiplied by" in capsys.readouterr().out
 

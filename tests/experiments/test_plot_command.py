@@ -4,15 +4,14 @@ import re
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
 from experiments.cli import main
 from experiments.plot import middle
 from fwi import load_run, plots, run_folder
 from fwi.config import ModelConfig, StudyConfig
+from fwi.inverter import FILE, Inverter
 from fwi.shards import read
-from fwi.training.task import InversionTask
 
 
 @pytest.fixture
@@ -42,10 +41,7 @@ def untrained_run(study: StudyConfig, folder, **model) -> None:
     """A run whose network has its first weights."""
     study = study.model_copy(update={"model": ModelConfig.model_validate({"channels": (8, 16, 32)} | model)})
     run_folder.begin(folder, study)
-    (folder / run_folder.BEST).parent.mkdir()
-    plain = study.model_dump(mode="json")
-    weights = InversionTask(plain).state_dict()
-    torch.save({"hyper_parameters": {"study": plain}, "state_dict": weights}, folder / run_folder.BEST)
+    Inverter(study).save(folder / FILE)
 
 
 def test_section_and_gather_of_a_shard_and_section_of_a_npy_are_drawn(tiny_data, study_file, tmp_path):

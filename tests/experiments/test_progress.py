@@ -24,11 +24,3 @@ def test_counts_in_between_are_told_when_some_time_has_passed(
 
     shown = [line.split(",")[0] for line in capsys.readouterr().err.splitlines()]
     assert shown == [f"simulate: {done}/10 samples" for done in (1, 5, 10)]
-
-
-@pytest.mark.parametrize(
-    ("seconds", "said"),
-    [(0.03, "1 s"), (42.4, "42 s"), (100, "2 min"), (5990, "100 min"), (6000, "1.7 h"), (1e6, "277.8 h")],
-)
-def test_time_to_wait_is_told_in_its_own_unit_and_never_as_zero(seconds, said):
-    assert progress.duration(seconds) == said

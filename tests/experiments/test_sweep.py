@@ -80,7 +80,7 @@ def variant(folder: Path, name: str, content: object) -> Path:
 
 def evaluated(run: Path, name: str, mae: list[float], subsalt: list[float | None] | None = None) -> Path:
     """A run that has been scored: these errors of each sample, and the same for the other metrics."""
-    per_sample = dict.fromkeys(summary.METRICS, mae)
+    per_sample = dict.fromkeys(summary.compared(), mae)
     per_sample |= {"mae_subsalt": mae if subsalt is None else subsalt}
     written(summary.evaluation(run, name), json.dumps({"per_sample": per_sample}))
     return run
@@ -352,7 +352,7 @@ def test_metric_that_the_first_samples_lack_is_drawn_from_others_and_says_so(dra
     summary.write(tmp_path, variants("plain"), {"plain": {0: run}}, names, "plain")
 
     *others, subsalt = drawn
-    assert others == [label for metric, label in summary.METRICS.items() if metric != "mae_subsalt"]
+    assert others == [metric.label() for name, metric in summary.compared().items() if name != "mae_subsalt"]
     assert subsalt == "MAE below the salt (m/s)\nlenses"
     assert drawn[subsalt]["plain"].mean == 8
 

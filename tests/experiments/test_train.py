@@ -30,12 +30,14 @@ from trainings import (
 )
 
 from experiments.cli import main
-from experiments.train import datasets, train
+from experiments.train import train
 from fwi import run_folder
 from fwi.config import StudyConfig, TrackingConfig
+from fwi.inverter import FILE
 from fwi.shards import read
-from fwi.training import callbacks
+from fwi.training import wandb
 from fwi.training.callbacks import WandbRun
+from fwi.training.fit import datasets
 from fwi.training.task import InversionTask
 
 
@@ -63,6 +65,7 @@ def test_run_folder_holds_what_later_commands_need(trained_run, trained_study):
         run_folder.MEAN_MODEL,
         run_folder.BEST,
         run_folder.LAST,
+        FILE,
         "metrics.csv",
         "wandb",
     ):
@@ -427,10 +430,10 @@ def test_wandb_that_cannot_go_online_says_so_soon_and_goes_on_offline(
     run.mkdir()
     monkeypatch.setenv("WANDB_API_KEY", "a" * 40)
     monkeypatch.setenv("WANDB_BASE_URL", server)
-    monkeypatch.setattr(callbacks, "ANSWER", 1.0)
+    monkeypatch.setattr(wandb, "ANSWER", 1.0)
 
     begin = time.monotonic()
-    opened = callbacks.open_wandb(trained_study, run, "online")
+    opened = wandb.open_wandb(trained_study, run, "online")
     opened.log({"train/loss": 1.0})
     opened.finish()
 

@@ -16,6 +16,7 @@ from experiments.cli import main
 from experiments.train import train
 from fwi import run_folder
 from fwi.files import sha256
+from fwi.inverter import FILE
 from fwi.origin import parse_origin
 from fwi.shards import DataSet
 from fwi.training.task import InversionTask
@@ -211,11 +212,12 @@ def test_last_checkpoint_with_foreign_contents_is_refused_by_name(part, run, ref
     assert f"{run / run_folder.LAST}: " in refused("train", "--run", run, "--resume")
 
 
-@pytest.mark.parametrize("weights", [{}, {"foreign": torch.zeros(1)}])
-def test_best_checkpoint_with_foreign_weights_is_refused_by_name(weights, run, tiny_data, refused):
+@pytest.mark.parametrize("weights", [{}, {"inverter.foreign": torch.zeros(1)}])
+def test_best_checkpoint_with_foreign_weights_is_refused_by_name(weights, run, refused):
     torch.save({**checkpoint(run, run_folder.BEST), "state_dict": weights}, run / run_folder.BEST)
+    (run / FILE).unlink()
 
-    said = refused("invert", tiny_data / "test-00000.h5", "--run", run, "--sample", 0, "--no-check")
+    said = refused("convert", run)
 
     assert f"{run / run_folder.BEST}: not the weights of this run's network" in said
 

@@ -10,7 +10,7 @@ from torch.nn.functional import gelu
 from fwi import networks
 from fwi.attention.mix import MixAttention
 from fwi.config import SLOTS, ModelConfig
-from fwi.networks.attended import Attended, attended, attending
+from fwi.networks.attended import Attended, attended
 from fwi.networks.midpoints import Midpoints
 from fwi.survey import Survey
 
@@ -47,9 +47,10 @@ def survey(tiny_study) -> Survey:
 def network_for(survey: Survey, **model) -> nn.Module:
     """A network whose every weight does something."""
     torch.manual_seed(0)
-    network = networks.build(ModelConfig.model_validate({"channels": CHANNELS} | model), survey)
-    for module in attending(network).values():
-        for parameter in module.parameters():
+    config = ModelConfig.model_validate({"channels": CHANNELS} | model)
+    network = networks.build(config, survey)
+    for each in network.attending().values():
+        for parameter in each.module.parameters():
             nn.init.normal_(parameter, std=0.5)
     return network.eval()
 
@@ -285,7 +286,8 @@ def test_weights_of_midpoints_are_shown_over_the_receivers_of_a_shot(tiny_study)
     receivers = tiny_study.survey.model_copy(update={"receivers": 18})
     sparse = Survey(tiny_study.grid, receivers)
     network = network_for(sparse, resample="cross", columns="midpoints")
-    (found,) = attended(network, record(sparse), (5, 20))
+    sorting = nn.Sequential(Midpoints(sparse), network)
+    (found,) = attended(network, record(sparse), (5, 20), through=sorting)
 
     shown = found.by_receiver(50, Midpoints(sparse), shot=1)
 

@@ -34,23 +34,28 @@ DEAD_AT_FIRST = {
 # -- the registry
 
 
-def test_arity_tells_which_mechanisms_take_two_maps_and_which_a_list():
-    found = {name: entry.arity for name, entry in ATTENTION.items() if entry.arity != 1}
+def test_choices_tell_which_mechanisms_take_two_maps_and_which_a_list():
+    found = {name: choice.joins for name, choice in config.MECHANISMS.items() if choice.joins != "filter"}
 
-    assert found == {"gate": 2, "cross": 2, "mdaf": 2, "pmfs": "list", "mix": "list"}
+    assert found == {"gate": "gate", "cross": "gather", "mdaf": "fuse", "pmfs": "levels", "mix": "levels"}
 
 
-def test_slots_of_the_registry_are_those_of_the_configuration():
-    for slot, choices in config.SLOTS.items():
-        of_registry = {name for name, entry in ATTENTION.items() if slot in entry.slots}
-        assert of_registry == set(choices) - {"interpolate"}, slot
+def test_slots_hold_the_mechanisms_whose_choices_declare_them():
+    found = {slot: set(choices) for slot, choices in config.SLOTS.items()}
+
+    assert found == {
+        "attention": set(UNARY),
+        "skip": {*UNARY, "gate", "cross", "mdaf"},
+        "bottleneck": {*UNARY, "pmfs"},
+        "resample": {"interpolate", "stn", "cross"},
+    }
 
 
 def test_every_choice_of_the_configuration_builds_its_mechanism_with_all_of_its_options():
     for slot in ("attention", "skip"):
         for name, choice in config.SLOTS[slot].items():
             module = untrained(name, 16, **choice().model_dump(exclude={"name"}))
-            assert isinstance(module, ATTENTION[name].module)
+            assert isinstance(module, ATTENTION[name])
 
 
 def test_unknown_name_is_refused_with_the_known_ones():

@@ -8,7 +8,7 @@ import torch
 
 from data_prep.salt import generate
 from fwi import config
-from fwi.check import PhysicsCheck, Verdict, misfit
+from fwi.check import PhysicsCheck, Verdict, compare
 from fwi.physics import Propagator
 from fwi.survey import Survey, SurveyError
 
@@ -118,7 +118,7 @@ def test_verdict_is_the_same_for_records_of_another_gain(ten, check, study):
 def test_check_on_its_finer_grid_records_a_homogeneous_model_as_the_data_did(study, check, record):
     homogeneous = np.full((study.grid.nz, study.grid.nx), 3000, np.float32)
 
-    found = misfit(record(homogeneous), check.simulate(homogeneous), check.recorded_dt)
+    found = compare(record(homogeneous), check.simulate(homogeneous), check.recorded_dt)
 
     assert found.nrms.max() < 0.1
     assert found.correlation.min() > 0.999
@@ -136,7 +136,7 @@ def pulses(delay: float = 0.0, seed: int = 0, shape: tuple[int, int, int] = (2, 
 
 @pytest.mark.parametrize("delay", [-0.043, -0.007, 0.0, 0.004, 0.06])
 def test_shift_has_the_size_and_sign_of_the_delay_of_the_simulated_records(delay):
-    found = misfit(pulses(), pulses(delay), DT)
+    found = compare(pulses(), pulses(delay), DT)
 
     np.testing.assert_allclose(found.shift, delay, atol=0.05 * DT)
 
@@ -144,7 +144,7 @@ def test_shift_has_the_size_and_sign_of_the_delay_of_the_simulated_records(delay
 def test_gain_between_equal_records_is_recovered_and_nothing_is_left():
     simulated = pulses()
 
-    found = misfit(-2.5 * simulated, simulated, DT)
+    found = compare(-2.5 * simulated, simulated, DT)
 
     assert found.gain == pytest.approx(-2.5)
     np.testing.assert_allclose(found.nrms, 0, atol=1e-6)
@@ -155,7 +155,7 @@ def test_noise_as_strong_as_the_signal_leaves_half_of_the_power():
     random = np.random.default_rng(0)
     signal, noise = random.standard_normal((2, 3, 1000, 20)).astype(np.float32)
 
-    found = misfit(signal + noise, signal, DT)
+    found = compare(signal + noise, signal, DT)
 
     np.testing.assert_allclose(found.nrms, np.sqrt(0.5), rtol=0.02)
     np.testing.assert_allclose(found.correlation, np.sqrt(0.5), rtol=0.03)
@@ -171,16 +171,29 @@ def test_correlation_is_the_normalised_inner_product_of_the_traces_weighted_by_t
         a, b = recorded[0, :, receiver] * weight, simulated[0, :, receiver] * weight
         expected.append(a @ b / np.sqrt((a @ a) * (b @ b)))
 
-    found = misfit(recorded, simulated, DT)
+    found = compare(recorded, simulated, DT)
 
     np.testing.assert_allclose(found.correlation, [np.median(expected)], rtol=1e-5)
+
+
+def test_gain_and_nrms_are_those_of_all_shots_and_of_each_weighted_by_time_squared():
+    recorded, noise = np.random.default_rng(1).standard_normal((2, 3, 50, 4)).astype(np.float32)
+    simulated = -0.7 * recorded + 0.5 * noise
+    time = (np.arange(50) * DT)[:, None]
+
+    found = compare(recorded, simulated, DT)
+
+    gain = (time**4 * recorded * simulated).sum() / (time**4 * simulated**2).sum()
+    residual = (time**4 * (recorded - gain * simulated) ** 2).sum((1, 2))
+    assert found.gain == pytest.approx(gain, rel=1e-6)
+    np.testing.assert_allclose(found.nrms, np.sqrt(residual / (time**4 * recorded**2).sum((1, 2))), rtol=1e-6)
 
 
 def test_one_dead_trace_does_not_spoil_its_shot():
     recorded = pulses()
     recorded[0, :, 2] = 0
 
-    found = misfit(recorded, pulses(), DT)
+    found = compare(recorded, pulses(), DT)
 
     assert np.isfinite(found.nrms).all()
     np.testing.assert_allclose(found.correlation, 1, rtol=1e-5)
@@ -212,7 +225,7 @@ def test_records_that_are_not_finite_are_refused(bad):
     recorded[1, 50, 3] = bad
 
     with pytest.raises(ValueError, match="NaN or infinite"):
-        misfit(recorded, pulses(), DT)
+        compare(recorded, pulses(), DT)
 
 
 def test_shot_without_any_signal_is_refused():
@@ -220,7 +233,7 @@ def test_shot_without_any_signal_is_refused():
     recorded[1] = 0
 
     with pytest.raises(ValueError, match="zero throughout"):
-        misfit(recorded, pulses(), DT)
+        compare(recorded, pulses(), DT)
 
 
 def test_section_of_another_shape_is_refused(check):

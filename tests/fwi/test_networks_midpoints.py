@@ -3,6 +3,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch import nn
 
 from fwi import networks
 from fwi.config import GridConfig, ModelConfig, PhysicsConfig, SurveyConfig, WaveletConfig
@@ -98,7 +99,7 @@ def test_every_network_inverts_sorted_records(name):
     made = survey(nx=40, nz=40, nt=400, shots=3)
     channels = (4, 8, 16, 32, 64)[: 1 if name == "umixformer" else 5]
     model = ModelConfig(name=name, channels=(8, 8) if name == "umixformer" else channels, columns="midpoints")
-    network = networks.build(model, made).eval()
+    network = nn.Sequential(Midpoints(made), networks.build(model, made)).eval()
 
     velocity = network(torch.randn(1, *made.gather_shape))
 

@@ -5,7 +5,6 @@ import torch
 from torch import Tensor, nn
 
 from fwi import attention
-from fwi.attention import ATTENTION
 from fwi.config import SLOTS, ModelConfig
 from fwi.networks.sizes import Sizes
 from fwi.networks.unet import AttentionUNet
@@ -228,10 +227,12 @@ def test_any_size_of_record_is_brought_to_the_grid(resample, samples, receivers)
     assert velocity.isfinite().all()
 
 
-def test_every_slot_has_something_of_every_arity_it_can_take():
-    arities = {
-        slot: {ATTENTION[name].arity for name in names if name != "interpolate"}
-        for slot, names in SLOTS.items()
-    }
+def test_every_slot_has_something_of_every_way_of_joining_it_can_take():
+    joins = {slot: {choice.joins for choice in choices.values()} for slot, choices in SLOTS.items()}
 
-    assert arities == {"attention": {1}, "skip": {1, 2}, "bottleneck": {1, "list"}, "resample": {1, 2}}
+    assert joins == {
+        "attention": {"filter"},
+        "skip": {"filter", "gate", "gather", "fuse"},
+        "bottleneck": {"filter", "levels"},
+        "resample": {"filter", "gather"},
+    }

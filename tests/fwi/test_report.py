@@ -155,7 +155,7 @@ def test_every_score_of_every_predictor_is_in_the_table(html):
 
     assert page.row("Metric") == ["Metric", "network", "mean model", *PREDICTORS[2:]]
     for metric in METRICS:
-        cells = page.row(report.METRICS[metric].title)[1:]
+        cells = page.row(report.METRICS[metric].heading())[1:]
         for predictor, cell in zip(PREDICTORS, cells, strict=True):
             scores = evaluation()["predictors"][predictor][metric]
             shown = {name: report.number(value) for name, value in scores.items()}

@@ -7,8 +7,8 @@ import torch
 import fwi
 from fwi import run_folder
 from fwi.config import ModelConfig, TrainConfig
-from fwi.data import GatherTransform
-from fwi.run import BATCH
+from fwi.inverter import BATCH, FILE
+from fwi.normalisation import Normalisation
 from fwi.run_folder import RunError
 from fwi.shards import read
 from fwi.training.task import InversionTask
@@ -30,8 +30,12 @@ def folder(study, tiny_data, tmp_path_factory):
     (folder / run_folder.BEST).parent.mkdir()
     for seed, which in enumerate((run_folder.BEST, run_folder.LAST)):
         torch.manual_seed(seed)
-        task = InversionTask(plain, GatherTransform("signed_log", 1e-3, 2.0))
+        task = InversionTask(
+            study, Normalisation("signed_log", 1e-3, 2.0), run_folder.read_mean_model(folder)
+        )
         torch.save({"state_dict": task.state_dict(), "hyper_parameters": {"study": plain}}, folder / which)
+        if which == run_folder.BEST:
+            task.inverter.save(folder / FILE)
     return folder
 
 

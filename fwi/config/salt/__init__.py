@@ -6,7 +6,7 @@ from pydantic import BeforeValidator, Field
 
 from fwi.config.base import NOT_TRUTH, Positive, Section, by_name
 from fwi.config.salt.gulf import GulfPreset
-from fwi.config.salt.mixed import MixedPart, MixedPreset, SinglePreset
+from fwi.config.salt.mixed import MixedPart, MixedPreset, Single, SinglePreset
 from fwi.config.salt.seg_eage import SegEagePreset
 from fwi.config.salt.stratified import StratifiedPreset
 from fwi.config.salt.yang_ma import YangMaPreset
@@ -23,11 +23,7 @@ __all__ = [
     "YangMaPreset",
 ]
 
-Preset = Annotated[
-    YangMaPreset | SegEagePreset | GulfPreset | MixedPreset,
-    Field(discriminator="name"),
-    BeforeValidator(by_name),
-]
+Preset = Annotated[Single | MixedPreset, Field(discriminator="name"), BeforeValidator(by_name)]
 """The geology to draw from: a name, or a mapping with parameters."""
 
 

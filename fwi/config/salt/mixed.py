@@ -16,9 +16,10 @@ def _not_empty(parts: tuple[Section, ...]) -> tuple[Section, ...]:
     return parts
 
 
-SinglePreset = Annotated[
-    YangMaPreset | SegEagePreset | GulfPreset, Field(discriminator="name"), BeforeValidator(by_name)
-]
+Single = YangMaPreset | SegEagePreset | GulfPreset
+"""The presets of one geology. A preset is added by its parameters beside this file and its name here, and by
+its recipe in ``data_prep/salt`` and its line in ``data_prep.salt.mixed.PARTS``."""
+SinglePreset = Annotated[Single, Field(discriminator="name"), BeforeValidator(by_name)]
 """One geology: a name, or a mapping with parameters."""
 
 

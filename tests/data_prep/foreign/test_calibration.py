@@ -110,7 +110,7 @@ def test_a_record_that_ends_before_its_waves_does_not_alias(tiny_study: StudyCon
 
 def test_records_of_openfwis_scheme_match_ours_at_a_hundredth() -> None:
     """OpenFWI's records are of fourth order in space, second in time, with the source on one cell."""
-    study = config.load([Path(__file__).parents[2] / "configs/openfwi.yaml"])
+    study = config.load([Path(__file__).parents[3] / "configs/openfwi.yaml"])
     velocity = np.full((1, 70, 70), 2000.0, np.float32)
     velocity[:, 30:] = 3000.0
 

@@ -28,7 +28,7 @@ from fwi.physics import Propagator
 from fwi.shards import DataSet, Samples, ShardError, read
 from fwi.survey import Survey
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 PUBLIC = ROOT / "../shared/data"
 
 Numbers = NDArray[np.float32]

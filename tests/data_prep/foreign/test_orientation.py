@@ -10,7 +10,7 @@ from data_prep.foreign.orientation import judge
 from data_prep.salt import PRESETS, generate
 from fwi.config import GridConfig, SaltConfig
 
-PUBLIC = Path(__file__).resolve().parents[3] / "shared/data"
+PUBLIC = Path(__file__).resolve().parents[4] / "shared/data"
 
 Models = NDArray[np.float32]
 

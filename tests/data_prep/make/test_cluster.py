@@ -27,7 +27,7 @@ if __name__ == "__main__":
     print(cluster.scheduler_address, flush=True)
     sys.stdin.read()
 """
-CONFIG = Path(__file__).resolve().parents[2] / "configs/cluster_slurm.yaml"
+CONFIG = Path(__file__).resolve().parents[3] / "configs/cluster_slurm.yaml"
 
 
 class Cluster:
@@ -40,7 +40,7 @@ class Cluster:
             script,
             DASK_CONFIG=str(CONFIG),
             DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES="1",
-            PYTHONPATH=str(Path(__file__).parents[1]),
+            PYTHONPATH=str(Path(__file__).parents[2]),
         )
         assert self.process.stdout is not None
         self.address = self.process.stdout.readline().strip()

@@ -8,6 +8,11 @@ import numpy as np
 import segyio
 from numpy.typing import NDArray
 
+from data_prep.segy.shots import SegyShots
+from data_prep.segy.source import SegyLine, prepare
+from fwi.config import StudyConfig
+from fwi.survey import Survey
+
 FIELDS = sorted(int(key) for key in segyio.tracefield.keys.values())
 WIDTH = dict(zip(FIELDS, np.diff([*FIELDS, 241]).tolist(), strict=True))
 """Bytes of each field of a trace header, as segyio has them."""
@@ -77,3 +82,8 @@ def line_of_shots(shots: int = 3, receivers: int = 6, nt: int = 20) -> Recording
         117: 4000,
     }
     return Recording(samples, headers)
+
+
+def prepare_for(study: StudyConfig, file: SegyShots, **stated: Any) -> SegyLine:
+    """A file's records on the survey of a study, in the number format of its storage."""
+    return prepare(file, Survey(study.grid, study.survey), study.physics, study.storage.dtype, **stated)

@@ -9,13 +9,13 @@ import torch
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from recordings import Recording
+from recordings import Recording, prepare_for
 
 from data_prep.foreign.calibration import RecordsError
 from data_prep.segy.placing import GeometryError
 from data_prep.segy.regularise import interpolate
 from data_prep.segy.shots import Shot, open_shots
-from data_prep.segy.source import SegyLine, jobs, prepare
+from data_prep.segy.source import SegyLine, jobs
 from data_prep.segy.suggest import suggest
 from fwi import config
 from fwi.config import GridConfig, PhysicsConfig, StudyConfig, SurveyConfig
@@ -92,7 +92,7 @@ def recorded(survey: Survey, gathers: NDArray[np.float32], delay: int = 0, direc
 
 
 def prepared(recording: Recording, folder: Path, study: StudyConfig, **options: object) -> SegyLine:
-    return prepare(open_shots(recording.write(folder / "shots.sgy")), study, **options)
+    return prepare_for(study, open_shots(recording.write(folder / "shots.sgy")), **options)
 
 
 def refusal(recording: Recording, folder: Path, study: StudyConfig, **options: object) -> str:
@@ -383,7 +383,7 @@ def test_the_survey_suggested_for_a_real_file_takes_it(name: str, tmp_path: Path
     (tmp_path / "study.yaml").write_text(suggest(file).text)
     study = config.load([tmp_path / "study.yaml"])
 
-    line = prepare(file, study)
+    line = prepare_for(study, file)
 
     survey = Survey(study.grid, study.survey)
     survey.check(study.physics.order)
@@ -475,7 +475,7 @@ def assert_the_suggested_survey_takes(line: Line, tmp_path: Path) -> None:
     study = config.load([tmp_path / "study.yaml"])
     survey = Survey(study.grid, study.survey)
 
-    placement = prepare(line, study, gain=1.0, shift=0.0).placements[0]
+    placement = prepare_for(study, line, gain=1.0, shift=0.0).placements[0]
 
     survey.check(study.physics.order)
     assert study.data.flip == 0 or survey.symmetric

@@ -12,7 +12,7 @@ import pytest
 import segyio
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
-from recordings import BINARY_WIDTH, WIDTH, Recording, Values, line_of_shots
+from recordings import BINARY_WIDTH, WIDTH, Recording, Values, line_of_shots, prepare_for
 
 from data_prep.foreign.calibration import RecordsError
 from data_prep.segy.geometry import FOOT, MOST_OFF_LINE
@@ -20,7 +20,6 @@ from data_prep.segy.headers import SegyError
 from data_prep.segy.layout import Layout
 from data_prep.segy.samples import FORMATS, IBM
 from data_prep.segy.shots import SegyShots, open_shots, report
-from data_prep.segy.source import prepare
 from data_prep.segy.suggest import suggest
 from fwi import config
 from fwi.config import StudyConfig
@@ -257,7 +256,7 @@ def test_a_damaged_line_is_brought_onto_a_survey_in_numbers_or_refused(tmp_path:
         try:
             shots = open_shots(tmp_path / name)
             study = suggested(shots, tmp_path, stated) if fitting else studies[name]
-            line = prepare(shots, study, **stated)
+            line = prepare_for(study, shots, **stated)
             gathers = line.gathers([0])
         except (SegyError, RecordsError):
             outcomes["refused"] += 1

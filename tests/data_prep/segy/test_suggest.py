@@ -10,13 +10,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from recordings import Recording
+from recordings import Recording, prepare_for
 
 from data_prep.segy import direct_arrival
 from data_prep.segy.left_out import left_out
 from data_prep.segy.placing import GeometryError
 from data_prep.segy.shots import SegyShots, open_shots
-from data_prep.segy.source import SegyLine, prepare
+from data_prep.segy.source import SegyLine
 from data_prep.segy.suggest import suggest
 from fwi import config
 from fwi.config import PhysicsConfig
@@ -110,7 +110,7 @@ def test_what_is_suggested_is_taken_and_each_trace_is_used_or_counted(
         outcomes["suggested"] += 1
         (tmp_path / "study.yaml").write_text(suggestion.text)
 
-        line = prepare(open_shots(path), config.load([tmp_path / "study.yaml"]))
+        line = prepare_for(config.load([tmp_path / "study.yaml"]), open_shots(path))
 
         assert line.changes == suggestion.line.changes
         assert_all_are_used_or_counted(file, line)
@@ -179,7 +179,8 @@ def test_low_frequencies_near_the_surface_are_refused_with_what_is_missing(tmp_p
     )
     assert "no peak frequency above 10.5 Hz was recorded" in str(refusal.value)
     assert "stated with --suggest-config is taken for granted" in str(refusal.value)
-    assert prepare(file, study_of(suggest(file, gain=1.0, shift=0.0).text, tmp_path), gain=1.0, shift=0.0)
+    study = study_of(suggest(file, gain=1.0, shift=0.0).text, tmp_path)
+    assert prepare_for(study, file, gain=1.0, shift=0.0)
     assert stated.changes[-1] == "gain: multiplied by 1, as stated"
 
 
@@ -268,7 +269,7 @@ def test_shots_that_are_thinned_or_beyond_the_survey_are_counted_and_taken_by_fu
 
     text, one = suggest(file, gain=1.0, shift=0.0)
     study = study_of(text, tmp_path)
-    many = prepare(file, study, gain=1.0, shift=0.0, every=10.0)
+    many = prepare_for(study, file, gain=1.0, shift=0.0, every=10.0)
 
     shots = study.survey.shots
     last = one.placements[0].shots[-1].number
@@ -286,7 +287,7 @@ def test_receivers_between_those_of_the_survey_are_counted(tmp_path: Path) -> No
     text, _ = suggest(file, gain=1.0, shift=0.0)
     study = study_of(text.replace("receivers: 101", "receivers: 51"), tmp_path)
 
-    line = prepare(file, study, gain=1.0, shift=0.0)
+    line = prepare_for(study, file, gain=1.0, shift=0.0)
 
     assert left_out(file, line.survey, line.placements) == [
         "left out: 50 of the 101 traces of 1 shots: 50 between the survey's receivers"

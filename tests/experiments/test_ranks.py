@@ -19,7 +19,8 @@ from experiments.train import train
 from fwi.config import StudyConfig, TrainConfig
 from fwi.data import EpochSampler
 from fwi.training import ranks
-from fwi.training.ranks import Pipes, Rank
+from fwi.training.processes import Pipes
+from fwi.training.ranks import Rank
 from fwi.training.task import InversionTask
 
 pytestmark = pytest.mark.skipif(torch.cuda.is_available(), reason="with GPUs, devices are GPUs")

@@ -1,0 +1,236 @@
+"""The inverter: everything that turns recorded gathers into a velocity section, in one module and one file.
+
+>>> inverter = fwi.load("inverter.safetensors")
+>>> section = inverter.invert(gathers)
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pydantic import ValidationError
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save as packed
+from torch import Tensor, nn
+
+from fwi import networks
+from fwi.config import StudyConfig
+from fwi.files import require_regular, write_whole
+from fwi.networks.midpoints import Midpoints
+from fwi.networks.rehearsal import on_shapes
+from fwi.normalisation import Normalisation
+from fwi.provenance import versions
+from fwi.survey import Survey
+
+Array = NDArray[np.float32]
+
+BATCH = 16
+"""Records that pass through the network at once."""
+FORMAT = "1"
+"""Version of the file's layout."""
+SETTINGS: dict[str, tuple[str, ...] | None] = {
+    "grid": None,
+    "survey": None,
+    "physics": None,
+    "model": None,
+    "check": None,
+    "data": ("amplitude",),
+    "train": ("precision", "channels_last"),
+}
+"""Sections of the study that an inverter keeps, and which of their settings where it is not all."""
+MEAN_MODEL = "mean_model"
+"""Name of the mean model among the tensors."""
+FILE = "inverter.safetensors"
+"""Name of the inverter in the folder of a run."""
+
+
+class InverterError(ValueError):
+    """A file that holds no inverter, or a damaged one."""
+
+
+class Inverter(nn.Module):
+    """Gathers as they are recorded to velocity: normalisation, sorting, network and bounded output.
+
+    Weights have the same names whether records are sorted by midpoint or not.
+
+    Args:
+        study: the survey, the network, and how both are computed: the sections of ``SETTINGS``.
+        normalise: the amplitudes of the records that it was trained on; one that changes little if left out,
+            where weights are loaded anyway.
+        mean_model: mean of the models that it was trained on [m/s], shape ``(depth, x)``, with which the
+            physics check compares sections.
+
+    Raises:
+        ValueError: the network cannot serve the survey.
+    """
+
+    def __init__(
+        self, study: StudyConfig, normalise: Normalisation | None = None, mean_model: Array | None = None
+    ) -> None:
+        super().__init__()
+        self.study, self.mean_model = study, mean_model
+        self.survey = Survey(study.grid, study.survey)
+        self.normalise = normalise or Normalisation(study.data.amplitude)
+        by_midpoint = study.model.columns == "midpoints"
+        self.sort: nn.Module = Midpoints(self.survey) if by_midpoint else nn.Identity()
+        self.network = networks.build(study.model, self.survey)
+
+    def forward(self, gathers: Tensor) -> Tensor:
+        """Invert a batch in the precision of the surrounding autocast; differentiable.
+
+        Args:
+            gathers: pressure as recorded, shape ``(batch, shot, time, receiver)``.
+
+        Returns:
+            P-wave speed [m/s], shape ``(batch, depth, x)``, in float32.
+        """
+        gathers = self.normalise(gathers)
+        if self.study.train.channels_last:
+            gathers = gathers.to(memory_format=torch.channels_last)
+        velocity: Tensor = self.network(self.sort(gathers))
+        return velocity
+
+    def invert(self, gathers: Array) -> Array:
+        """Invert records of the inverter's survey, in its precision.
+
+        Args:
+            gathers: pressure, shape ``(shot, time, receiver)``, or ``(batch, shot, time, receiver)``.
+
+        Returns:
+            P-wave speed [m/s], shape ``(depth, x)``, or ``(batch, depth, x)``.
+
+        Raises:
+            ValueError: the records have another shape than the survey's, or hold NaN or infinite samples, or
+                the network makes such speeds of them.
+        """
+        parts = torch.split(self.batch(gathers), BATCH)
+        with torch.inference_mode(), self.autocast():
+            sections = torch.cat([self(part.to(self.device)).float().cpu() for part in parts])
+        velocity: Array = sections.reshape(*np.shape(gathers)[:-3], *sections.shape[1:]).numpy()
+        if not np.isfinite(velocity).all():
+            raise ValueError(
+                "the network has diverged: its weights make NaN or infinite speeds of these records; train "
+                "another --run, with a lower train.learning_rate"
+            )
+        return velocity
+
+    def batch(self, gathers: Array) -> Tensor:
+        """Records as a batch ``(batch, shot, time, receiver)`` that the network takes.
+
+        Raises:
+            ValueError: they have another shape than the survey's, or samples that are not finite.
+        """
+        gathers = np.array(gathers, dtype=np.float32)  # a copy, which of a mapped file may be written to
+        if gathers.shape[-3:] != self.survey.gather_shape or gathers.ndim not in (3, 4):
+            raise ValueError(
+                f"records of shape {gathers.shape} do not fit the run's survey, (shot, time, receiver) = "
+                f"{self.survey.gather_shape}: bring them to that survey, or train for theirs"
+            )
+        if not np.isfinite(gathers).all():
+            raise ValueError("the records hold NaN or infinite samples: mend or mute those traces first")
+        return torch.from_numpy(gathers.reshape(-1, *self.survey.gather_shape))
+
+    def autocast(self) -> torch.autocast:
+        """A block in which operations compute in the inverter's precision."""
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=in_bf16(self.study.train.precision))
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return next(self.parameters()).device
+
+    def lay_out(self) -> "Inverter":
+        """Bring the weights into the memory order of the study."""
+        last = self.study.train.channels_last
+        order = torch.channels_last if last else torch.contiguous_format
+        return self.to(memory_format=order)  # type: ignore[call-overload, no-any-return]
+
+    def save(self, path: Path | str, weights: Mapping[str, Tensor] | None = None) -> None:
+        """Write the inverter as one safetensors file, whole or not at all; ``fwi.load`` reads it.
+
+        Args:
+            path: the file.
+            weights: take these, such as a moving average of the inverter's own, in their place.
+        """
+        tensors = {name: each.contiguous().cpu() for name, each in (weights or self.state_dict()).items()}
+        if self.mean_model is not None:
+            tensors[MEAN_MODEL] = torch.from_numpy(np.ascontiguousarray(self.mean_model))
+        settings = self.study.model_dump(mode="json")
+        kept = {
+            section: settings[section] if some is None else {key: settings[section][key] for key in some}
+            for section, some in SETTINGS.items()
+        }
+        notes = {"format": FORMAT, "settings": json.dumps(kept), "versions": json.dumps(versions())}
+        write_whole(Path(path), packed(tensors, {**notes, "sha256": _checksum(notes, tensors)}))
+
+
+def load(path: Path | str) -> Inverter:
+    """Load an inverter, ready to invert, onto the GPU if there is one. It runs no code of the file.
+
+    Args:
+        path: a file that ``Inverter.save`` wrote, or the folder of a run, which holds one.
+
+    Raises:
+        InverterError: the file is missing, damaged or no inverter.
+    """
+    path = Path(path) / FILE if Path(path).is_dir() else Path(path)
+    if not path.exists():
+        raise InverterError(
+            f"{path}: no such file; training writes one into the folder of its run, or 'fwi convert' where "
+            "an earlier version has trained"
+        )
+    try:
+        notes, tensors = _read(path)
+        study = StudyConfig.model_validate(json.loads(notes["settings"]))
+        mean_model = tensors.pop(MEAN_MODEL, None)
+        # Sizes are compared before memory for them is taken.
+        with on_shapes(study.model, Survey(study.grid, study.survey)) as network:
+            wanted = {f"network.{name}": each.shape for name, each in network.state_dict().items()}
+        found = {name: each.shape for name, each in tensors.items() if name.startswith("network.")}
+        if different := sorted({name for name, _ in wanted.items() ^ found.items()}):
+            raise ValueError(f"{different[0]} does not belong to the network of its settings")
+        inverter = Inverter(study, mean_model=None if mean_model is None else mean_model.numpy())
+        inverter.load_state_dict(tensors)
+    except ValidationError as error:
+        problem = error.errors()[0]
+        where = ".".join(map(str, problem["loc"]))
+        raise InverterError(f"{path}: its settings are not valid here ({where}: {problem['msg']})") from None
+    except (OSError, ValueError, TypeError, RuntimeError, RecursionError, SafetensorError) as error:
+        why = str(error).strip().splitlines()[-1].strip() if str(error) else type(error).__name__
+        raise InverterError(f"{path}: not an inverter, or damaged ({why})") from None
+    return inverter.to("cuda" if torch.cuda.is_available() else "cpu").lay_out().eval()
+
+
+def in_bf16(wanted: str) -> bool:
+    """Whether to compute in bf16: where it is wanted, or where ``auto`` finds hardware that does so."""
+    if wanted != "auto":
+        return wanted == "bf16"
+    if torch.cuda.is_available():
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    return bool(torch.cpu._is_avx512_bf16_supported())
+
+
+def _read(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
+    require_regular(path)
+    with safe_open(path, "pt") as file:
+        notes: dict[str, str] = file.metadata() or {}
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - it is no mapping
+    if notes.get("format") != FORMAT:
+        written = notes.get("format")
+        raise ValueError("it has no format" if written is None else f"its format is {written}, not {FORMAT}")
+    if notes.pop("sha256", None) != _checksum(notes, tensors):
+        raise ValueError("its checksum differs")
+    return notes, tensors
+
+
+def _checksum(notes: Mapping[str, str], tensors: Mapping[str, Tensor]) -> str:
+    """SHA-256 of what an inverter's file holds, in an order of its own."""
+    content = hashlib.sha256(json.dumps(notes, sort_keys=True).encode())
+    for name, tensor in sorted(tensors.items()):
+        content.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        content.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
+    return content.hexdigest()

@@ -1,0 +1,62 @@
+"""Run folders of earlier versions, brought to the form of this one."""
+
+import io
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from fwi import run_folder
+from fwi.files import locked, refuse_links, write_whole
+from fwi.inverter import FILE
+from fwi.run import inverter_of
+
+OF_WEIGHTS = ("state_dict", "current_model_state")
+"""Parts of a checkpoint that name weights: those to use, and, of an averaged training, the latest."""
+
+
+def convert(folder: Path) -> list[Path]:
+    """Rename the weights in the checkpoints of a run, and write its inverter.
+
+    Before there were inverters, the network of a checkpoint stood beside its normalisation, and had another
+    name where records were sorted by midpoint.
+
+    Args:
+        folder: the run's folder.
+
+    Returns:
+        The files that were written; none of a run that is up to date.
+
+    Raises:
+        RunError: there is no run, or a checkpoint is missing, damaged, or of another network.
+    """
+    study = run_folder.read_study(folder)
+    refuse_links(folder, "checkpoints")
+    written = []
+    with locked(folder):
+        for which in (run_folder.LAST, run_folder.BEST):
+            if not (folder / which).exists() and which == run_folder.LAST:
+                continue
+            checkpoint = run_folder.read_checkpoint(folder, which, study, weights_alone=True, earlier=True)
+            if not run_folder.of_earlier_version(checkpoint):
+                continue
+            for part in OF_WEIGHTS:
+                if part in checkpoint:
+                    checkpoint[part] = _renamed(checkpoint[part])
+            buffer = io.BytesIO()
+            torch.save(checkpoint, buffer)
+            write_whole(folder / which, buffer.getbuffer())
+            written.append(folder / which)
+        if written or not (folder / FILE).exists():
+            inverter_of(folder, run_folder.BEST, study).save(folder / FILE)
+            written.append(folder / FILE)
+    return written
+
+
+def _renamed(weights: dict[str, Any]) -> dict[str, Any]:
+    begins = {"network.network.": "network.", "network.": "network.", "transform.": "normalise."}
+    renamed = {}
+    for name, values in weights.items():
+        old = next((begin for begin in begins if name.startswith(begin)), "")
+        renamed[run_folder.PREFIX + begins.get(old, "") + name.removeprefix(old)] = values
+    return renamed
