@@ -15,6 +15,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from fwi.config import DataConfig, Split, StorageConfig
 from fwi.interrupts import held_back
+from fwi.origin import Drawn
 from fwi.shards import DAMAGE, DataSet, Entry, ShardError, open_shard, refuse_differences
 from fwi.survey import Survey
 
@@ -153,7 +154,7 @@ def require_complete(data: DataSet, storage: StorageConfig, remedy: str) -> None
     wanted: dict[Split, int] = {"train": storage.train, "validation": storage.validation}
     for split, count in wanted.items():
         there = data.size(split)
-        if there < count and any("stream" in entry.origin for entry in data.entries):
+        if there < count and any(isinstance(entry.origin, Drawn) for entry in data.entries):
             raise ShardError(
                 f"{data.folder} holds {there} of the study's {count} {split} samples: {remedy}, or set "
                 f"storage.{split} to {there} for less"

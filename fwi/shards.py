@@ -32,8 +32,8 @@ from fwi import manifest
 from fwi.config import SPLITS, Split
 from fwi.files import read_regular, require_regular, sha256, write_whole
 from fwi.manifest import Entry as Entry
-from fwi.manifest import require_origin
 from fwi.memory import amount
+from fwi.origin import Origin, first_mistake, parse_origin
 from fwi.survey import Survey
 
 SCHEMA = 1
@@ -122,7 +122,7 @@ class DataSet:
                 f"{folder}: no data set here ({MANIFEST} is missing); make one with 'fwi simulate'"
             ) from None
         except ValueError as error:
-            why = manifest.first_mistake(error) if isinstance(error, ValidationError) else error
+            why = first_mistake(error) if isinstance(error, ValidationError) else error
             raise ShardError(f"{path}: not a manifest of this project ({why})") from None
         if content.schema != SCHEMA:
             raise ShardError(f"{path}: schema {content.schema}, this version reads {SCHEMA}")
@@ -144,7 +144,7 @@ class DataSet:
         """The manifest without its checksum, with a line for each shard: there may be 50,000."""
         head = {"schema": SCHEMA, "recipe": self.recipe, "provenance": self.provenance}
         lines = [f"{json.dumps(key)}: {json.dumps(value)}" for key, value in head.items()]
-        entries = ",\n".join(json.dumps(vars(entry)) for entry in self.entries)
+        entries = ",\n".join(json.dumps(entry.to_dict()) for entry in self.entries)
         content = ",\n".join([*lines, f'"shards": [\n{entries}\n]'])
         return f"{{\n{content}\n}}\n".encode()
 
@@ -276,7 +276,7 @@ def describe(path: Path) -> tuple[dict[str, Any], list[int]]:
             attribute(file, name)
         try:
             attributes = {key: json.loads(value) for key, value in file.attrs.items() if key != "schema"}
-            require_origin(attributes["origin"])
+            parse_origin(attributes["origin"])
             schema, numbers = file.attrs.get("schema"), file["seed"].astype("int64")[:].tolist()
         except DAMAGE as error:
             raise ShardError(f"{path}: damaged ({error})") from None
@@ -371,6 +371,20 @@ def attribute(file: h5py.File, name: str) -> dict[str, Any]:
             f"{file.filename}: not a shard of this project (attribute '{name}' is {values!r:.60}, no mapping)"
         )
     return values
+
+
+def origin(file: h5py.File) -> Origin:
+    """Where the samples of an open shard come from, as it was noted when the shard was made.
+
+    Raises:
+        ShardError: the file has no such attribute, or it is damaged.
+    """
+    try:
+        return parse_origin(attribute(file, "origin"))
+    except ShardError:
+        raise
+    except ValueError as error:
+        raise ShardError(f"{file.filename}: damaged ({error})") from None
 
 
 def read_survey(path: Path) -> Survey:

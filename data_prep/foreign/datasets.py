@@ -34,6 +34,7 @@ from data_prep.make.jobs import Job
 from data_prep.segy.velocity import SegyVelocity
 from fwi.config import GridConfig, Split, StudyConfig
 from fwi.files import sha256
+from fwi.origin import ImportedModels, ImportedRecords, ModelAndRecordFiles, ModelFiles, ScaledRecords
 from fwi.survey import Survey
 
 PIECE_BYTES = 2**25
@@ -82,20 +83,25 @@ class Foreign:
             return None
         return self.records.read(numbers)[:, :, :: self.thinning] * np.float32(self.gain)
 
-    def origin(self, numbers: Sequence[int], digest: Callable[[Path], str]) -> dict[str, Any]:
+    def origin(
+        self, numbers: Sequence[int], digest: Callable[[Path], str]
+    ) -> ImportedModels | ImportedRecords:
         """Where some samples come from, for the manifest; of several files, those that hold them."""
         first = self.models or self.records
-        whole = {**_origin(first, numbers, digest), "spacing": self.spacing} if first else {}
+        source = {**_files(first, numbers, digest), "spacing": self.spacing} if first else {}
         if self.models is not None:
-            # What is as it always was goes without saying, so that older sets can be completed.
+            # The usual unit and axes are left out, as they were before there were others: so older sets can
+            # be completed.
             if self.unit not in ("m/s", "km/s"):
-                whole["unit"] = self.unit
+                source["unit"] = self.unit
             if self.models.arrays[0].axes != "depth-x":
-                whole["axes"] = self.models.arrays[0].axes
-        if self.records is not None:
-            how = {"gain": self.gain, "nrms": self.nrms, "thinning": self.thinning}
-            whole["records"] = _origin(self.records, numbers, digest) | how
-        return whole
+                source["axes"] = self.models.arrays[0].axes
+        if self.records is None:
+            return ImportedModels(source=ModelFiles(**source))
+        records = ScaledRecords(
+            **_files(self.records, numbers, digest), gain=self.gain, nrms=self.nrms, thinning=self.thinning
+        )
+        return ImportedRecords(source=ModelAndRecordFiles(**source, records=records))
 
     @property
     def stem(self) -> str:
@@ -214,7 +220,7 @@ def jobs(
         for first in range(0, len(numbers), step):
             shard = numbers[first : first + step].tolist()
             file = f"{name}-{source.stem}-{first // step:05d}.h5"
-            made.append(Job(file, name, shard, {"source": source.origin(shard, digest)}, source))
+            made.append(Job(file, name, shard, source.origin(shard, digest), source))
     return made
 
 
@@ -426,7 +432,7 @@ def _thinning(study: StudyConfig, records: Series) -> int:
     )
 
 
-def _origin(series: Series, numbers: Sequence[int], digest: Callable[[Path], str]) -> dict[str, Any]:
+def _files(series: Series, numbers: Sequence[int], digest: Callable[[Path], str]) -> dict[str, Any]:
     paths = series.paths(numbers)
     digests = [digest(path) for path in paths]
     several = len(paths) > 1

@@ -6,10 +6,10 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import ValidationError
 
 from data_prep.salt import require_range
-from fwi.config import SPLITS, SaltConfig, Split, StudyConfig
+from fwi.config import SPLITS, Split, StudyConfig
+from fwi.origin import Drawn, Origin
 from fwi.survey import Survey
 
 MOST_SHARDS = 100_000
@@ -33,8 +33,8 @@ class Job(NamedTuple):
     split: Split
     numbers: Sequence[int]
     """Number of each sample in its stream or source."""
-    origin: dict[str, Any]
-    """Where the models come from, for the manifest."""
+    origin: Origin
+    """Where the samples come from, for the manifest."""
     source: Source | None = None
     """Where the samples are read; None draws models from the study's salt preset."""
 
@@ -56,23 +56,11 @@ def salt_jobs(study: StudyConfig) -> list[Job]:
                 f"and a folder holds {MOST_SHARDS:,} of a split: take a storage.samples_per_shard of "
                 f"{-(-total // MOST_SHARDS)} or more, or fewer samples"
             )
-        origin = {"salt": study.salt.model_dump(mode="json"), "stream": stream}
+        origin = Drawn.of(study.salt, stream)
         for first in range(0, total, step):
             numbers = range(first, min(first + step, total))
             jobs.append(Job(f"{split}-{first // step:05d}.h5", split, numbers, origin))
     return jobs
-
-
-def in_full(origin: dict[str, Any]) -> dict[str, Any]:
-    """An origin as this version notes it: with parameters that presets have got since, at their defaults.
-
-    These draw what was drawn before, so a set of an older version may be completed and compared.
-    """
-    try:
-        salt = SaltConfig.model_validate(origin["salt"])
-    except (KeyError, ValidationError):
-        return origin
-    return {**origin, "salt": salt.model_dump(mode="json")}
 
 
 def part_of(jobs: Sequence[Job], part: str) -> list[Job]:

@@ -7,12 +7,12 @@ changes it claims it, reads it anew, and writes it whole.
 import contextlib
 import time
 from collections.abc import Generator, Iterable, Sequence
-from typing import Any
 
-from data_prep.make.jobs import Job, in_full, recipe
+from data_prep.make.jobs import Job, recipe
 from fwi import shards
 from fwi.config import StudyConfig
 from fwi.files import claimed, sha256
+from fwi.origin import Drawn, in_full, parse_origin
 from fwi.provenance import provenance
 from fwi.shards import DataSet, Entry, ShardError
 from fwi.survey import Survey, differences
@@ -49,7 +49,9 @@ def finished(study: StudyConfig, jobs: Sequence[Job], noted: DataSet) -> list[En
         if not path.exists():
             continue
         attributes, numbers = shards.describe(path)
-        different = differences(in_full(attributes["origin"]), in_full(job.origin))
+        different = differences(
+            in_full(parse_origin(attributes["origin"])).to_dict(), in_full(job.origin).to_dict()
+        )
         if job.file not in known:
             different += differences(attributes["study"], recipe(study))
         if numbers != list(job.numbers):
@@ -111,26 +113,19 @@ def _refuse_models_twice(data: DataSet, jobs: Iterable[Job]) -> None:
     """A file's models are in a folder once: twice, they could be trained on and tested with."""
     own = {job.file for job in jobs}
     # A file's jobs share their source, so there are few however many jobs there are.
-    told = (source for job in jobs if (source := job.origin.get("source")))
-    sources = {(digest, source["key"], source["file"]) for source in told for digest in _digests(source)}
+    imports = (job.origin.source for job in jobs if not isinstance(job.origin, Drawn))
+    sources = {(digest, source.key, source.file) for source in imports for digest in source.digests}
     for entry in data.entries:
-        there = entry.origin.get("source")
-        if there is None or entry.file in own:
+        if isinstance(entry.origin, Drawn) or entry.file in own:
             continue
-        digests = _digests(there)
+        there = entry.origin.source
         for digest, key, file in sources:
             # No key is the only array of the file, whose name this does not know.
-            if digest in digests and (there["key"] == key or None in (there["key"], key)):
+            if digest in there.digests and (there.key == key or None in (there.key, key)):
                 raise ShardError(
                     f"{data.folder / entry.file} holds models of {file} already; to continue its "
                     f"import repeat it with the same split and validation, else {ELSEWHERE}"
                 )
-
-
-def _digests(source: dict[str, Any]) -> list[str]:
-    """SHA-256 of the file, or of each of the files, that a shard's models are from."""
-    digests = source["sha256"]
-    return [digests] if isinstance(digests, str) else digests
 
 
 def _span(numbers: Sequence[int]) -> str:

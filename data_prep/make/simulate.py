@@ -22,6 +22,7 @@ from data_prep.make.jobs import Job, Source, part_of, recipe, salt_jobs, samples
 from fwi import memory, shards
 from fwi.config import MOST_WORKERS, StudyConfig
 from fwi.files import claimed, remove_leftovers
+from fwi.origin import Drawn
 from fwi.provenance import versions
 from fwi.shards import DataSet, Entry, Samples
 from fwi.survey import Survey
@@ -192,7 +193,11 @@ def make_shard(study: StudyConfig, job: Job, place: Place = CPU) -> Entry:
     samples = Samples(gathers, velocity, salt, seed=np.array(job.numbers))
     # The commit is in the manifest alone: an edit somewhere, between two runs, must not change the shards.
     packages = {name: version for name, version in versions().items() if name != "commit"}
-    attributes: dict[str, Any] = {"study": recipe(study), "origin": job.origin, "versions": packages}
+    attributes: dict[str, Any] = {
+        "study": recipe(study),
+        "origin": job.origin.to_dict(),
+        "versions": packages,
+    }
     if place.gpus and known is None:
         attributes["gpu"] = torch.cuda.get_device_name()
     size, digest = shards.write(study.storage.folder / job.file, samples, survey, attributes)
@@ -226,9 +231,11 @@ def _models(study: StudyConfig, job: Job) -> tuple[NDArray[np.float32] | None, N
     if job.source is not None:
         velocity = job.source.velocity(job.numbers)
         return velocity, None if velocity is None else (velocity >= study.salt.threshold).astype(np.uint8)
+    if not isinstance(job.origin, Drawn):
+        raise ValueError(f"{job.file}: its samples come from files, and it has no source that reads them")
     from data_prep.salt import generate
 
-    drawn = [generate(study.grid, study.salt, job.origin["stream"], number) for number in job.numbers]
+    drawn = [generate(study.grid, study.salt, job.origin.stream, number) for number in job.numbers]
     return np.stack([model.velocity for model in drawn]), np.stack([model.salt for model in drawn])
 
 

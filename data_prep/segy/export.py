@@ -11,6 +11,7 @@ from data_prep.segy.headers import TRACE_HEADER
 from data_prep.segy.layout import FILE_HEADERS
 from data_prep.segy.write import require_fits, write_gathers, write_section
 from fwi.files import claimed, refuse_links, remove_leftovers
+from fwi.origin import Drawn
 from fwi.shards import DAMAGE, DataSet, Entry, ShardError, open_shard
 from fwi.survey import Survey
 
@@ -101,10 +102,10 @@ def _write(data: DataSet, entry: Entry, shard: h5py.File, sample: int, folder: P
 
 def _source(entry: Entry) -> str:
     """Where a shard's models come from, in words."""
-    if source := entry.origin.get("source"):
-        return f"file {source['file']}"
-    salt = entry.origin["salt"]
-    return f"salt preset {salt['preset']['name']}, seed {salt['seed']}, {entry.split}"
+    if not isinstance(entry.origin, Drawn):
+        return f"file {entry.origin.source.file}"
+    salt = entry.origin.salt
+    return f"salt preset {salt.preset_name}, seed {salt.seed}, {entry.split}"
 
 
 def _missing(folder: Path, entry: Entry) -> list[int]:

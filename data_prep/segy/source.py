@@ -19,6 +19,7 @@ from data_prep.segy.regularise import Spreading, bring
 from data_prep.segy.shots import SegyShots
 from fwi.config import PhysicsConfig, Split, StudyConfig
 from fwi.files import sha256
+from fwi.origin import ChangedFiles, FieldRecords
 from fwi.survey import Survey
 
 ON_TIME = 0.25
@@ -138,7 +139,8 @@ def prepare(
 def jobs(study: StudyConfig, line: SegyLine, split: Split) -> list[Job]:
     """Lay out the shards that are to hold a file's records."""
     path = line.file.path
-    source = {"file": path.name, "key": None, "sha256": sha256(path), "changes": list(line.changes)}
+    source = ChangedFiles(file=path.name, key=None, sha256=sha256(path), changes=list(line.changes))
+    origin = FieldRecords(source=source)
     step = study.storage.samples_per_shard
     stem = re.sub(r"[^\w-]", "_", path.stem)
     numbers = range(len(line.placements))
@@ -147,7 +149,7 @@ def jobs(study: StudyConfig, line: SegyLine, split: Split) -> list[Job]:
             f"{split}-{stem}-{first // step:05d}.h5",
             split,
             list(numbers[first : first + step]),
-            {"source": source},
+            origin,
             line,
         )
         for first in range(0, len(numbers), step)

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,7 @@ from data_prep.segy.line import Line, Places
 from data_prep.segy.scan import Scan, read_samples, scan
 from data_prep.segy.write import METRES_BELOW
 from fwi.config import GridConfig
+from fwi.origin import ImportedModels, ModelFiles
 
 BYTES = HeaderBytes(receiver_x=181, receiver_y=185)
 """A section's traces are at CDPs, whose coordinates are read here in place of a receiver's."""
@@ -88,16 +89,12 @@ class SegyVelocity:
         on_grid(found.velocity[None], (found.dz, found.dx), self.grid)
         return found
 
-    def origin(self, numbers: Sequence[int], digest: Callable[[Path], str]) -> dict[str, Any]:
+    def origin(self, numbers: Sequence[int], digest: Callable[[Path], str]) -> ImportedModels:
         """Where some models come from, for the manifest."""
         paths = [self.paths[number] for number in numbers]
         names = f"{paths[0].name} .. {paths[-1].name}" if len(paths) > 1 else paths[0].name
-        return {
-            "file": names,
-            "key": None,
-            "sha256": [digest(path) for path in paths],
-            "spacing": self.spacing,
-        }
+        digests = [digest(path) for path in paths]
+        return ImportedModels(source=ModelFiles(file=names, key=None, sha256=digests, spacing=self.spacing))
 
     @property
     def stem(self) -> str:

@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 
 from data_prep.salt.statistics import PERCENTILES, summarise, velocity_histogram
 from data_prep.verify.inspection import CARD, FIGURE, Inspection
-from data_prep.verify.repair import preset_of
 from fwi import plots
 from fwi.config import SPLITS, SaltConfig
 from fwi.files import write_whole
-from fwi.shards import DataSet, Entry
+from fwi.origin import Drawn, FieldRecords, Simulated, preset_of
+from fwi.shards import DataSet
 from fwi.survey import Survey
 
 MARK = "<!-- written by 'fwi verify', which replaces it -->"
@@ -114,7 +114,7 @@ def statistics(found: Inspection) -> list[Row]:
     """What the models look like, a line per figure; none where there are no models."""
     if not found.models:
         return []
-    presets = (preset_of(entry) for entry in found.data.entries)
+    presets = (preset_of(entry.origin) for entry in found.data.entries)
     salt = next(filter(None, presets), SaltConfig())
     summary = summarise(np.stack(found.models), found.data.survey.grid.spacing, salt.threshold)
     rows = [
@@ -205,7 +205,7 @@ def _geometry(found: Inspection) -> list[tuple[str, str]]:
         ("wavelet", f"{config.wavelet.kind}, {config.wavelet.frequency:g} Hz peak frequency"),
         ("top", f"{config.top}"),
     ]
-    if any(map(_simulated, found.data.entries)):
+    if any(isinstance(entry.origin, Simulated) for entry in found.data.entries):
         steps = (
             f"{config.nt} steps of {config.dt:g} s, order {physics['order']} in space, absorbing layer of "
             f"{physics['pml_width']} cells, time dispersion {dispersion}"
@@ -222,12 +222,6 @@ def _geometry(found: Inspection) -> list[tuple[str, str]]:
             ("salt", "`(sample, depth, x)`, uint8, 1 where there is salt"),
         ]
     return lines
-
-
-def _simulated(entry: Entry) -> bool:
-    """Whether a shard's records are simulated, not imported."""
-    source = entry.origin.get("source", {})
-    return "records" not in source and "changes" not in source
 
 
 def _receivers(survey: Survey) -> str:
@@ -248,18 +242,18 @@ def _origins(data: DataSet) -> list[str]:
     """Each preset or file that models or records are of, with its licence."""
     lines = []
     for entry in data.entries:
-        if "salt" in entry.origin:
-            salt, known = entry.origin["salt"], preset_of(entry)
-            preset = known.preset.model_dump(mode="json", exclude_defaults=True) if known else salt["preset"]
+        if isinstance(entry.origin, Drawn):
+            salt, known = entry.origin.salt, preset_of(entry.origin)
+            preset = known.preset.model_dump(mode="json", exclude_defaults=True) if known else salt.preset
             options = f" with {preset}" if preset else ""
             name = known.preset.name if known else "of an older version"
-            line = f"random models of the preset `{name}`{options}, seed {salt['seed']}: nobody else's"
+            line = f"random models of the preset `{name}`{options}, seed {salt.seed}: nobody else's"
         else:
-            file = entry.origin["source"]["file"]
+            file = entry.origin.source.file
             licence = data.provenance.get("licence", f"unknown: ask the author of {file}")
             line = f"`{file}`; licence: {licence}"
-            # What was done to field records, each on a line of its own below the file.
-            line = "\n  - ".join([line, *entry.origin["source"].get("changes", [])])
+            if isinstance(entry.origin, FieldRecords):  # each change on a line of its own below the file
+                line = "\n  - ".join([line, *entry.origin.source.changes])
         lines.append(line)
     return list(dict.fromkeys(lines))
 

@@ -7,11 +7,12 @@ from typing import Any
 import h5py
 import numpy as np
 
-from data_prep.make.jobs import Job, in_full, recipe, salt_jobs
+from data_prep.make.jobs import Job, recipe, salt_jobs
 from data_prep.verify.inspection import CARD, FIGURE, SCRATCH, Inspection, Problem
 from fwi import shards
 from fwi.config import SPLITS, StudyConfig
 from fwi.files import sha256
+from fwi.origin import Drawn, in_full
 from fwi.shards import DAMAGE, DataSet, Entry, ShardError
 from fwi.survey import Survey, differences
 
@@ -31,7 +32,7 @@ def misfit(file: h5py.File, data: DataSet, entry: Entry, job: Job | None) -> lis
     count, grid = entry.samples, data.survey.grid
     dtype = data.recipe.get("storage", {}).get("dtype")
     wanted = {"gathers": _array((count, *data.survey.gather_shape), dtype), "seed": _array((count,), "int64")}
-    if "velocity" in file or "salt" in file or "salt" in entry.origin:
+    if "velocity" in file or "salt" in file or isinstance(entry.origin, Drawn):
         model = (count, grid.nz, grid.nx)
         wanted |= {"velocity": _array(model, "float32"), "salt": _array(model, "uint8")}
     lines = differences({name: _found(file, name) for name in wanted}, wanted)
@@ -50,7 +51,7 @@ def at_odds(file: h5py.File, data: DataSet, entry: Entry) -> list[str]:
         ShardError: the file does not say what it is.
     """
     lines = differences(data.recipe, shards.attribute(file, "study"))
-    lines += differences(in_full(entry.origin), in_full(shards.attribute(file, "origin")), "origin.")
+    lines += differences(in_full(entry.origin).to_dict(), in_full(shards.origin(file)).to_dict(), "origin.")
     counts = {len(file[name]) for name in ("gathers", "velocity", "salt", "seed") if _found(file, name)}
     if len(counts) == 1:
         lines += differences({"samples": entry.samples}, {"samples": counts.pop()})
@@ -69,8 +70,8 @@ def _contradictions(data: DataSet) -> list[str]:
     for entry in data.entries:
         if not entry.file.startswith(f"{entry.split}-"):
             lines.append(f"has {entry.file} in the {entry.split} split, whose shards have other names")
-        elif "salt" in entry.origin and entry.origin.get("stream") != SPLITS.index(entry.split):
-            stream = entry.origin.get("stream")
+        elif isinstance(entry.origin, Drawn) and entry.origin.stream != SPLITS.index(entry.split):
+            stream = entry.origin.stream
             lines.append(f"draws {entry.file} from stream {stream}, which is another split's")
     return lines
 
@@ -123,7 +124,9 @@ def compare_with(study: StudyConfig, found: Inspection) -> None:
     for section in ("physics", "storage"):
         for line in differences(found.data.recipe[section], wanted[section], f"{section}."):
             found.notes.append(f"made with other settings than the config's: {line}")
-    there = {entry.file: in_full(entry.origin) for entry in found.data.entries if "salt" in entry.origin}
+    there = {
+        entry.file: in_full(entry.origin) for entry in found.data.entries if isinstance(entry.origin, Drawn)
+    }
     jobs = salt_jobs(study)
     missing = [job.file for job in jobs if there and there.get(job.file) != job.origin]
     if missing:

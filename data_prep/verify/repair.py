@@ -14,17 +14,17 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import ValidationError
 
-from data_prep.make.jobs import Job, in_full, recipe, samples
+from data_prep.make.jobs import Job, recipe, samples
 from data_prep.make.simulate import make
 from data_prep.verify import soundness
 from data_prep.verify.conformity import manifest_faults
 from data_prep.verify.inspection import SCRATCH
 from fwi import shards
-from fwi.config import GridConfig, PhysicsConfig, SaltConfig, StorageConfig, StudyConfig, SurveyConfig
+from fwi.config import GridConfig, PhysicsConfig, Split, StorageConfig, StudyConfig, SurveyConfig
 from fwi.files import claimed, locked
 from fwi.misfit import normalised_rms
+from fwi.origin import Drawn, Files, ModelFiles, in_full, preset_of
 from fwi.provenance import provenance
 from fwi.shards import DAMAGE, DataSet, Entry, ShardError
 from fwi.survey import differences
@@ -71,7 +71,7 @@ def repair(
             differences(data.recipe, recipe(_study(data, job, data.folder))),
             "make the set again in another folder",
         )
-    for _, group in itertools.groupby(jobs, key=lambda job: job.origin["salt"]):
+    for _, group in itertools.groupby(jobs, key=lambda job: preset_of(job.origin)):
         alike = list(group)
         for first in range(0, len(alike), BATCH * workers):
             batch = alike[first : first + BATCH * workers]
@@ -158,9 +158,9 @@ def _require_witness(data: DataSet, made: DataSet, shard: Entry, wanted: Set[str
         ShardError: no whole shard of the same models is left, or it is not what is made here.
     """
     jobs = jobs_of(data)
-    salt = in_full(shard.origin)["salt"]
+    salt = preset_of(shard.origin)
     for entry in data.entries:
-        if entry.file in wanted or entry.file not in jobs or in_full(entry.origin)["salt"] != salt:
+        if entry.file in wanted or entry.file not in jobs or preset_of(entry.origin) != salt:
             continue
         if data.damage(entry):
             continue
@@ -191,7 +191,7 @@ def _alike(one: Path, other: Path, samples: int | None = None) -> bool:
         with shards.open_shard(one) as left, shards.open_shard(other) as right:
             return (
                 shards.attribute(left, "study") == shards.attribute(right, "study")
-                and in_full(shards.attribute(left, "origin")) == in_full(shards.attribute(right, "origin"))
+                and in_full(shards.origin(left)) == in_full(shards.origin(right))
                 and {name: left[name].dtype for name in left} == {name: right[name].dtype for name in right}
                 and all(
                     np.array_equal(left[name][:samples], right[name][:samples])
@@ -228,8 +228,9 @@ def jobs_of(data: DataSet) -> dict[str, Job]:
     series: dict[str, dict[int, Entry]] = {}
     for entry in data.entries:
         match = re.fullmatch(rf"{entry.split}-(\d+)\.h5", entry.file)
-        if match and preset_of(entry) is not None:
-            series.setdefault(json.dumps([entry.split, in_full(entry.origin)]), {})[int(match[1])] = entry
+        if match and preset_of(entry.origin) is not None:
+            drawn_alike = json.dumps([entry.split, in_full(entry.origin).to_dict()])
+            series.setdefault(drawn_alike, {})[int(match[1])] = entry
     jobs = {}
     for shards_of_split in series.values():
         first, last = min(shards_of_split), max(shards_of_split)
@@ -242,20 +243,13 @@ def jobs_of(data: DataSet) -> dict[str, Job]:
     return jobs
 
 
-def preset_of(entry: Entry) -> SaltConfig | None:
-    """What a shard's models were drawn from; None if they were imported, or by a preset of old."""
-    try:
-        return SaltConfig.model_validate(entry.origin["salt"])
-    except (KeyError, ValidationError):
-        return None
-
-
 def remedy(data: DataSet, entry: Entry, job: Job | None) -> str:
     """What makes a shard again, in words; ``job`` is the one that made it, if ``jobs_of`` knows it."""
     if job is not None:
         return f"{_proposed(['fwi', 'verify', str(data.folder), '--repair'])} makes it again"
-    if "source" in entry.origin:
-        return f"delete it and repeat its import, which makes only it: {_import_command(data, entry)}"
+    if not isinstance(entry.origin, Drawn):
+        command = _import_command(data, entry.split, entry.origin.source)
+        return f"delete it and repeat its import, which makes only it: {command}"
     return "delete it and repeat the 'fwi simulate' that made the set, with the version that made it"
 
 
@@ -264,27 +258,26 @@ def _report(on_progress: Callable[[int], None], before: int, done: int) -> None:
 
 
 def _study(data: DataSet, job: Job, folder: Path) -> StudyConfig:
+    if not isinstance(job.origin, Drawn):
+        raise ValueError(f"{job.file}: imported, and so not to be made again without its file")
     return StudyConfig(
         grid=GridConfig.model_validate(data.recipe["grid"]),
         survey=SurveyConfig.model_validate(data.recipe["survey"]),
         physics=PhysicsConfig.model_validate(data.recipe["physics"]),
-        salt=SaltConfig.model_validate(job.origin["salt"]),
+        salt=job.origin.salt.config(),
         storage=StorageConfig(folder=folder, dtype=data.recipe["storage"]["dtype"]),
     )
 
 
-def _import_command(data: DataSet, entry: Entry) -> str:
-    source, began = entry.origin["source"], data.provenance.get("command", "")
+def _import_command(data: DataSet, split: Split, source: Files) -> str:
+    began = data.provenance.get("command", "")
     # A manifest may be a stranger's: its command is proposed only if it is an import to a shell, and no more.
     plain = began.split(" ")
-    if source["file"] in began and plain[1:2] == ["import"] and shlex.join(plain) == began:
+    if source.file in began and plain[1:2] == ["import"] and shlex.join(plain) == began:
         return _proposed(["fwi", *plain[1:]])
-    words = ["fwi", "import", "--config", "STUDY", "--storage.folder", str(data.folder), source["file"]]
-    for flag, value in {
-        "key": source.get("key"),
-        "spacing": source.get("spacing"),
-        "split": entry.split,
-    }.items():
+    words = ["fwi", "import", "--config", "STUDY", "--storage.folder", str(data.folder), source.file]
+    spacing = source.spacing if isinstance(source, ModelFiles) else None
+    for flag, value in {"key": source.key, "spacing": spacing, "split": split}.items():
         words += [] if value is None else [f"--{flag}", str(value)]
     return _proposed(words)
 

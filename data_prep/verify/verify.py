@@ -18,10 +18,11 @@ from data_prep.salt import generate
 from data_prep.verify import conformity, soundness
 from data_prep.verify.fingerprints import Fingerprints, Sample, refuse_incomparable
 from data_prep.verify.inspection import Inspection, Problem, Resimulated, Shown, place, rows
-from data_prep.verify.repair import jobs_of, preset_of, remedy
+from data_prep.verify.repair import jobs_of, remedy
 from fwi import shards
 from fwi.config import PhysicsConfig, StudyConfig
 from fwi.misfit import gain_on_simulated, normalised_rms
+from fwi.origin import Drawn, ImportedRecords, preset_of
 from fwi.provenance import versions
 from fwi.shards import DAMAGE, DataSet, Entry, ShardError
 from fwi.survey import SurveyError, differences
@@ -109,8 +110,8 @@ class _Tally:
     """What is found in one shard."""
 
     def __init__(self, file: h5py.File, entry: Entry) -> None:
-        self.file, self.entry, self.preset = file, entry, preset_of(entry)
-        self.simulated = "velocity" in file and "records" not in entry.origin.get("source", {})
+        self.file, self.entry, self.preset = file, entry, preset_of(entry.origin)
+        self.simulated = "velocity" in file and not isinstance(entry.origin, ImportedRecords)
         self.faults: dict[str, list[int]] = defaultdict(list)
         """Samples, by what is wrong with them and goes away when the shard is made again."""
         self.strange: dict[tuple[Made, str], list[int]] = defaultdict(list)
@@ -267,10 +268,11 @@ class _Reading:
     def _redraw(
         self, velocity: NDArray[np.float32], salt: NDArray[np.uint8], row: int, tally: _Tally
     ) -> None:
-        if tally.preset is None:
+        origin = tally.entry.origin
+        if tally.preset is None or not isinstance(origin, Drawn):
             return
-        stream, number = tally.entry.origin["stream"], int(tally.file["seed"][row])
-        model = generate(self.survey.grid, tally.preset, stream, number)
+        number = int(tally.file["seed"][row])
+        model = generate(self.survey.grid, tally.preset, origin.stream, number)
         if np.array_equal(model.velocity, velocity) and np.array_equal(model.salt, salt):
             self.found.redrawn += 1
             self.alike.add("models")

@@ -54,7 +54,7 @@ def test_a_real_file_is_imported_by_the_study_suggested_for_it(name, tmp_path, m
     assert samples.velocity is None
     assert np.isfinite(samples.gathers).all()
     assert samples.gathers.any(axis=2).all()
-    assert [change for change in entry.origin["source"]["changes"] if change.startswith("gain")]
+    assert [change for change in entry.origin.source.changes if change.startswith("gain")]
 
 
 def test_a_dry_run_says_what_would_change_and_writes_nothing(line, study_file, tmp_path, capsys):

@@ -17,6 +17,7 @@ from experiments.train import train
 from fwi import checkpoints, run_folder
 from fwi.files import sha256
 from fwi.inverter import FILE
+from fwi.origin import parse_origin
 from fwi.shards import DataSet
 from fwi.training.task import InversionTask
 
@@ -124,11 +125,9 @@ def test_set_smaller_than_its_study_is_refused_with_the_command_that_completes_i
 
 def test_imported_set_is_as_large_as_its_files(trained_study, tiny_copy, tmp_path):
     data = DataSet.read(tiny_copy.storage.folder)
-    imported = [
-        {**vars(entry), "origin": {"source": {"file": "x.npy", "key": None, "sha256": "0"}}}
-        for entry in data.entries
-    ]
-    DataSet(data.folder, data.recipe, {}, tuple(type(data.entries[0])(**entry) for entry in imported)).write()
+    origin = parse_origin({"source": {"file": "x.npy", "key": None, "sha256": "0"}})
+    imported = tuple(dataclasses.replace(entry, origin=origin) for entry in data.entries)
+    DataSet(data.folder, data.recipe, {}, imported).write()
 
     larger = with_storage(trained_study, folder=data.folder, train=12)
     train(untracked(larger, epochs=1), tmp_path / "run")

@@ -11,6 +11,7 @@ from shard_edits import flip_byte, rewrite
 
 from experiments.cli import main
 from fwi.config import StudyConfig
+from fwi.origin import parse_origin
 from fwi.shards import DataSet
 
 
@@ -133,7 +134,7 @@ def test_what_repair_cannot_make_is_left_and_named(
 ) -> None:
     folder = tiny_copy.storage.folder
     source = {"file": "salt.npz", "key": "train", "sha256": "0", "spacing": 10.0}
-    rewrite(folder, "test-00000.h5", lambda samples: samples, {"source": source})
+    rewrite(folder, "test-00000.h5", lambda samples: samples, parse_origin({"source": source}))
     flip_byte(folder / "test-00000.h5", 0.7)
 
     said = refused("verify", folder, "--repair", "--samples", 0)
@@ -145,7 +146,7 @@ def test_what_repair_cannot_make_is_left_and_named(
 def test_the_licence_is_kept_for_later_cards(tiny_copy: StudyConfig) -> None:
     folder = tiny_copy.storage.folder
     source = {"file": "salt.npz", "key": None, "sha256": "0", "spacing": 20.0}
-    rewrite(folder, "test-00000.h5", lambda samples: samples, {"source": source})
+    rewrite(folder, "test-00000.h5", lambda samples: samples, parse_origin({"source": source}))
 
     main(["verify", str(folder), "--samples", "0", "--licence", "CC BY 4.0"])
     main(["verify", str(folder), "--samples", "0"])

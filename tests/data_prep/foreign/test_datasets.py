@@ -107,7 +107,7 @@ def test_each_shard_holds_the_models_of_its_numbers(study: StudyConfig, models_f
 def test_the_source_is_named_with_its_hash_as_ever(study: StudyConfig, models_file: Path) -> None:
     source = {"file": "models.npy", "key": None, "sha256": sha256(models_file), "spacing": 20.0}
 
-    assert all(job.origin == {"source": source} for job in jobs_of(study, models_file))
+    assert all(job.origin.to_dict() == {"source": source} for job in jobs_of(study, models_file))
 
 
 def test_odd_names_of_files_and_keys_give_plain_names_of_shards(study: StudyConfig, tmp_path: Path) -> None:
@@ -224,10 +224,10 @@ def test_records_with_another_gain_and_sign_are_stored_as_simulated_ones(
     gathers = np.concatenate([samples.gathers for samples in shards])
     np.testing.assert_allclose(gathers, kept, atol=1e-4 * np.abs(kept).max())
     np.testing.assert_array_equal(np.concatenate([samples.velocity for samples in shards]), models)
-    origin = jobs[0].origin["source"]["records"]
-    assert origin["gain"] * factor == pytest.approx(1, rel=1e-3)
-    assert origin["nrms"] < 1e-3
-    assert origin["sha256"] == sha256(tmp_path / "data1.npy")
+    origin = jobs[0].origin.source.records
+    assert origin.gain * factor == pytest.approx(1, rel=1e-3)
+    assert origin.nrms < 1e-3
+    assert origin.sha256 == sha256(tmp_path / "data1.npy")
     assert any(re.search(r"gain -?2\.702\de-06: .*4 models are within NRMS 0", line) for line in found.said)
 
 
@@ -240,7 +240,7 @@ def test_records_of_other_models_are_refused(study: StudyConfig, tmp_path: Path)
         jobs_of(study, tmp_path / "model.npy", records=tmp_path / "data.npy")
     (job,) = jobs_of(study, tmp_path / "model.npy", records=tmp_path / "data.npy", gain=2.0)
 
-    assert job.origin["source"]["records"]["nrms"] is None
+    assert job.origin.source.records.nrms is None
     np.testing.assert_allclose(job.source.gathers([3]), 2 * np.load(tmp_path / "data.npy")[[3]])
 
 
@@ -352,7 +352,7 @@ def test_yang_and_mas_folders_become_one_set(study: StudyConfig, tmp_path: Path)
         np.testing.assert_array_equal(samples.velocity, models[job.numbers])
         np.testing.assert_allclose(samples.gathers, records[job.numbers], atol=1e-5)
         files = [tmp_path / f"vmodel/vmodel{number + 1}.mat" for number in job.numbers]
-        assert job.origin["source"]["sha256"] == [sha256(file) for file in files]
+        assert job.origin.source.sha256 == [sha256(file) for file in files]
 
 
 def test_files_named_in_any_order_are_taken_in_the_order_of_their_numbers(
@@ -458,7 +458,7 @@ def test_raw_floats_read_in_the_wrong_order_are_refused_with_the_flag_that_reads
     stated = datasets.find(study, [path], shape=(24, 36), spacing=20.0, axes="depth-x")
 
     np.testing.assert_array_equal(job.source.velocity([0]), models)
-    assert job.origin["source"]["axes"] == "x-depth"
+    assert job.origin.source.axes == "x-depth"
     assert "--axes depth-x takes them so" in stated.said[-1]
 
 
@@ -544,7 +544,7 @@ def test_slowness_becomes_speed_and_its_unit_is_noted(study: StudyConfig, tmp_pa
     (job,) = jobs_of(study, tmp_path / "slowness.npy", unit="s/m")
 
     np.testing.assert_allclose(job.source.velocity([0, 1]), models, rtol=1e-5)
-    assert job.origin["source"]["unit"] == "s/m"
+    assert job.origin.source.unit == "s/m"
 
 
 def test_a_header_of_madagascar_needs_no_flags(study: StudyConfig, tmp_path: Path) -> None:
@@ -561,7 +561,7 @@ def test_a_header_of_madagascar_needs_no_flags(study: StudyConfig, tmp_path: Pat
     assert "vp.rsf: .rsf taken as models, 1 of 24 x 36 cells at 20 m" in said
     assert f"numbers in {tmp_path}/vp.rsf@" in said
     assert "o1=0.1 left unused" in said
-    assert job.origin["source"]["sha256"] == sha256(tmp_path / "vp.rsf@")
+    assert job.origin.source.sha256 == sha256(tmp_path / "vp.rsf@")
 
 
 @pytest.mark.parametrize("name", ["a.npy", "a.npz", "a.h5", "a.bin"])

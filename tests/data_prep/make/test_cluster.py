@@ -17,6 +17,7 @@ from data_prep.make import devices, simulate
 from data_prep.make.simulate import Job
 from experiments import cli
 from fwi.config import StudyConfig
+from fwi.origin import parse_origin
 
 SCHEDULER = """
 import sys
@@ -113,7 +114,7 @@ def test_a_worker_killed_in_the_middle_of_a_shard_changes_no_byte_of_the_set(
 def test_a_shard_that_kills_its_workers_is_named_after_two_of_them(
     cluster: Cluster, study: StudyConfig
 ) -> None:
-    origin = {"source": {"file": "models.npy", "sha256": "a", "key": None}}
+    origin = parse_origin({"source": {"file": "models.npy", "sha256": "a", "key": None}})
     good = simulate.salt_jobs(study)[:2]
     jobs = [*good, Job("train-deadly.h5", "train", [0], origin, Deadly())]
 

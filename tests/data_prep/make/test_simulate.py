@@ -26,6 +26,7 @@ from data_prep.make.simulate import Job
 from experiments import cli
 from fwi import files
 from fwi.config import StudyConfig, YangMaPreset
+from fwi.origin import Drawn, parse_origin
 from fwi.shards import DataSet, Entry, ShardError
 
 
@@ -194,10 +195,18 @@ def test_an_error_in_a_worker_reaches_the_caller_and_keeps_what_was_finished(
 ) -> None:
     study = with_storage(tiny_study, folder=tmp_path / "new")
     good = Job(
-        "train-good.h5", "train", [0], {"source": {"file": "a", "sha256": "a", "key": None}}, Uniform(2000.0)
+        "train-good.h5",
+        "train",
+        [0],
+        parse_origin({"source": {"file": "a", "sha256": "a", "key": None}}),
+        Uniform(2000.0),
     )
     bad = Job(
-        "train-bad.h5", "train", [1], {"source": {"file": "b", "sha256": "b", "key": None}}, Uniform(8000.0)
+        "train-bad.h5",
+        "train",
+        [1],
+        parse_origin({"source": {"file": "b", "sha256": "b", "key": None}}),
+        Uniform(8000.0),
     )
 
     with pytest.raises(ValueError, match="velocity is 8000 m/s"):
@@ -514,7 +523,7 @@ def test_parts_of_an_import_are_not_taken_for_the_same_models_twice(
     tiny_study: StudyConfig, tmp_path: Path
 ) -> None:
     study = with_storage(tiny_study, folder=tmp_path / "new")
-    origin = {"source": {"file": "models.npy", "sha256": "a", "key": None}}
+    origin = parse_origin({"source": {"file": "models.npy", "sha256": "a", "key": None}})
     jobs = [
         Job(f"train-models-{number}.h5", "train", [number], origin, Uniform(2000.0 + number))
         for number in range(3)
@@ -544,7 +553,7 @@ def test_of_two_imports_of_the_same_models_at_once_the_second_to_finish_a_shard_
     tiny_study: StudyConfig, tmp_path: Path
 ) -> None:
     study = with_storage(tiny_study, folder=tmp_path / "new")
-    origin = {"source": {"file": "models.npy", "sha256": "a", "key": None}}
+    origin = parse_origin({"source": {"file": "models.npy", "sha256": "a", "key": None}})
 
     first = Job("train-models.h5", "train", [0], origin, Uniform(2000.0))
     second = Job("test-models.h5", "test", [0], origin, Overtaken(study, first))
@@ -559,7 +568,7 @@ def test_a_manifest_that_takes_long_to_write_is_written_seldom(
     tiny_study: StudyConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     study = with_storage(tiny_study, folder=tmp_path)
-    origin = {"salt": study.salt.model_dump(mode="json"), "stream": 0}
+    origin = Drawn.of(study.salt, 0)
     jobs = [Job(f"train-{number:05d}.h5", "train", [number], origin) for number in range(1000)]
     resume.begin(study, jobs)
     written, write = [], DataSet.write

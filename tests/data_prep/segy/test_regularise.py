@@ -296,7 +296,7 @@ def test_a_long_line_gives_a_sample_at_every_place_that_fits(
         assert nrms(sample, expected) < 0.05
     made = jobs(study, line, "test")
     assert [number for job in made for number in job.numbers] == [0, 1, 2, 3]
-    assert made[0].origin["source"]["changes"] == list(line.changes)
+    assert made[0].origin.source.changes == list(line.changes)
 
 
 # -- refusals

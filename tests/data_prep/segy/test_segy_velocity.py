@@ -313,7 +313,7 @@ def test_sections_become_a_shard_with_their_records(tiny_study: StudyConfig, tmp
     make_shard(study, job)
 
     assert job.file == "test-line_a-line_b-00000.h5"
-    assert job.origin["source"]["sha256"] == [sha256(path) for path in paths]
+    assert job.origin.source.sha256 == [sha256(path) for path in paths]
     samples = shards.read(tmp_path / job.file)
     assert samples.velocity is not None
     np.testing.assert_array_equal(samples.velocity, models)

@@ -16,6 +16,7 @@ from data_prep.verify.inspection import Inspection
 from data_prep.verify.verify import inspect
 from fwi import shards
 from fwi.config import StudyConfig
+from fwi.origin import parse_origin
 from fwi.shards import DataSet, Samples
 
 
@@ -79,7 +80,7 @@ def test_time_to_make_it_is_the_sum_over_the_shards_that_were_timed(found: Inspe
 def test_every_source_is_named_with_its_licence(tiny_copy: StudyConfig) -> None:
     folder = tiny_copy.storage.folder
     source = {"file": "salt.npz", "key": None, "sha256": "0", "spacing": 20.0}
-    rewrite(folder, "test-00000.h5", lambda samples: samples, {"source": source})
+    rewrite(folder, "test-00000.h5", lambda samples: samples, parse_origin({"source": source}))
     found = inspect(DataSet.read(folder), resimulate=0)
 
     unknown = card.text(found)
@@ -95,7 +96,12 @@ def test_records_alone_have_a_card_too(tiny_copy: StudyConfig) -> None:
     folder = tiny_copy.storage.folder
     source = {"file": "field.segy", "key": None, "sha256": "0", "changes": ["gain: multiplied by 2"]}
     for entry in DataSet.read(folder).entries:
-        rewrite(folder, entry.file, lambda s: Samples(s.gathers, None, None, s.seed), {"source": source})
+        rewrite(
+            folder,
+            entry.file,
+            lambda s: Samples(s.gathers, None, None, s.seed),
+            parse_origin({"source": source}),
+        )
     found = inspect(DataSet.read(folder))
 
     assert card.write(found)

@@ -17,6 +17,7 @@ from data_prep.verify.repair import jobs_of, repair
 from data_prep.verify.verify import inspect
 from fwi.config import SPLITS, StudyConfig
 from fwi.files import sha256
+from fwi.origin import parse_origin
 from fwi.shards import DataSet, Entry, Samples, ShardError
 
 
@@ -115,7 +116,9 @@ def with_entry(number: int, **changes: object) -> Callable[[DataSet], DataSet]:
 
 
 def with_origin(number: int, **changes: object) -> Callable[[DataSet], DataSet]:
-    return lambda data: with_entry(number, origin=data.entries[number].origin | changes)(data)
+    return lambda data: with_entry(
+        number, origin=parse_origin(data.entries[number].origin.to_dict() | changes)
+    )(data)
 
 
 def with_recipe(section: str, **changes: object) -> Callable[[DataSet], DataSet]:
@@ -128,7 +131,7 @@ WRONG = {
     "survey": (with_recipe("survey", dt=0.003), "survey.dt: 0.003 against 0.002"),
     "precision": (with_recipe("storage", dtype="float32"), "storage.dtype: float32 against float16"),
     "seed": (
-        lambda data: with_origin(0, salt=data.entries[0].origin["salt"] | {"seed": 4})(data),
+        lambda data: with_origin(0, salt=data.entries[0].origin.salt.to_dict() | {"seed": 4})(data),
         "seed: 4 ",
     ),
     "stream": (with_origin(0, stream=2), "draws train-00000.h5 from stream 2"),
@@ -350,7 +353,7 @@ def test_a_damaged_shard_of_which_the_manifest_has_the_number_of_samples_wrong_i
 def test_imported_shards_are_left_alone(tiny_copy: StudyConfig) -> None:
     folder = tiny_copy.storage.folder
     source = {"file": "salt.npz", "key": None, "sha256": "0", "spacing": 20.0}
-    rewrite(folder, "train-00000.h5", lambda samples: samples, {"source": source})
+    rewrite(folder, "train-00000.h5", lambda samples: samples, parse_origin({"source": source}))
     flip_byte(folder / "train-00000.h5", 0.7)
     before = (folder / "train-00000.h5").read_bytes()
 

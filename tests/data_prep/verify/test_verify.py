@@ -22,6 +22,7 @@ from data_prep.verify.verify import inspect, read_manifest
 from fwi import shards
 from fwi.config import SaltConfig, StudyConfig
 from fwi.files import sha256
+from fwi.origin import Origin, parse_origin
 from fwi.shards import DataSet, Samples, ShardError
 from fwi.survey import Survey
 
@@ -79,7 +80,7 @@ def test_a_damaged_shard_is_named_with_its_remedy_and_the_others_are_read(
 
 def test_an_imported_shard_is_named_with_the_import_to_repeat(tiny_copy: StudyConfig) -> None:
     source = {"file": "salt.npz", "key": "train", "sha256": "0", "spacing": 10.0}
-    folder = edited(tiny_copy, "train-00001.h5", origin={"source": source})
+    folder = edited(tiny_copy, "train-00001.h5", origin=parse_origin({"source": source}))
     flip_byte(folder / "train-00001.h5", 0.7)
     data = DataSet.read(folder)
     began = {"command": "fwi import --config a.yaml in/salt.npz --key train --spacing 10 --validation 4"}
@@ -106,7 +107,7 @@ def test_a_manifest_s_command_that_is_more_than_an_import_is_not_proposed(
     command: str, tiny_copy: StudyConfig
 ) -> None:
     source = {"file": "salt.npz", "key": None, "sha256": "0"}
-    folder = edited(tiny_copy, "train-00001.h5", origin={"source": source})
+    folder = edited(tiny_copy, "train-00001.h5", origin=parse_origin({"source": source}))
     flip_byte(folder / "train-00001.h5", 0.7)
     data = replace(DataSet.read(folder), provenance={"command": command})
 
@@ -117,16 +118,14 @@ def test_a_manifest_s_command_that_is_more_than_an_import_is_not_proposed(
 
 
 def test_a_command_that_is_proposed_keeps_the_words_of_a_stranger_together(tiny_copy: StudyConfig) -> None:
-    file = "a'; touch PWNED; '$(b).npz"
-    folder = edited(
-        tiny_copy, "train-00001.h5", origin={"source": {"file": file, "key": "-rf ~", "sha256": "0"}}
-    )
+    source = {"file": "a'; touch PWNED; '$(b).npz", "key": "-rf ~", "sha256": "0"}
+    folder = edited(tiny_copy, "train-00001.h5", origin=parse_origin({"source": source}))
     flip_byte(folder / "train-00001.h5", 0.7)
 
     (problem,) = inspect(DataSet.read(folder), resimulate=0).problems
 
     proposed = problem.what.partition("which makes only it: ")[2]
-    assert shlex.split(proposed)[-5:] == [file, "--key", "-rf ~", "--split", "train"]
+    assert shlex.split(proposed)[-5:] == [source["file"], "--key", "-rf ~", "--split", "train"]
 
 
 def test_a_shard_in_the_place_of_another_is_named(tiny_copy: StudyConfig) -> None:
@@ -327,7 +326,7 @@ def test_a_model_twice_in_a_split_is_noted_alone(tiny_copy: StudyConfig) -> None
     def repeat(samples: Samples) -> Samples:
         return Samples(*(array[[0, 1, 2, 1]] for array in samples))
 
-    folder = edited(tiny_copy, "train-00000.h5", repeat, {"source": source})
+    folder = edited(tiny_copy, "train-00000.h5", repeat, parse_origin({"source": source}))
 
     found = inspect(DataSet.read(folder), resimulate=0)
 
@@ -345,8 +344,8 @@ def test_records_without_models_are_compared_by_themselves(tiny_copy: StudyConfi
     def field(gathers: np.ndarray) -> Callable[[Samples], Samples]:
         return lambda samples: Samples(gathers, None, None, samples.seed[: len(gathers)])
 
-    edited(tiny_copy, "train-00000.h5", field(recorded), {"source": source})
-    folder = edited(tiny_copy, "test-00000.h5", field(mirrored), {"source": source})
+    edited(tiny_copy, "train-00000.h5", field(recorded), parse_origin({"source": source}))
+    folder = edited(tiny_copy, "test-00000.h5", field(mirrored), parse_origin({"source": source}))
 
     found = inspect(DataSet.read(folder), resimulate=16)
 
@@ -479,8 +478,9 @@ def test_a_set_made_before_its_preset_had_all_its_parameters_is_what_the_config_
 ) -> None:
     folder = tiny_copy.storage.folder
     for entry in DataSet.read(folder).entries:
-        salt = entry.origin["salt"] | {"preset": {"name": "yang_ma", "lens_share": 0.5}}
-        rewrite(folder, entry.file, lambda samples: samples, entry.origin | {"salt": salt})
+        salt = entry.origin.salt.to_dict() | {"preset": {"name": "yang_ma", "lens_share": 0.5}}
+        older = parse_origin(entry.origin.to_dict() | {"salt": salt})
+        rewrite(folder, entry.file, lambda samples: samples, older)
 
     found = inspect(DataSet.read(folder), tiny_copy, resimulate=0)
     simulate(tiny_copy, workers=1)
@@ -494,7 +494,7 @@ def test_imported_records_with_a_gain_are_compared_and_noted_alone(tiny_copy: St
     def louder(samples: Samples) -> Samples:
         return samples._replace(gathers=samples.gathers * np.float16(1.5))
 
-    folder = edited(tiny_copy, "test-00000.h5", louder, {"source": source})
+    folder = edited(tiny_copy, "test-00000.h5", louder, parse_origin({"source": source}))
 
     found = inspect(DataSet.read(folder), resimulate=16)
 
@@ -554,7 +554,7 @@ def edited(
     study: StudyConfig,
     file: str,
     change: Callable[[Samples], Samples] = lambda samples: samples,
-    origin: dict[str, Any] | None = None,
+    origin: Origin | None = None,
 ) -> Path:
     """Change a shard so that its checksum in the manifest is right; gives the folder."""
     rewrite(study.storage.folder, file, change, origin)
