@@ -10,7 +10,8 @@ from typing import Annotated, Any, Literal, Union
 
 import tyro
 
-from experiments.cli import COMMANDS, entries, function_of, section
+from experiments.cli import COMMANDS, function_of
+from experiments.flags import entries, section
 from fwi.config import StudyConfig, known_studies
 
 _BASH_FILES = """

@@ -3,8 +3,8 @@
 import os
 from pathlib import Path
 
-from experiments.cli import Study
 from experiments.evaluate import evaluate
+from experiments.flags import Study
 from experiments.invert import invert
 from experiments.simulate import simulate
 from experiments.train import train

@@ -25,7 +25,7 @@ from data_prep.segy.shots import open_shots, report
 from data_prep.segy.source import Stated, prepare
 from data_prep.segy.suggest import suggest
 from data_prep.segy.velocity import SegyVelocity
-from experiments.cli import Study
+from experiments.flags import Study
 from experiments.progress import progress
 from fwi import config
 from fwi.config import GridConfig, Split, StudyConfig

@@ -8,7 +8,7 @@ import tyro
 from numpy.typing import NDArray
 
 from data_prep.records import read, require_sample
-from experiments.cli import Study
+from experiments.flags import Study
 from fwi import plots, shards
 from fwi.config import Split, StudyConfig
 from fwi.data import ShotDataset, require_survey

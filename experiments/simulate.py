@@ -11,7 +11,7 @@ from data_prep.make.jobs import part_of, salt_jobs, samples, unfinished
 from data_prep.make.simulate import make
 from data_prep.segy import export
 from data_prep.segy.write import require_fits
-from experiments.cli import Study
+from experiments.flags import Study
 from experiments.progress import progress
 from fwi.config import SPLITS, StudyConfig
 from fwi.memory import amount

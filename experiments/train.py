@@ -9,7 +9,7 @@ from typing import Annotated
 
 import tyro
 
-from experiments.cli import Study, taken
+from experiments.flags import Study, taken
 from fwi import checkpoints, run_folder
 from fwi.check import require_resolved
 from fwi.config import StudyConfig

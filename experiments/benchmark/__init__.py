@@ -14,7 +14,7 @@ from typing import Any, Literal
 import tyro
 
 from experiments.benchmark.figures import Bench, aligned, cell_updates, number
-from experiments.cli import Study
+from experiments.flags import Study
 from fwi.config import StudyConfig
 from fwi.files import write_whole
 from fwi.provenance import provenance

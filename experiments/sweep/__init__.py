@@ -7,7 +7,7 @@ from typing import Literal
 import tyro
 
 from data_prep.make import devices
-from experiments.cli import Study
+from experiments.flags import Study
 
 
 def sweep(

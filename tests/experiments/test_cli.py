@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from experiments.cli import COMMANDS, Study, main
+from experiments.cli import COMMANDS, main
+from experiments.flags import Study
 from fwi import config
 from fwi.config import StudyConfig
 

@@ -5,7 +5,7 @@ from typing import Literal
 
 import tyro
 
-from experiments.cli import Study
+from experiments.flags import Study
 from fwi import config as configuration
 from fwi.config import StudyConfig
 from fwi.survey import Survey
