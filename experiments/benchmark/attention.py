@@ -182,8 +182,8 @@ def _turns(network: Contestant, plain: Contestant, repeats: int) -> Cost:
     )
 
 
-def _ratio(ours: Sequence[float], theirs: Sequence[float]) -> float:
-    return statistics.median(a / b for a, b in zip(ours, theirs, strict=True))
+def _ratio(times: Sequence[float], plain: Sequence[float]) -> float:
+    return statistics.median(a / b for a, b in zip(times, plain, strict=True))
 
 
 def _short(error: Exception) -> str:
