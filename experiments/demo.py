@@ -8,7 +8,7 @@ from experiments.flags import Study
 from experiments.invert import invert
 from experiments.simulate import simulate
 from experiments.train import train
-from fwi.shards import DataSet
+from fwi.manifest import DataSet
 
 
 def demo(study: Study, run: Path = Path("runs/demo"), workers: int = os.cpu_count() or 1) -> None:

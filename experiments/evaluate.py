@@ -12,9 +12,9 @@ from fwi.config import Split
 from fwi.data import ShotDataset, require_survey
 from fwi.evaluation import Evaluation
 from fwi.files import refuse_links, write_whole
+from fwi.manifest import DataSet
 from fwi.provenance import provenance
 from fwi.run import Run, load_run
-from fwi.shards import DataSet
 from fwi.training.wandb import Mode, open_wandb, wandb_mode
 
 Array = NDArray[np.float32]

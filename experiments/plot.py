@@ -13,9 +13,9 @@ from fwi import plots, shards
 from fwi.config import Split, StudyConfig
 from fwi.data import ShotDataset, require_survey
 from fwi.files import read_npy
+from fwi.manifest import DataSet
 from fwi.networks.midpoints import Midpoints
 from fwi.run import Run, load_run
-from fwi.shards import DataSet
 from fwi.survey import Survey
 
 if TYPE_CHECKING:

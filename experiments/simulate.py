@@ -14,8 +14,8 @@ from data_prep.segy.write import require_fits
 from experiments.flags import Study
 from experiments.progress import progress
 from fwi.config import SPLITS, StudyConfig
+from fwi.manifest import DataSet
 from fwi.memory import amount
-from fwi.shards import DataSet
 from fwi.survey import Survey
 
 

@@ -15,10 +15,10 @@ from fwi.check import require_resolved
 from fwi.config import StudyConfig
 from fwi.data import ShotDataset, require_complete
 from fwi.files import locked, refuse_links
+from fwi.manifest import DataSet
 from fwi.networks.rehearsal import require_trainable
 from fwi.networks.synchronised import all_gather
 from fwi.provenance import provenance
-from fwi.shards import DataSet
 from fwi.survey import Survey
 from fwi.training import ranks
 from fwi.training.callbacks import EpochTable, ProgressLines, WandbRun

@@ -17,7 +17,8 @@ from data_prep.verify.verify import inspect, read_manifest
 from experiments.progress import progress
 from fwi import config as configuration
 from fwi.config import StudyConfig
-from fwi.shards import DataSet, ShardError
+from fwi.manifest import DataSet
+from fwi.shards import ShardError
 
 Files = Annotated[tuple[Path, ...], tyro.conf.UseAppendAction]
 

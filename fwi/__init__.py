@@ -11,13 +11,13 @@ if TYPE_CHECKING:
     from fwi.config import StudyConfig
     from fwi.data import ShotDataset
     from fwi.inverter import Inverter, load
+    from fwi.manifest import DataSet
     from fwi.physics import Propagator
     from fwi.run import Run, load_run
-    from fwi.shards import DataSet
     from fwi.survey import Survey
 
 _HOME = {
-    "DataSet": "fwi.shards",
+    "DataSet": "fwi.manifest",
     "Inverter": "fwi.inverter",
     "PhysicsCheck": "fwi.check",
     "Propagator": "fwi.physics",

@@ -15,8 +15,9 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from fwi.config import DataConfig, Split, StorageConfig
 from fwi.interrupts import held_back
+from fwi.manifest import DataSet, Entry
 from fwi.origin import Drawn
-from fwi.shards import DAMAGE, DataSet, Entry, ShardError, open_shard, refuse_differences
+from fwi.shards import DAMAGE, ShardError, open_shard, refuse_differences
 from fwi.survey import Survey
 
 OPEN_FILES = 64

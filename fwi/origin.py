@@ -69,9 +69,12 @@ class ModelFiles(Files):
     axes: str = "depth-x"
 
 
-class ScaledRecords(Files):
-    """Files of records, and how these were brought to the scale of the simulation."""
+class ScaledRecords(Stored):
+    """Files of records, as ``Files``, and how these were scaled to the simulation; any key may be missing."""
 
+    file: str | None = None
+    key: str | None = None
+    sha256: str | list[str] | None = None
     gain: Number | None = None
     """Factor of their amplitudes."""
     nrms: Number | None = None

@@ -1,6 +1,6 @@
-"""The data set on disk: HDF5 shards and the manifest that lists them.
+"""Shards: the HDF5 files of a data set, such as ``train-00003.h5``, written and read.
 
-A folder holds ``manifest.json`` and shards such as ``train-00003.h5``. A shard has one chunk per sample:
+A shard has one chunk per sample:
 
 - ``gathers (sample, shot, time, receiver)``, float16 or float32;
 - ``velocity (sample, depth, x)``, float32 [m/s];
@@ -17,32 +17,19 @@ import json
 import math
 import os
 import shlex
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
-from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import h5py
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import ValidationError
 
-from fwi import manifest
-from fwi.config import SPLITS, Split
-from fwi.files import read_regular, require_regular, sha256, write_whole
-from fwi.manifest import Entry as Entry
+from fwi.files import require_regular, write_whole
 from fwi.memory import amount
-from fwi.origin import Origin, first_mistake, parse_origin
+from fwi.origin import Origin, parse_origin
 from fwi.survey import Survey
 
 SCHEMA = 1
-MANIFEST = "manifest.json"
-LARGEST_MANIFEST = 500_000_000
-"""Bytes of the largest manifest: one of 300,000 shards has half of them."""
-ANEW = "delete it and repeat the command that made the set, which takes up the shards that are whole"
-"""How to have a manifest again."""
-
 FORMAT = "v110"
 """HDF5's file format: the oldest with checksums on its own structures, read by HDF5 1.10 (2016) and later."""
 
@@ -84,138 +71,6 @@ class Samples(NamedTuple):
     """1 where there is salt, shape ``(sample, depth, x)``; None where the models are."""
     seed: NDArray[np.int64]
     """Number of each sample in its stream or source, shape ``(sample,)``."""
-
-
-@dataclass(frozen=True)
-class DataSet:
-    """The manifest of a folder of shards.
-
-    Args:
-        folder: where manifest and shards are.
-        recipe: what all shards share: survey, physics and precision, as plain values.
-        provenance: when, with which versions and on what the set was begun.
-        entries: the finished shards.
-    """
-
-    folder: Path
-    recipe: dict[str, Any]
-    provenance: dict[str, Any]
-    entries: tuple[Entry, ...] = ()
-
-    @classmethod
-    def read(cls, folder: Path) -> "DataSet":
-        """Read a folder's manifest.
-
-        Raises:
-            ShardError: there is none, it is not one of ours, or not what was written.
-        """
-        path = folder / MANIFEST
-        try:
-            if not path.exists():
-                raise FileNotFoundError
-            written = read_regular(path, LARGEST_MANIFEST)
-            content = manifest.parse(written)
-            recipe = dict(content.recipe)
-            Survey.from_dict(recipe)
-        except (FileNotFoundError, NotADirectoryError):
-            raise ShardError(
-                f"{folder}: no data set here ({MANIFEST} is missing); make one with 'fwi simulate'"
-            ) from None
-        except ValueError as error:
-            why = first_mistake(error) if isinstance(error, ValidationError) else error
-            raise ShardError(f"{path}: not a manifest of this project ({why})") from None
-        if content.schema != SCHEMA:
-            raise ShardError(f"{path}: schema {content.schema}, this version reads {SCHEMA}")
-        data = cls(folder, recipe, content.provenance, content.shards)
-        if content.checksum is not None and not data._is_of(content.checksum, written):
-            raise ShardError(
-                f"{path}: damaged, or edited by hand (the checksum in it is not that of its content); bring "
-                f"back a copy of it, or {ANEW}"
-            )
-        return data
-
-    def write(self) -> None:
-        """Write the manifest and its checksum, whole or not at all."""
-        content = self._content()
-        head = _checksum_line(hashlib.sha256(content).hexdigest())
-        write_whole(self.folder / MANIFEST, content.replace(b"{\n", b"{\n" + head, 1))
-
-    def _content(self) -> bytes:
-        """The manifest without its checksum, with a line for each shard: there may be 50,000."""
-        head = {"schema": SCHEMA, "recipe": self.recipe, "provenance": self.provenance}
-        lines = [f"{json.dumps(key)}: {json.dumps(value)}" for key, value in head.items()]
-        entries = ",\n".join(json.dumps(entry.to_dict()) for entry in self.entries)
-        content = ",\n".join([*lines, f'"shards": [\n{entries}\n]'])
-        return f"{{\n{content}\n}}\n".encode()
-
-    def _is_of(self, checksum: str, written: bytes) -> bool:
-        """Whether a checksum is that of the manifest as it stands in its file, or as it would be written."""
-        as_it_stands = written.replace(_checksum_line(checksum), b"", 1)
-        return checksum == hashlib.sha256(as_it_stands).hexdigest() or (
-            checksum == hashlib.sha256(self._content()).hexdigest()  # somebody has only formatted it
-        )
-
-    def with_entry(self, entry: Entry) -> "DataSet":
-        """The same set with one more finished shard, in the order of splits and names."""
-        return self.with_entries([entry])
-
-    def with_entries(self, entries: Iterable[Entry]) -> "DataSet":
-        """The same set with more finished shards, in the order of splits and names."""
-        files = {entry.file: entry for entry in (*self.entries, *entries)}
-        return replace(
-            self, entries=tuple(sorted(files.values(), key=lambda e: (SPLITS.index(e.split), e.file)))
-        )
-
-    @cached_property
-    def survey(self) -> Survey:
-        """The survey that all records were made with."""
-        return Survey.from_dict(self.recipe)
-
-    def split(self, split: Split) -> list[Entry]:
-        """The shards of one split."""
-        return [entry for entry in self.entries if entry.split == split]
-
-    def size(self, split: Split) -> int:
-        """Samples in a split."""
-        return sum(entry.samples for entry in self.split(split))
-
-    @property
-    def sizes(self) -> str:
-        """Samples in each split that has any, in words: "1600 train, 100 test"."""
-        return ", ".join(f"{self.size(split)} {split}" for split in SPLITS if self.size(split))
-
-    def verify(self, split: Split | None = None) -> None:
-        """Compare the SHA-256 of every shard (of a split) with the manifest.
-
-        Raises:
-            ShardError: naming every shard that is missing or not what it was.
-        """
-        entries = self.entries if split is None else self.split(split)
-        wrong = [f"{self.folder / entry.file}: {what}" for entry in entries if (what := self.damage(entry))]
-        if wrong:
-            remedy = "delete them and run the command that made the set again: only they are made anew"
-            raise ShardError("\n".join([*wrong, remedy]))
-
-    def damage(self, entry: Entry) -> str:
-        """What is wrong with the file of a shard: nothing if its SHA-256 is that of the manifest."""
-        path = self.folder / entry.file
-        try:
-            size = path.stat().st_size
-            if not path.is_file():  # reading a pipe would wait for ever
-                return "not a regular file"
-            if sha256(path) == entry.sha256:
-                return ""
-        except FileNotFoundError:
-            return "missing"
-        except OSError as error:
-            return f"cannot be read ({error.strerror})"
-        if size != entry.bytes:
-            return f"{size} bytes instead of {entry.bytes}: truncated or replaced"
-        return "its content changed since it was written (SHA-256 differs)"
-
-
-def _checksum_line(checksum: str) -> bytes:
-    return f'"checksum": {json.dumps(checksum)},\n'.encode()
 
 
 def write(path: Path, samples: Samples, survey: Survey, attributes: dict[str, Any]) -> tuple[int, str]:

@@ -18,7 +18,7 @@ from data_prep.make import devices, pool
 from data_prep.make.jobs import Job
 from data_prep.make.simulate import make_shard, recipe, salt_jobs
 from fwi.config import GridConfig, StorageConfig, StudyConfig, SurveyConfig
-from fwi.shards import DataSet, Entry
+from fwi.manifest import DataSet, Entry
 
 # A shell that starts the tests in the background has them ignore Ctrl-C, which some of them press.
 signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -5,8 +5,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from fwi import shards
+from fwi.manifest import DataSet
 from fwi.origin import Origin
-from fwi.shards import DataSet, Samples
+from fwi.shards import Samples
 
 
 def flip_byte(path: Path, share: float) -> None:

@@ -5,9 +5,9 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from fwi import config, files, shards
+from fwi import config, files
 from fwi.config import StudyConfig
-from fwi.shards import DataSet
+from fwi.manifest import MANIFEST, DataSet
 
 SimulateHere = Callable[[StudyConfig], DataSet]
 
@@ -27,11 +27,11 @@ def config_file(study: StudyConfig, folder: Path) -> Path:
 def content(folder: Path) -> dict[str, object]:
     """All that two runs must agree in: the hash of every file, and of the manifest all but when and where."""
     found: dict[str, object] = {path.name: files.sha256(path) for path in folder.iterdir()}
-    manifest = json.loads((folder / shards.MANIFEST).read_text())
+    manifest = json.loads((folder / MANIFEST).read_text())
     del manifest["provenance"], manifest["checksum"]  # which is of the provenance, too
     for entry in manifest["shards"]:
         del entry["seconds"]
-    return found | {shards.MANIFEST: manifest}
+    return found | {MANIFEST: manifest}
 
 
 def shards_in(folder: Path) -> int:

@@ -1,8 +1,7 @@
-"""Arrays in the files people have: .npy, .npz, .mat, .h5, .rsf and raw floats, by content, as needed.
+"""Which arrays a file holds: .npy, .npz, .mat, .h5, .rsf and raw floats, recognised by content.
 
-Only headers are read until samples are asked for, and then only those; but MATLAB's files before 7.3, a .npz
-in Fortran order and numbers written as text are read a whole array at a time. What headers say is compared
-with what the file holds before anything is read.
+Only headers are read here; ``data_prep.foreign.numbers`` reads the arrays. What headers say is compared with
+what the file holds.
 """
 
 import contextlib
@@ -14,7 +13,6 @@ from typing import Any, Literal, NamedTuple
 
 import h5py
 import numpy as np
-from numpy.typing import NDArray
 
 from data_prep.foreign import matlab, rsf
 from fwi.files import npy_header, require_regular
@@ -32,12 +30,6 @@ SUFFIXES: dict[str, Format] = {
     ".hdf5": ".h5",
     ".rsf": ".rsf",
 }
-
-LARGEST_WHOLE = 2**31
-"""Bytes of the largest array that is read as a whole, where its format knows no other way."""
-
-LARGEST_PACKED = 2**33
-"""Bytes of the largest array in a .npz, which is unpacked from its beginning for each shard."""
 
 LARGEST_CHUNK = 2**29
 """Bytes of the largest chunk of an HDF5 data set, which is unpacked for each of its samples."""
@@ -79,18 +71,8 @@ def contents(path: Path, shape: Shape | None = None, big_endian: bool = False) -
     if shape is not None:
         _refuse_other_size(path, shape)
         return [Stored(path, "raw big-endian float32" if big_endian else "raw float32", None, shape)]
-    with _readable(path, format_):
+    with readable(path, format_):
         return [Stored(path, format_, key, found) for key, found in CONTENTS[format_](path).items()]
-
-
-def read(array: Stored, numbers: list[int] | None) -> NDArray[Any]:
-    """Read an array by numbers along its first axis, which is the last one in MATLAB's order; None reads all.
-
-    Raises:
-        FormatError: the file is damaged.
-    """
-    with _readable(array.path, array.format):
-        return READERS[array.format](array, numbers)
 
 
 def _format(path: Path, raw: bool) -> Format:
@@ -146,7 +128,7 @@ def _refuse_other_size(path: Path, shape: Shape) -> None:
 
 
 @contextlib.contextmanager
-def _readable(path: Path, format_: Format) -> Iterator[None]:
+def readable(path: Path, format_: Format) -> Iterator[None]:
     """Say which file it was: a damaged one makes the readers raise errors of every kind."""
     try:
         yield
@@ -192,7 +174,7 @@ def _in_mat(path: Path) -> dict[str | None, Shape]:
     found = _in_mat4(path) if version_4 else matlab.variables(path)
     arrays: dict[str | None, Shape] = {each.name: each.shape for each in found if each.kind == "numbers"}
     if found and not arrays:
-        others = ", ".join(f"'{each.name}', {each.kind} of {_sizes(each.shape)}" for each in found)
+        others = ", ".join(f"'{each.name}', {each.kind} of {sizes(each.shape)}" for each in found)
         raise FormatError(f"{path}: holds no array of numbers, but {others}")
     return arrays
 
@@ -259,7 +241,7 @@ def _refuse_unstored(what: str, data: h5py.Dataset) -> None:
     said, has = largest_read(data.id), data.id.get_storage_size()
     if said > LARGEST_CHUNK and said > DENSEST * has:
         raise FormatError(
-            f"{what} says {_sizes(data.shape)} numbers, {amount(said)}, but only {amount(has)} are stored: "
+            f"{what} says {sizes(data.shape)} numbers, {amount(said)}, but only {amount(has)} are stored: "
             "write it anew"
         )
     chunk = math.prod(data.chunks or ()) * data.dtype.itemsize
@@ -278,11 +260,12 @@ def _refuse_contradiction(what: str, shape: Shape, said: int, has: int, exact: b
     """Refuse an array whose header says more bytes than there are or, in an archive, others."""
     if said > has or (exact and said != has):
         raise ValueError(
-            f"{what} is said to be {_sizes(shape)} numbers, {amount(said)}, but has {amount(has)}"
+            f"{what} is said to be {sizes(shape)} numbers, {amount(said)}, but has {amount(has)}"
         )
 
 
-def _sizes(shape: Shape) -> str:
+def sizes(shape: Shape) -> str:
+    """A shape in words, such as ``201 x 301``."""
     return " x ".join(map(str, shape))
 
 
@@ -293,101 +276,4 @@ CONTENTS: dict[Format, Callable[[Path], dict[str | None, Shape]]] = {
     ".mat 7.3": _in_mat73,
     ".h5": _in_hdf5,
     ".rsf": _in_rsf,
-}
-
-
-# -- the numbers of an array
-
-
-def _read_npy(array: Stored, numbers: list[int] | None) -> NDArray[Any]:
-    return _chosen(np.load(array.path, mmap_mode="r", allow_pickle=False), numbers)
-
-
-def _read_raw(array: Stored, numbers: list[int] | None) -> NDArray[Any]:
-    dtype = ">f4" if array.format == "raw big-endian float32" else "<f4"
-    return _chosen(np.memmap(array.path, dtype, "r", shape=array.shape), numbers)
-
-
-def _read_rsf(array: Stored, numbers: list[int] | None) -> NDArray[Any]:
-    header = rsf.read_header(array.path)
-    if header.offset is not None:
-        return _chosen(np.memmap(header.data, header.dtype, "r", header.offset, header.shape), numbers)
-    if (size := header.data.stat().st_size) > LARGEST_WHOLE:
-        raise FormatError(f"{array.path}: {amount(size)} of text: convert it with sfdd form=native")
-    values = np.fromfile(header.data, header.dtype, sep=" ")
-    if len(values) != math.prod(header.shape):
-        raise FormatError(
-            f"{array.path}: {_sizes(header.shape)} numbers, but {header.data} has {len(values)}"
-        )
-    return _chosen(values.reshape(header.shape), numbers)
-
-
-def _chosen(values: NDArray[Any], numbers: list[int] | None) -> NDArray[Any]:
-    """Read some samples of an array that is mapped into memory, or all."""
-    return np.array(values) if numbers is None else np.asarray(values[numbers])
-
-
-def _read_npz(array: Stored, numbers: list[int] | None) -> NDArray[Any]:
-    with zipfile.ZipFile(array.path) as archive, archive.open(f"{array.key}.npy") as file:
-        shape, fortran, dtype = npy_header(file)
-        whole = numbers is None or fortran
-        said, largest = math.prod(shape) * dtype.itemsize, LARGEST_WHOLE if whole else LARGEST_PACKED
-        if said > largest:
-            raise FormatError(
-                f"{array.path}: '{array.key}' unpacks to {amount(said)}, from the beginning for each shard; "
-                f"at most {amount(largest)} are: store it as .npy, which is read as needed"
-            )
-        if numbers is None or fortran:
-            with np.load(array.path, allow_pickle=False) as content:
-                values: NDArray[Any] = content[array.key]
-            return values if numbers is None else values[numbers]
-        wanted, size = set(numbers), math.prod(shape[1:]) * dtype.itemsize
-        rows = {}
-        for number in range(max(wanted) + 1):  # what is packed can only be read forward
-            row = file.read(size)
-            if number in wanted:
-                rows[number] = np.frombuffer(row, dtype).reshape(shape[1:])
-        return np.stack([rows[number] for number in numbers])
-
-
-def _read_mat(array: Stored, numbers: list[int] | None) -> NDArray[Any]:
-    from scipy.io import loadmat
-
-    whole = math.prod(array.shape)
-    with open(array.path, "rb") as file:
-        if file.read(6) == b"MATLAB":
-            whole = next(each.whole for each in matlab.variables(array.path) if each.name == array.key)
-    if whole > LARGEST_WHOLE:
-        raise FormatError(
-            f"{array.path}: '{array.key}' takes {amount(whole)}, and is read as a whole: save it with -v7.3, "
-            "which is read as needed"
-        )
-    name, *fields = str(array.key).split(".")
-    values: NDArray[Any] = loadmat(array.path, variable_names=[name])[name]
-    for field in fields:
-        values = values[field][0, 0]
-    return values if numbers is None else values[numbers]
-
-
-def _read_mat73(array: Stored, numbers: list[int] | None) -> NDArray[Any]:
-    with h5py.File(array.path, "r") as file:
-        data = file[str(array.key).replace(".", "/")]
-        return np.array(data[()].T) if numbers is None else np.stack([data[..., n].T for n in numbers])
-
-
-def _read_hdf5(array: Stored, numbers: list[int] | None) -> NDArray[Any]:
-    with h5py.File(array.path, "r") as file:
-        data = file[array.key]
-        return np.array(data[()]) if numbers is None else np.stack([data[n] for n in numbers])
-
-
-READERS: dict[Format, Callable[[Stored, list[int] | None], NDArray[Any]]] = {
-    ".npy": _read_npy,
-    ".npz": _read_npz,
-    ".mat": _read_mat,
-    ".mat 7.3": _read_mat73,
-    ".h5": _read_hdf5,
-    ".rsf": _read_rsf,
-    "raw float32": _read_raw,
-    "raw big-endian float32": _read_raw,
 }

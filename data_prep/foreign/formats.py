@@ -10,7 +10,8 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from data_prep.foreign.containers import SUFFIXES, FormatError, Shape, Stored, contents, read
+from data_prep.foreign.containers import SUFFIXES, FormatError, Shape, Stored, contents
+from data_prep.foreign.numbers import read
 from data_prep.foreign.rsf import Axes, Header, read_header
 from data_prep.foreign.velocity import Unit
 

@@ -12,9 +12,10 @@ from data_prep.make.jobs import Job, recipe
 from fwi import shards
 from fwi.config import StudyConfig
 from fwi.files import claimed, sha256
+from fwi.manifest import MANIFEST, DataSet, Entry
 from fwi.origin import Drawn, in_full, parse_origin
 from fwi.provenance import provenance
-from fwi.shards import DataSet, Entry, ShardError
+from fwi.shards import ShardError
 from fwi.survey import Survey, differences
 
 NOTING_SHARE = 0.05
@@ -29,7 +30,7 @@ def begin(study: StudyConfig, jobs: Sequence[Job]) -> DataSet:
     Raises:
         ShardError: the set is of another recipe, or holds the jobs' models under other names.
     """
-    manifest = study.storage.folder / shards.MANIFEST
+    manifest = study.storage.folder / MANIFEST
     if not manifest.exists():
         with claimed(manifest, wait=True):
             if not manifest.exists():
@@ -70,7 +71,7 @@ def note(study: StudyConfig, jobs: Sequence[Job], entries: Sequence[Entry]) -> D
     Raises:
         ShardError: another run has meanwhile noted the same models under other names.
     """
-    with claimed(study.storage.folder / shards.MANIFEST, wait=True):
+    with claimed(study.storage.folder / MANIFEST, wait=True):
         data = _read(study, jobs).with_entries(entries)
         data.write()
     return data

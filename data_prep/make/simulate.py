@@ -22,9 +22,10 @@ from data_prep.make.jobs import Job, Source, part_of, recipe, salt_jobs, samples
 from fwi import memory, shards
 from fwi.config import MOST_WORKERS, StudyConfig
 from fwi.files import claimed, remove_leftovers
+from fwi.manifest import MANIFEST, DataSet, Entry
 from fwi.origin import Drawn
 from fwi.provenance import versions
-from fwi.shards import DataSet, Entry, Samples
+from fwi.shards import Samples
 from fwi.survey import Survey
 
 __all__ = [
@@ -162,7 +163,7 @@ def _make_missing(
 def _make_unless_taken(study: StudyConfig, place: Place, job: Job) -> Entry | None:
     """Make a shard, unless another run is making it or has made it meanwhile."""
     folder = study.storage.folder
-    if not (folder / shards.MANIFEST).exists():
+    if not (folder / MANIFEST).exists():
         raise OSError(
             f"{folder}: not the same folder on {platform.node()} as where the command runs; take a "
             "storage.folder on a file system that all machines share"
@@ -172,7 +173,7 @@ def _make_unless_taken(study: StudyConfig, place: Place, job: Job) -> Entry | No
 
 
 def _remove_leftovers(folder: Path) -> None:
-    for pattern in ("*.h5", shards.MANIFEST):
+    for pattern in ("*.h5", MANIFEST):
         remove_leftovers(folder, pattern)
 
 

@@ -11,8 +11,9 @@ from data_prep.segy.headers import TRACE_HEADER
 from data_prep.segy.layout import FILE_HEADERS
 from data_prep.segy.write import require_fits, write_gathers, write_section
 from fwi.files import claimed, refuse_links, remove_leftovers
+from fwi.manifest import DataSet, Entry
 from fwi.origin import Drawn
-from fwi.shards import DAMAGE, DataSet, Entry, ShardError, open_shard
+from fwi.shards import DAMAGE, ShardError, open_shard
 from fwi.survey import Survey
 
 FOLDER = "segy"

@@ -14,8 +14,8 @@ from data_prep.verify.inspection import CARD, FIGURE, Inspection
 from fwi import plots
 from fwi.config import SPLITS, SaltConfig
 from fwi.files import write_whole
+from fwi.manifest import DataSet
 from fwi.origin import Drawn, FieldRecords, Simulated, preset_of
-from fwi.shards import DataSet
 from fwi.survey import Survey
 
 MARK = "<!-- written by 'fwi verify', which replaces it -->"

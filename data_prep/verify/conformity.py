@@ -12,8 +12,9 @@ from data_prep.verify.inspection import CARD, FIGURE, SCRATCH, Inspection, Probl
 from fwi import shards
 from fwi.config import SPLITS, StudyConfig
 from fwi.files import sha256
+from fwi.manifest import MANIFEST, DataSet, Entry
 from fwi.origin import Drawn, in_full
-from fwi.shards import DAMAGE, DataSet, Entry, ShardError
+from fwi.shards import DAMAGE, ShardError
 from fwi.survey import Survey, differences
 
 SAME_AXIS = 1e-6
@@ -119,7 +120,7 @@ def compare_with(study: StudyConfig, found: Inspection) -> None:
             f"made for another survey than the config's ({'; '.join(different)}); verify the set with the "
             "config that made it, or make one for this config"
         )
-        found.problems.append(Problem(shards.MANIFEST, what))
+        found.problems.append(Problem(MANIFEST, what))
     wanted = recipe(study)
     for section in ("physics", "storage"):
         for line in differences(found.data.recipe[section], wanted[section], f"{section}."):
@@ -135,7 +136,7 @@ def compare_with(study: StudyConfig, found: Inspection) -> None:
 
 def note_strangers(found: Inspection) -> None:
     """Note the files of the folder that are no part of the set."""
-    ours = {shards.MANIFEST, CARD, FIGURE, *(entry.file for entry in found.data.entries)}
+    ours = {MANIFEST, CARD, FIGURE, *(entry.file for entry in found.data.entries)}
     for path in sorted(found.data.folder.iterdir()):
         if path.name in ours:
             continue

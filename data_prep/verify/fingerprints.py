@@ -11,7 +11,8 @@ import numpy as np
 from data_prep.verify import soundness
 from fwi import shards
 from fwi.config import SPLITS, Split
-from fwi.shards import DAMAGE, DataSet, Entry, ShardError
+from fwi.manifest import DataSet, Entry
+from fwi.shards import DAMAGE, ShardError
 from fwi.survey import differences
 
 

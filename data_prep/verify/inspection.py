@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from fwi.shards import DataSet, Entry
+from fwi.manifest import DataSet, Entry
 
 CARD, FIGURE = "README.md", "card.png"
 """What verification leaves in a folder, beside the manifest and the shards."""

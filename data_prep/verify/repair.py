@@ -23,10 +23,11 @@ from data_prep.verify.inspection import SCRATCH
 from fwi import shards
 from fwi.config import GridConfig, PhysicsConfig, Split, StorageConfig, StudyConfig, SurveyConfig
 from fwi.files import claimed, locked
+from fwi.manifest import ANEW, MANIFEST, DataSet, Entry
 from fwi.misfit import normalised_rms
 from fwi.origin import Drawn, Files, ModelFiles, in_full, preset_of
 from fwi.provenance import provenance
-from fwi.shards import DAMAGE, DataSet, Entry, ShardError
+from fwi.shards import DAMAGE, ShardError
 from fwi.survey import differences
 
 BATCH = 8
@@ -121,7 +122,7 @@ def _put_in_place(data: DataSet, made: DataSet, wanted: Set[str]) -> dict[str, s
         raise _wrong_manifest(data, wrong)
     if different:
         _require_witness(data, made, different[0][0], wanted)
-        with claimed(data.folder / shards.MANIFEST, wait=True):
+        with claimed(data.folder / MANIFEST, wait=True):
             # Before the shards: if the process is killed in between, the next repair replaces them.
             DataSet.read(data.folder).with_entries(new for _, new in different).write()
     for _, new in pairs:
@@ -218,8 +219,8 @@ def _same_records(stored: NDArray[Any], simulated: NDArray[Any]) -> bool:
 def _wrong_manifest(data: DataSet, faults: Sequence[str]) -> ShardError:
     lines = "\n".join(f"  - {fault}" for fault in faults)
     return ShardError(
-        f"{data.folder / shards.MANIFEST}: the manifest is wrong, not the shards, so nothing was repaired; "
-        f"{shards.ANEW}:\n{lines}"
+        f"{data.folder / MANIFEST}: the manifest is wrong, not the shards, so nothing was repaired; "
+        f"{ANEW}:\n{lines}"
     )
 
 

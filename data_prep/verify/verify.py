@@ -21,10 +21,11 @@ from data_prep.verify.inspection import Inspection, Problem, Resimulated, Shown,
 from data_prep.verify.repair import jobs_of, remedy
 from fwi import shards
 from fwi.config import PhysicsConfig, StudyConfig
+from fwi.manifest import ANEW, MANIFEST, DataSet, Entry
 from fwi.misfit import gain_on_simulated, normalised_rms
 from fwi.origin import Drawn, ImportedRecords, preset_of
 from fwi.provenance import versions
-from fwi.shards import DAMAGE, DataSet, Entry, ShardError
+from fwi.shards import DAMAGE, ShardError
 from fwi.survey import SurveyError, differences
 
 OnProgress = Callable[[int], None]
@@ -46,9 +47,9 @@ def read_manifest(folder: Path) -> DataSet:
         ShardError: there is none, or it is not one of ours.
     """
     there = sorted(path.name for path in folder.glob("*.h5"))
-    if there and not (folder / shards.MANIFEST).exists():
+    if there and not (folder / MANIFEST).exists():
         raise ShardError(
-            f"{folder}: {shards.MANIFEST} is missing beside {len(there)} shards, {there[0]} the first: "
+            f"{folder}: {MANIFEST} is missing beside {len(there)} shards, {there[0]} the first: "
             "repeat the 'fwi simulate' or 'fwi import' that made them; it takes up those that are whole, and "
             "names one that is not, which you then delete"
         )
@@ -87,7 +88,7 @@ def inspect(
         conformity.compare_with(study, found)
     conformity.note_strangers(found)
     for what in conformity.manifest_faults(data):
-        found.problems.append(Problem(shards.MANIFEST, f"{what}; {shards.ANEW}"))
+        found.problems.append(Problem(MANIFEST, f"{what}; {ANEW}"))
     reading, done = _Reading(found, resimulate, fingerprints), 0
     for entry in data.entries:
         reading.shard(entry, done, functools.partial(_report, on_progress, before))
@@ -96,7 +97,7 @@ def inspect(
     reading.judge()
     if not done:
         what = "lists no samples; make some with 'fwi simulate' or 'fwi import'"
-        found.problems.append(Problem(shards.MANIFEST, what))
+        found.problems.append(Problem(MANIFEST, what))
     for remark, places in reading.remarks.items():
         found.notes.append(f"{remark}: {len(places)}, the first {places[0]}")
     return found

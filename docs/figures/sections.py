@@ -12,8 +12,8 @@ import tyro
 
 from fwi import plots
 from fwi.data import ShotDataset
+from fwi.manifest import DataSet
 from fwi.run import load_run
-from fwi.shards import DataSet
 
 
 def sections(run: Path, out: Path, other: Path = Path("data/seg_half"), samples: int = 6) -> None:

@@ -13,8 +13,8 @@ from fwi import config, run_folder
 from fwi.config import MOST_WORKERS, StudyConfig
 from fwi.data import ShotDataset, require_complete, require_survey
 from fwi.files import locked, refuse_links, write_whole
+from fwi.manifest import DataSet
 from fwi.run_folder import RunError
-from fwi.shards import DataSet
 from fwi.survey import Survey
 
 STUDY = "study.yaml"

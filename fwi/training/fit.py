@@ -15,10 +15,10 @@ from fwi import checkpoints, run_folder
 from fwi.config import StudyConfig
 from fwi.data import ShotDataset, evaluation_loader, require_survey, training_loader
 from fwi.inverter import Array
+from fwi.manifest import DataSet
 from fwi.metrics import monitored
 from fwi.networks.synchronised import Gather, synchronise
 from fwi.normalisation import Normalisation
-from fwi.shards import DataSet
 from fwi.survey import Survey
 from fwi.training import ranks
 from fwi.training.callbacks import Checkpoints, EarlyStop, LastCheckpoint, WholeFiles

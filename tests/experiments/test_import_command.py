@@ -11,7 +11,8 @@ from studies import with_storage
 from experiments.cli import main
 from fwi import config
 from fwi.config import StudyConfig
-from fwi.shards import DataSet, read
+from fwi.manifest import DataSet
+from fwi.shards import read
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -12,7 +12,7 @@ from data_prep.segy.write import write_gathers, write_section
 from experiments.cli import main
 from fwi import config, load_run, shards
 from fwi.config import GridConfig, SurveyConfig
-from fwi.shards import DataSet
+from fwi.manifest import DataSet
 from fwi.survey import Survey
 
 PUBLIC = Path(__file__).resolve().parents[3] / "shared/data/segy"

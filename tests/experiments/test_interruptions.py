@@ -13,7 +13,7 @@ from studies import config_file, with_storage
 
 from fwi import checkpoints, run_folder
 from fwi.config import StudyConfig
-from fwi.shards import DataSet
+from fwi.manifest import DataSet
 
 START = """
 import sys

@@ -11,7 +11,7 @@ from data_prep.segy.export import export
 from experiments.cli import main
 from fwi import config, shards
 from fwi.config import StudyConfig
-from fwi.shards import DataSet
+from fwi.manifest import DataSet
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from experiments.sweep import processes, summary
 from experiments.sweep.variants import Variant
 from fwi import config
 from fwi.config import ModelConfig, StudyConfig, TrackingConfig, TrainConfig
-from fwi.shards import DataSet
+from fwi.manifest import DataSet
 
 VARIANTS = {
     "plain": {"model": {"attention": []}},

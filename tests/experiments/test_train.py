@@ -244,7 +244,7 @@ def test_training_never_opens_the_test_split(trained_study, tmp_path, monkeypatc
         monkeypatch.setattr(module, name, Spy)
 
     spy_on(h5py, "File")
-    monkeypatch.setattr("fwi.shards.sha256", lambda path: opened.append(path.name) or _sha256(path))
+    monkeypatch.setattr("fwi.manifest.sha256", lambda path: opened.append(path.name) or _sha256(path))
     train(untracked(trained_study, epochs=1), tmp_path / "run")
 
     assert {"train-00000.h5", "train-00001.h5", "validation-00000.h5"} == set(opened)

@@ -17,8 +17,8 @@ from experiments.train import train
 from fwi import checkpoints, run_folder
 from fwi.files import sha256
 from fwi.inverter import FILE
+from fwi.manifest import DataSet
 from fwi.origin import parse_origin
-from fwi.shards import DataSet
 from fwi.training.task import InversionTask
 
 # -- a loss that is no number

@@ -11,8 +11,8 @@ from shard_edits import flip_byte, rewrite
 
 from experiments.cli import main
 from fwi.config import StudyConfig
+from fwi.manifest import DataSet
 from fwi.origin import parse_origin
-from fwi.shards import DataSet
 
 
 def test_a_sound_set_is_described_and_gets_its_card(

@@ -10,8 +10,9 @@ import torch
 from fwi import data, shards
 from fwi.config import SPLITS, DataConfig, StudyConfig
 from fwi.data import EpochSampler, Sample, ShotDataset
+from fwi.manifest import DataSet
 from fwi.physics import Propagator
-from fwi.shards import DataSet, ShardError
+from fwi.shards import ShardError
 from fwi.survey import Survey
 
 

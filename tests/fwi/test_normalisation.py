@@ -7,8 +7,9 @@ import torch
 from fwi import shards
 from fwi.config import StudyConfig
 from fwi.data import ShotDataset
+from fwi.manifest import DataSet
 from fwi.normalisation import Normalisation
-from fwi.shards import DataSet, ShardError
+from fwi.shards import ShardError
 from fwi.survey import Survey
 
 

@@ -19,7 +19,8 @@ from studies import make_endless
 from data_prep.make.simulate import simulate
 from fwi import files, shards
 from fwi.config import StudyConfig
-from fwi.shards import DataSet, Samples, ShardError
+from fwi.manifest import DataSet
+from fwi.shards import Samples, ShardError
 from fwi.survey import Survey
 
 # -- the format

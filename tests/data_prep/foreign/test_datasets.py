@@ -24,8 +24,9 @@ from data_prep.make.simulate import make, make_shard, recipe
 from fwi import config
 from fwi.config import GridConfig, StudyConfig
 from fwi.files import sha256
+from fwi.manifest import DataSet
 from fwi.physics import Propagator
-from fwi.shards import DataSet, Samples, ShardError, read
+from fwi.shards import Samples, ShardError, read
 from fwi.survey import Survey
 
 ROOT = Path(__file__).resolve().parents[3]

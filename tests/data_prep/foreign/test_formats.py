@@ -420,8 +420,8 @@ def test_an_archive_that_unpacks_to_tens_of_gigabytes_is_not_read(
 ) -> None:
     np.savez_compressed(tmp_path / "a.npz", models=random_models())
     np.savez_compressed(tmp_path / "b.npz", models=random_models(1)[0])
-    monkeypatch.setattr("data_prep.foreign.containers.LARGEST_PACKED", 20_000)
-    monkeypatch.setattr("data_prep.foreign.containers.LARGEST_WHOLE", 3000)
+    monkeypatch.setattr("data_prep.foreign.numbers.LARGEST_PACKED", 20_000)
+    monkeypatch.setattr("data_prep.foreign.numbers.LARGEST_WHOLE", 3000)
 
     for name in ("a.npz", "b.npz"):
         with pytest.raises(FormatError, match=r"'models' unpacks to .* store it as \.npy"):

@@ -26,8 +26,9 @@ from data_prep.make.simulate import Job
 from experiments import cli
 from fwi import files
 from fwi.config import StudyConfig, YangMaPreset
+from fwi.manifest import DataSet, Entry
 from fwi.origin import Drawn, parse_origin
-from fwi.shards import DataSet, Entry, ShardError
+from fwi.shards import ShardError
 
 
 @pytest.fixture

@@ -13,7 +13,8 @@ from data_prep.segy.velocity import read_section
 from fwi import shards
 from fwi.config import StudyConfig
 from fwi.files import claimed
-from fwi.shards import DataSet, Samples, ShardError
+from fwi.manifest import DataSet
+from fwi.shards import Samples, ShardError
 
 
 def stamps(folder: Path) -> dict[str, int]:

@@ -16,8 +16,9 @@ from data_prep.verify.inspection import Inspection
 from data_prep.verify.verify import inspect
 from fwi import shards
 from fwi.config import StudyConfig
+from fwi.manifest import DataSet
 from fwi.origin import parse_origin
-from fwi.shards import DataSet, Samples
+from fwi.shards import Samples
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from data_prep.verify.fingerprints import Fingerprints, Sample
 from fwi.config import Split
-from fwi.shards import Entry
+from fwi.manifest import Entry
 
 
 def sample(split: Split, row: int) -> Sample:

@@ -17,8 +17,9 @@ from data_prep.verify.repair import jobs_of, repair
 from data_prep.verify.verify import inspect
 from fwi.config import SPLITS, StudyConfig
 from fwi.files import sha256
+from fwi.manifest import DataSet, Entry
 from fwi.origin import parse_origin
-from fwi.shards import DataSet, Entry, Samples, ShardError
+from fwi.shards import Samples, ShardError
 
 
 @pytest.fixture(autouse=True)

@@ -22,8 +22,9 @@ from data_prep.verify.verify import inspect, read_manifest
 from fwi import shards
 from fwi.config import SaltConfig, StudyConfig
 from fwi.files import sha256
+from fwi.manifest import DataSet
 from fwi.origin import Origin, parse_origin
-from fwi.shards import DataSet, Samples, ShardError
+from fwi.shards import Samples, ShardError
 from fwi.survey import Survey
 
 
