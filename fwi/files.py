@@ -74,12 +74,12 @@ def read_npy(path: Path, wanted: tuple[int, ...] | None = None) -> NDArray[Any]:
     try:
         with open(path, "rb") as file:
             shape, _, dtype = npy_header(file)
-            stored, said = path.stat().st_size - file.tell(), math.prod(shape) * dtype.itemsize
-        if stored < said:
-            raise ValueError(f"its header says {amount(said)}, but {amount(stored)} follow it")
-        large = said > READ_AT_ONCE
+            stored, stated = path.stat().st_size - file.tell(), math.prod(shape) * dtype.itemsize
+        if stored < stated:
+            raise ValueError(f"its header says {amount(stated)}, but {amount(stored)} follow it")
+        large = stated > READ_AT_ONCE
         if large and wanted is not None and wanted not in (shape, shape[1:]):
-            raise ValueError(f"its header says {amount(said)} of shape {shape}; {wanted} is wanted")
+            raise ValueError(f"its header says {amount(stated)} of shape {shape}; {wanted} is wanted")
         array: NDArray[Any] = np.load(path, "r" if large else None, allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
         raise ValueError(f"{path}: not a readable .npy ({error})") from None
@@ -95,10 +95,10 @@ def npy_header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
     version = np.lib.format.read_magic(file)
     size = 2 if version == (1, 0) else 4
     length = file.read(size)
-    said = int.from_bytes(length, "little")
-    if said > NPY_HEADER:
-        raise ValueError(f"its header is said to have {said} bytes")
-    header = io.BytesIO(length + file.read(said))
+    stated = int.from_bytes(length, "little")
+    if stated > NPY_HEADER:
+        raise ValueError(f"its header is said to have {stated} bytes")
+    header = io.BytesIO(length + file.read(stated))
     read = np.lib.format.read_array_header_1_0 if size == 2 else np.lib.format.read_array_header_2_0
     shape, fortran, dtype = read(header)
     if any(not 0 <= length < 2**63 for length in shape):

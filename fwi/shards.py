@@ -192,7 +192,7 @@ def largest_read(data: h5py.h5d.DatasetID) -> int:
 
 def _refuse_what_is_not_inside(file: h5py.File, size: int) -> None:
     """Refuse arrays that are kept in other files, or larger than the file, as no shard has them."""
-    said = 0
+    stated = 0
     for name in (b"gathers", b"velocity", b"salt", b"seed"):
         if not file.id.links.exists(name):
             continue
@@ -201,12 +201,12 @@ def _refuse_what_is_not_inside(file: h5py.File, size: int) -> None:
             problem = "a link"
         elif isinstance(data := h5py.h5o.open(file.id, name), h5py.h5d.DatasetID):
             problem = elsewhere(data)
-            said += largest_read(data)
+            stated += largest_read(data)
         if problem:
             raise ShardError(f"{file.filename}: '{name.decode()}' is {problem}: not a shard of this project")
-    if said > size:
+    if stated > size:
         raise ShardError(
-            f"{file.filename}: says that it holds {amount(said)}, but has {amount(size)}: damaged, or not a "
+            f"{file.filename}: says that it holds {amount(stated)}, but has {amount(size)}: damaged, or not a "
             "shard of this project"
         )
 

@@ -80,25 +80,25 @@ def _format(path: Path, raw: bool) -> Format:
     with open(path, "rb") as file:
         header = file.read(4096)
     start = header[:16]
-    said = SUFFIXES.get(path.suffix.lower())
+    stated = SUFFIXES.get(path.suffix.lower())
     found: Format | None = None
     if start.startswith(b"\x93NUMPY"):
         found = ".npy"
     elif start.startswith(b"PK\x03\x04"):
         found = ".npz"
     elif h5py.is_hdf5(path):  # as MATLAB writes since 7.3, with the axes reversed
-        found = ".mat 7.3" if said == ".mat" or start.startswith(b"MATLAB") else ".h5"
-    elif start.startswith(b"MATLAB") or (said == ".mat" and start):  # MATLAB 4 leaves no signature
+        found = ".mat 7.3" if stated == ".mat" or start.startswith(b"MATLAB") else ".h5"
+    elif start.startswith(b"MATLAB") or (stated == ".mat" and start):  # MATLAB 4 leaves no signature
         found = ".mat"
-    elif said in (None, ".rsf") and rsf.looks_like_a_header(header):
+    elif stated in (None, ".rsf") and rsf.looks_like_a_header(header):
         found = ".rsf"
     if raw:
         if found is not None:
             raise FormatError(f"{path}: is {found}, which knows its shape: leave out --shape")
         return "raw float32"
     beginning = f"it begins with {start!r}" if start else "it is empty"
-    if said and found is None:
-        raise FormatError(f"{path}: cannot be read as {said} ({beginning})")
+    if stated and found is None:
+        raise FormatError(f"{path}: cannot be read as {stated} ({beginning})")
     if found is None:
         raise FormatError(
             f"{path}: not recognised; looked for .npy, .npz, .mat and HDF5, but {beginning}, and for a "
@@ -146,10 +146,10 @@ def readable(path: Path, format_: Format) -> Iterator[None]:
 def _in_npy(path: Path) -> dict[str | None, Shape]:
     with open(path, "rb") as file:
         shape, _, dtype = npy_header(file)
-        said, has = math.prod(shape) * dtype.itemsize, path.stat().st_size - file.tell()
+        stated, has = math.prod(shape) * dtype.itemsize, path.stat().st_size - file.tell()
     if dtype.kind not in "fiuO":
         raise FormatError(f"{path}: the array is of type {dtype}, expected numbers")
-    _refuse_contradiction("the array", shape, said, has, exact=False)
+    _refuse_contradiction("the array", shape, stated, has, exact=False)
     np.load(path, mmap_mode="r", allow_pickle=False)
     return {None: shape}
 
@@ -160,10 +160,10 @@ def _in_npz(path: Path) -> dict[str | None, Shape]:
         for member in archive.infolist():
             with archive.open(member) as file:
                 shape, _, dtype = npy_header(file)
-                said, has = math.prod(shape) * dtype.itemsize, member.file_size - file.tell()
+                stated, has = math.prod(shape) * dtype.itemsize, member.file_size - file.tell()
             if dtype.kind in "fiu":
                 key = member.filename.removesuffix(".npy")
-                _refuse_contradiction(f"'{key}'", shape, said, has)
+                _refuse_contradiction(f"'{key}'", shape, stated, has)
                 shapes[key] = shape
     return shapes
 
@@ -238,10 +238,10 @@ def _data_sets(path: Path) -> Iterator[tuple[str, h5py.Dataset]]:
 
 def _refuse_unstored(what: str, data: h5py.Dataset) -> None:
     """Refuse a data set that says more than can be stored of it, or unpacks a huge chunk for each sample."""
-    said, has = largest_read(data.id), data.id.get_storage_size()
-    if said > LARGEST_CHUNK and said > DENSEST * has:
+    stated, has = largest_read(data.id), data.id.get_storage_size()
+    if stated > LARGEST_CHUNK and stated > DENSEST * has:
         raise FormatError(
-            f"{what} says {sizes(data.shape)} numbers, {amount(said)}, but only {amount(has)} are stored: "
+            f"{what} says {sizes(data.shape)} numbers, {amount(stated)}, but only {amount(has)} are stored: "
             "write it anew"
         )
     chunk = math.prod(data.chunks or ()) * data.dtype.itemsize
@@ -256,11 +256,11 @@ def _in_rsf(path: Path) -> dict[str | None, Shape]:
     return {None: rsf.read_header(path).shape}
 
 
-def _refuse_contradiction(what: str, shape: Shape, said: int, has: int, exact: bool = True) -> None:
+def _refuse_contradiction(what: str, shape: Shape, stated: int, has: int, exact: bool = True) -> None:
     """Refuse an array whose header says more bytes than there are or, in an archive, others."""
-    if said > has or (exact and said != has):
+    if stated > has or (exact and stated != has):
         raise ValueError(
-            f"{what} is said to be {sizes(shape)} numbers, {amount(said)}, but has {amount(has)}"
+            f"{what} is said to be {sizes(shape)} numbers, {amount(stated)}, but has {amount(has)}"
         )
 
 

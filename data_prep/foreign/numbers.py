@@ -65,10 +65,10 @@ def _read_npz(array: Stored, numbers: list[int] | None) -> NDArray[Any]:
     with zipfile.ZipFile(array.path) as archive, archive.open(f"{array.key}.npy") as file:
         shape, fortran, dtype = npy_header(file)
         whole = numbers is None or fortran
-        said, largest = math.prod(shape) * dtype.itemsize, LARGEST_WHOLE if whole else LARGEST_PACKED
-        if said > largest:
+        need, largest = math.prod(shape) * dtype.itemsize, LARGEST_WHOLE if whole else LARGEST_PACKED
+        if need > largest:
             raise FormatError(
-                f"{array.path}: '{array.key}' unpacks to {amount(said)}, from the beginning for each shard; "
+                f"{array.path}: '{array.key}' unpacks to {amount(need)}, from the beginning for each shard; "
                 f"at most {amount(largest)} are: store it as .npy, which is read as needed"
             )
         if numbers is None or fortran:

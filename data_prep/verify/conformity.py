@@ -95,19 +95,19 @@ def _overruled(data: DataSet) -> list[str]:
             continue
         try:
             with shards.open_shard(path) as file:
-                said = "; ".join(at_odds(file, data, entry))
+                contradictions = "; ".join(at_odds(file, data, entry))
         except (*DAMAGE, ShardError):
             continue
-        if said:
-            found[said].append(entry)
+        if contradictions:
+            found[contradictions].append(entry)
     lines = []
-    for said, entries in found.items():
+    for contradictions, entries in found.items():
         # Of shards that say the same, one that is whole is enough; the others need not be read.
         witness = next((entry for entry in entries if not data.damage(entry)), None)
         if witness is not None:
             lines.append(
                 f"is wrong: {len(entries)} of {len(data.entries)} shards say otherwise, such as "
-                f"{witness.file}, which is whole by its SHA-256 (manifest against shard: {said})"
+                f"{witness.file}, which is whole by its SHA-256 (manifest against shard: {contradictions})"
             )
     return lines
 
