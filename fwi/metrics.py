@@ -1,4 +1,4 @@
-"""How far a velocity section is from the truth: per-sample metrics, their summary, and naive predictors.
+"""How far a velocity section is from the truth: per-sample metrics and their summary.
 
 ``METRICS`` is the one table of them: whatever scores, draws, prints or compares sections reads it, so a new
 metric is its function and its entry there. The metrics are torch functions on any device, so training can
@@ -15,7 +15,6 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
-from scipy import ndimage
 from torch import Tensor
 
 Sections = Tensor | NDArray[Any]
@@ -24,8 +23,6 @@ OPENFWI_RANGE = (1500.0, 4500.0)  # m/s, which OpenFWI's networks see as -1 .. 1
 SSIM_SIGMA = 1.5  # cells; this and the radius are those of Wang et al. (2004), an 11 x 11 window
 SSIM_RADIUS = 5  # cells
 BOUNDARY = 3  # cells on either side of the salt's boundary
-BLUR = 30.0  # m, standard deviation of the naive "blurred truth"
-SHIFT = 10.0  # m, by which the naive "shifted truth" is too deep
 RESAMPLES = 2000  # of the bootstrap
 
 
@@ -144,33 +141,6 @@ def summarise(values: NDArray[np.floating[Any]], seed: int = 0) -> Summary:
         high=float(high),
         samples=len(present),
     )
-
-
-def naive_predictors(
-    truth: NDArray[Any], mean_model: NDArray[Any], spacing: float
-) -> dict[str, NDArray[np.float32]]:
-    """Make the predictions that any sensible network must beat.
-
-    The lengths are in metres, so that they mean the same on any grid: the truth is blurred by a Gaussian of
-    30 m (three cells of 10 m) and moved 10 m deeper (half a cell of 20 m, by linear interpolation).
-
-    Args:
-        truth: True velocity [m/s], shape ``(batch, depth, x)``.
-        mean_model: Mean of the training split's models [m/s], shape ``(depth, x)``.
-        spacing: Cell size [m].
-
-    Returns:
-        Predicted velocity [m/s], shape ``(batch, depth, x)``, by name. ``left edge`` repeats the true model's
-        first column along x: the layers are known, the salt is not.
-    """
-    truth = np.asarray(truth, dtype=np.float32)
-    sigma, deeper = BLUR / spacing, SHIFT / spacing
-    return {
-        "mean": np.repeat(np.asarray(mean_model, dtype=np.float32)[None], len(truth), axis=0),
-        "left edge": np.repeat(truth[:, :, :1], truth.shape[2], axis=2),
-        "blurred truth": ndimage.gaussian_filter(truth, (0, sigma, sigma), mode="nearest"),
-        "shifted truth": ndimage.shift(truth, (0, deeper, 0), order=1, mode="nearest"),
-    }
 
 
 def mae(prediction: Tensor, truth: Tensor, region: Tensor | None = None) -> Tensor:

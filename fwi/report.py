@@ -18,6 +18,7 @@ from fwi import config, plots
 from fwi.evaluation import Evaluation, Score
 from fwi.files import read_own, refuse_links, write_whole
 from fwi.metrics import METRICS
+from fwi.naive import PREDICTORS
 
 PNG = b"\x89PNG\r\n\x1a\n"
 """What every PNG begins with."""
@@ -25,21 +26,6 @@ PNG = b"\x89PNG\r\n\x1a\n"
 LIMIT = 20_000_000
 """Bytes that a file which is part of a report has at most: figures and tables have a hundredth of them."""
 
-
-class Predictor(NamedTuple):
-    """How a naive predictor is called, and what it is."""
-
-    title: str
-    meaning: str
-
-
-PREDICTORS = {
-    "mean": Predictor("mean model", "the mean of the training models, whatever the record"),
-    "left edge": Predictor("left edge", "the truth's left edge carried through the section: layers, no salt"),
-    "blurred truth": Predictor("blurred truth", "all in its place, but nothing sharp"),
-    "shifted truth": Predictor("shifted truth", "all sharp, but a little too deep"),
-}
-"""The naive predictors of ``fwi.metrics``; what they know, the network has to find in the records."""
 
 _HEADLINE = ("mean", "left edge")
 """The naive predictors that know no salt: any sensible network beats them."""

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from fwi import checkpoints, metrics, run_folder
+from fwi import checkpoints, metrics, naive, run_folder
 from fwi.check import PhysicsCheck, Verdict
 from fwi.config import StudyConfig
 from fwi.data import Sample, ShotDataset
@@ -107,10 +107,10 @@ class Run:
         """
         sections, truth, salt, seconds = self._sections(dataset, progress)
         spacing = self.study.grid.spacing
-        naive = metrics.naive_predictors(truth, self.mean_model, spacing)
+        guesses = naive.predictions(truth, self.mean_model, spacing)
         scores = {
             predictor: metrics.score(guess, truth, salt, spacing)
-            for predictor, guess in {"network": sections, **naive}.items()
+            for predictor, guess in {"network": sections, **guesses}.items()
         }
         count = min(checks, len(dataset))
         chosen = np.unique(np.linspace(0, len(dataset) - 1, count).astype(int)).tolist()

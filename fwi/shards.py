@@ -206,8 +206,8 @@ def _refuse_what_is_not_inside(file: h5py.File, size: int) -> None:
             raise ShardError(f"{file.filename}: '{name.decode()}' is {problem}: not a shard of this project")
     if stated > size:
         raise ShardError(
-            f"{file.filename}: says that it holds {amount(stated)}, but has {amount(size)}: damaged, or not a "
-            "shard of this project"
+            f"{file.filename}: says that it holds {amount(stated)}, but has {amount(size)}: damaged, or not "
+            "a shard of this project"
         )
 
 

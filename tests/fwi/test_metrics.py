@@ -7,6 +7,7 @@ import torch
 from skimage.metrics import structural_similarity
 
 from fwi import metrics
+from fwi.naive import predictions
 
 MODELS = Path(__file__).resolve().parents[2] / "../shared/data/fcnvmb_models.npz"
 
@@ -256,8 +257,8 @@ def test_naive_lengths_are_metres_on_every_grid(spacing):
     impulse = np.zeros((1, 60, 60))
     impulse[0, 30, 30] = 1000
 
-    shifted = metrics.naive_predictors(ramp, ramp[0], spacing)["shifted truth"]
-    blurred = metrics.naive_predictors(impulse, ramp[0], spacing)["blurred truth"][0].sum(axis=1)
+    shifted = predictions(ramp, ramp[0], spacing)["shifted truth"]
+    blurred = predictions(impulse, ramp[0], spacing)["blurred truth"][0].sum(axis=1)
 
     np.testing.assert_allclose(shifted[:, 5:], ramp[:, 5:] - gradient * 10, rtol=1e-6)
     spread = np.sqrt((blurred * (depth - depth[30]) ** 2).sum() / blurred.sum())
@@ -268,7 +269,7 @@ def test_naive_mean_is_one_model_and_left_edge_knows_the_layers_but_no_salt():
     truth, _ = layered_model_with_salt(slice(10, 20), slice(10, 30))
     mean_model = random_sections(40, 50)
 
-    naive = metrics.naive_predictors(np.concatenate([truth, truth]), mean_model, spacing=10)
+    naive = predictions(np.concatenate([truth, truth]), mean_model, spacing=10)
 
     layers, _ = layered_model_with_salt(slice(0), slice(0))
     np.testing.assert_array_equal(naive["left edge"], np.concatenate([layers, layers]))
@@ -284,7 +285,7 @@ def test_naive_predictors_score_as_known_on_the_salt_set_of_yang_and_ma():
     truth = np.concatenate([models["test"], train[-50:]]).astype(np.float32)
     reference = {"mean": (318, 0.846), "left edge": (131, 0.872), "blurred truth": (33, 0.926)}
 
-    naive = metrics.naive_predictors(truth, train.mean(axis=0), spacing=10)
+    naive = predictions(truth, train.mean(axis=0), spacing=10)
     scores = {name: metrics.score(p, truth, truth == SALT, spacing=10) for name, p in naive.items()}
 
     for name, (mae, ssim) in reference.items():

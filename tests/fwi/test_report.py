@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fwi import config, metrics, plots, report
+from fwi import config, metrics, naive, plots, report
 
 METRICS = [
     "mae",
@@ -168,10 +168,10 @@ def test_the_report_knows_what_the_metrics_module_calls_its_metrics_and_its_naiv
     truth[:, 8:14, 10:20] = 4500.0
 
     scores = metrics.score(truth, truth, truth > 4000, spacing=20.0)
-    naive = metrics.naive_predictors(truth, truth[0], spacing=20.0)
+    guesses = naive.predictions(truth, truth[0], spacing=20.0)
 
     assert set(report.METRICS) == set(scores)
-    assert set(report.PREDICTORS) == set(naive)
+    assert set(naive.PREDICTORS) == set(guesses)
 
 
 def test_a_metric_the_report_does_not_know_is_shown_under_its_own_name(run):
