@@ -12,8 +12,6 @@ ROOT = Path(__file__).parents[1]
 PACKAGES = {"fwi", "data_prep", "experiments"}
 DISTRIBUTIONS = {"PIL": "pillow", "yaml": "pyyaml"}
 """Where a module is not called as what is installed for it."""
-NOT_YET = {"segyio"}
-"""What is declared for code that is still to come."""
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 EXTRAS = PROJECT["optional-dependencies"]
 
@@ -60,7 +58,7 @@ def test_every_import_is_of_a_declared_dependency(imported):
 def test_every_declared_dependency_is_imported(imported):
     declared = names([*PROJECT["dependencies"], *EXTRAS["cluster"]])
 
-    assert sorted(declared - imported.keys() - NOT_YET) == []
+    assert sorted(declared - imported.keys()) == []
 
 
 def test_every_declared_dependency_is_pinned_to_a_version_that_it_allows():
