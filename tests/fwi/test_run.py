@@ -7,7 +7,9 @@ import torch
 import fwi
 from fwi import run_folder
 from fwi.config import ModelConfig, TrainConfig
+from fwi.data import ShotDataset
 from fwi.inverter import BATCH, FILE
+from fwi.manifest import DataSet
 from fwi.normalisation import Normalisation
 from fwi.run_folder import RunError
 from fwi.shards import read
@@ -118,3 +120,23 @@ def test_the_command_that_makes_a_missing_run_can_be_pasted(tmp_path):
 def test_missing_run_is_refused_saying_how_to_make_one(tmp_path):
     with pytest.raises(RunError, match=r"no run here .* 'fwi train --run"):
         fwi.load_run(tmp_path / "nowhere")
+
+
+def test_a_run_scores_a_data_set_silently_and_gives_the_sections_that_the_scores_are_of(
+    run, samples, tiny_data, capfd
+):
+    dataset = ShotDataset([DataSet.read(tiny_data)], "test")
+
+    evaluation, sections, truth, salt, verdicts = run.evaluate(dataset, checks=2)
+
+    np.testing.assert_allclose(sections, run.invert(samples.gathers), rtol=1e-5)
+    np.testing.assert_array_equal(truth, samples.velocity)
+    errors = np.abs(sections - truth).mean(axis=(1, 2))
+    np.testing.assert_allclose(evaluation.per_sample["mae"], errors, rtol=1e-5)
+    assert evaluation.predictors["network"]["mae"].mean == pytest.approx(errors.mean(), rel=1e-5)
+    assert evaluation.split == "test"
+    assert evaluation.data == str(tiny_data)
+    assert list(verdicts) == [0, 3]
+    assert [checked.sample for checked in evaluation.check] == ["test 0", "test 3"]
+    assert salt.shape == truth.shape
+    assert capfd.readouterr() == ("", "")
