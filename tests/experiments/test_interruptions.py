@@ -16,7 +16,8 @@ from fwi.config import StudyConfig
 from fwi.manifest import DataSet
 
 START = """
-import sys
+import faulthandler, sys
+faulthandler.dump_traceback_later(90, exit=True)  # says where a command hangs
 sys.argv[0] = "fwi"
 print("begun", flush=True)
 from experiments.__main__ import main
