@@ -147,7 +147,7 @@ class Run:
     def _sections(
         self, dataset: ShotDataset, progress: Progress
     ) -> tuple[Array, Array, NDArray[np.uint8], float]:
-        """Invert all samples: sections, true models, salt masks, and seconds per section, reading excluded."""
+        """Invert all samples: sections, true models, salt masks, seconds per section (reading excluded)."""
         inverted, truth, salt, seconds = [], [], [], 0.0
         with progress("invert", len(dataset), "sections") as advance:
             for first in range(0, len(dataset), BATCH):

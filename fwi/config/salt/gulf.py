@@ -44,7 +44,7 @@ class GulfPreset(StratifiedPreset):
     feeder_lean: Share = 0.09
     """Standard deviation of the distance along the line from root to canopy, as a share of the length."""
     feeder_bend: Share = 0.05
-    """Standard deviation of the offset of a feeder's middle from a straight line, as a share of the length."""
+    """Standard deviation of a feeder's middle about a straight line, as a share of the length."""
     feeder_fillet: Extent = 0.5
     """Radius that rounds the corners between feeder and tongues, as a share of the tongues' thickness."""
 

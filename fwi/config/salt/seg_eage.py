@@ -73,7 +73,7 @@ class SegEagePreset(StratifiedPreset):
     feeder_flare: Factors = (0.7, 2.0)
     """Width of the feeder at its root over that at the head."""
     feeder_bend: Share = 0.04
-    """Standard deviation of the offset of a feeder's middle from a straight line, as a share of the length."""
+    """Standard deviation of a feeder's middle about a straight line, as a share of the length."""
     feeder_fillet: Extent = 0.4
     """Radius that rounds the corners between feeder and head, as a share of the head's thickness."""
     lean: Shares = (0.0, 0.2)
