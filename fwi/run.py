@@ -26,7 +26,8 @@ from fwi.inverter import BATCH, Array, Inverter
 from fwi.networks.attended import Attended, attended
 
 Progress = Callable[[str, int, str], AbstractContextManager[Callable[[int], None]]]
-"""Of a title, a total and a unit makes a block in which the number done is called."""
+"""Function of a title, a total and a unit that returns a context manager; the manager yields a function to
+call with the number done so far."""
 
 
 def load_run(folder: Path | str, checkpoint: Path | None = None) -> "Run":
@@ -52,12 +53,12 @@ def silent(*_: Any) -> Iterator[Callable[[int], None]]:
 
 
 class Run:
-    """A training's folder: its inverter, and what it is good for.
+    """A trained run: it inverts records, checks sections and scores data sets.
 
     Args:
-        folder: where it was trained.
-        study: its study.
-        inverter: what was trained.
+        folder: the run's folder.
+        study: the study of the run.
+        inverter: the trained inverter.
     """
 
     def __init__(self, folder: Path, study: StudyConfig, inverter: Inverter) -> None:
@@ -74,14 +75,14 @@ class Run:
             raise
 
     def attended(self, gathers: Array, cell: tuple[int, int]) -> list[Attended]:
-        """What each attention of the network looks at in one record: see ``fwi.networks.attended``.
+        """Compute the attention maps of the network for one record: see ``fwi.networks.attended``.
 
         Args:
             gathers: pressure, shape ``(shot, time, receiver)``.
-            cell: row and column of the section for which to say what is gathered.
+            cell: row and column of the section whose attention weights are returned.
 
         Raises:
-            ValueError: the record does not fit, or the network has no attention to look at.
+            ValueError: the record does not fit the survey, or the network has no attention.
         """
         batch = self.inverter.batch(gathers).to(self.inverter.device)
         with torch.inference_mode(), self.inverter.autocast():
@@ -100,7 +101,7 @@ class Run:
             progress: shows the progress of the two long parts.
 
         Returns:
-            The scores and verdicts, with the sections that they are of.
+            The scores and verdicts, with the sections that they describe.
 
         Raises:
             ValueError: the records do not fit the run's survey, or the network has diverged.
@@ -140,13 +141,13 @@ class Run:
 
     @cached_property
     def mean_model(self) -> Array:
-        """Mean of the models that it was trained on [m/s], shape ``(depth, x)``."""
+        """Mean of the training models [m/s], shape ``(depth, x)``."""
         return run_folder.read_mean_model(self.folder)
 
     def _sections(
         self, dataset: ShotDataset, progress: Progress
     ) -> tuple[Array, Array, NDArray[np.uint8], float]:
-        """Inverted and true sections and salt masks, and the seconds of a section, reading left out."""
+        """Invert all samples: sections, true models, salt masks, seconds per section (reading excluded)."""
         inverted, truth, salt, seconds = [], [], [], 0.0
         with progress("invert", len(dataset), "sections") as advance:
             for first in range(0, len(dataset), BATCH):

@@ -1,9 +1,9 @@
 """Attention by name, one file per mechanism.
 
-Every mechanism is an ``nn.Module`` whose first argument is the number of channels, or of each map's channels
-where it takes a list; it keeps the shape of its map, whatever its size, and begins close to the identity. Its
-choice in ``fwi.config.attention`` names its class, and tells its options, the slots that it fits and how it
-joins two maps.
+Every mechanism is an ``nn.Module`` whose first argument is the number of channels, or a list with the number
+of channels of each map. It works on maps of any size, keeps their shape and begins close to the identity. Its
+choice in ``fwi.config.attention`` gives its class, its options, the slots that it fits and how it joins two
+maps.
 """
 
 import pkgutil
@@ -27,8 +27,8 @@ def build(name: str, channels: int | Sequence[int], **options: Any) -> nn.Module
         name: a key of ``ATTENTION``.
         channels: number of channels of the map that it attends to; where it takes a list of maps, the number
             of each, fine to coarse.
-        options: the options of the mechanism's choice, which has the defaults of those left out, and what its
-            constructor takes besides.
+        options: options of the mechanism's choice, whose defaults stand for those left out, and further
+            arguments of its constructor.
 
     Raises:
         ValueError: the name is unknown, or the mechanism cannot work with these channels.

@@ -14,9 +14,9 @@ MIN_HIDDEN = 8
 class CoordinateAttention(Profiles):
     """Weigh each channel by a profile along depth times a profile along the line.
 
-    Unlike squeeze and excitation it keeps where things are: the mean over each row tells the depths apart,
-    the mean over each column the positions along the line. ``3 C m + 3 m + 2 C`` parameters for ``C``
-    channels and a hidden width of ``m``.
+    Unlike squeeze and excitation it keeps positions: the means over rows resolve depth, the means over
+    columns resolve the position along the line. It has ``3 C m + 3 m + 2 C`` parameters for ``C`` channels
+    and a hidden width of ``m``.
 
     Args:
         channels: number of channels of the map.

@@ -11,8 +11,8 @@ from fwi.config import GateForm
 class ConvolutionalCBAM(nn.Module):
     """Weigh the channels as squeeze and excitation does, then the cells by a small network of convolutions.
 
-    Not the module of the CBAM paper, which is ``cbam``. ``(2 C h + h + C) + (C h + 9 h^2 + 7 h + 1)``
-    parameters for ``C`` channels and a hidden width of ``h``.
+    The module of the CBAM paper itself is ``cbam``. This one has
+    ``(2 C h + h + C) + (C h + 9 h^2 + 7 h + 1)`` parameters for ``C`` channels and a hidden width of ``h``.
 
     Args:
         channels: number of channels of the map.

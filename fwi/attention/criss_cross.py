@@ -10,11 +10,12 @@ from fwi.config.attention import inner_width
 
 
 class CrissCrossAttention(nn.Module):
-    """Let each cell gather from its row and its column; two in a row see the whole map.
+    """Let each cell attend to its row and its column; two modules in sequence cover the whole map.
 
-    ``y = x + gamma o``, with one softmax over row and column together in which the cell itself counts once.
-    The weights take ``height x width x (height + width)`` numbers instead of the square of the cells.
-    ``2 (C d + d) + C^2 + C + 1`` parameters for ``C`` channels and an inner width ``d = max(C // 8, 8)``.
+    The output is ``y = x + gamma o``, with one softmax over row and column together in which the cell itself
+    counts once. There are ``height x width x (height + width)`` weights instead of the square of the number
+    of cells. The module has ``2 (C d + d) + C^2 + C + 1`` parameters for ``C`` channels and an inner width
+    ``d = max(C // 8, 8)``.
 
     Args:
         channels: number of channels of the map.

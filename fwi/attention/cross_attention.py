@@ -1,4 +1,4 @@
-"""Cross-attention: the cells of one map gather from those of another (arXiv:1706.03762, 1805.08318)."""
+"""Cross-attention: the cells of one map attend to those of another (arXiv:1706.03762, 1805.08318)."""
 
 import torch
 from torch import Tensor, nn
@@ -10,20 +10,21 @@ from fwi.config.attention import check_heads, inner_width
 
 
 class CrossAttention(nn.Module):
-    """Query from one map, keys and values from another: ``y = x + gamma v(c) softmax(q(x) k(c) / sqrt d)``.
+    """Attention with queries from one map, and keys and values from another, the context.
 
-    Sizes and channels of the two may differ. ``C d + K d + 2 d + C K + C + 1`` parameters for ``C`` channels
-    that ask, ``K`` that answer and an inner width ``d = max(C // 8, 8)``, and ``10 C + 10 K`` more for
+    The output is ``y = x + gamma v(c) softmax(q(x) k(c) / sqrt d)``; sizes and channels of the two maps may
+    differ. The module has ``C d + K d + 2 d + C K + C + 1`` parameters for ``C`` channels of the queries'
+    map, ``K`` of the context and an inner width ``d = max(C // 8, 8)``, and ``10 C + 10 K`` more for
     positions by convolution.
 
     Args:
-        channels: number of channels of the map that asks.
+        channels: number of channels of the queries' map.
         heads: parts of the channels that attend independently.
         pool: keys and values are the maxima over ``pool x pool`` cells: fewer tokens, less work.
-        position: how the cells of each map know their place, see ``SelfAttention``.
-        context_channels: number of channels of the map that answers; as many if not given.
-        scaled: divide the products by the root of the width.
-        residual: add what is gathered to the map that asks, with a learned weight; else it replaces the map.
+        position: how the cells' positions are encoded, see ``SelfAttention``.
+        context_channels: number of channels of the context; as many as ``channels`` if not given.
+        scaled: divide the products by the square root of the width.
+        residual: add the attended values to the queries' map with a learned weight; else they replace it.
 
     Raises:
         ValueError: the heads do not divide the channels and the inner width.
@@ -55,11 +56,11 @@ class CrossAttention(nn.Module):
         self.scale = (inner // heads) ** -0.5 if scaled else 1.0
 
     def forward(self, x: Tensor, context: Tensor) -> Tensor:
-        """Gather from the context.
+        """Attend to the context.
 
         Args:
-            x: the map that asks, shape ``(batch, channel, height, width)``.
-            context: the map that answers, ``(batch, context channel, any height, any width)``.
+            x: the queries' map, shape ``(batch, channel, height, width)``.
+            context: the map of keys and values, shape ``(batch, context channel, any height, any width)``.
 
         Returns:
             The shape of ``x``.

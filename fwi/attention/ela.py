@@ -8,11 +8,11 @@ from fwi.config import GateForm
 
 
 class EfficientLocalAttention(Profiles):
-    """Weigh each channel by a profile along depth times a profile along the line, each smoothed by itself.
+    """Weigh each channel by a profile along depth times a profile along the line, each smoothed separately.
 
-    As in coordinate attention the mean over rows tells depths apart, the mean over columns positions; here a
-    depthwise convolution of ``k`` rows (or columns) replaces the mixing of channels. ``C k + 2 C``
-    parameters, shared by both directions as published.
+    As in coordinate attention, the means over rows resolve depth and the means over columns the position
+    along the line; here a depthwise convolution over ``k`` rows (or columns) replaces the mixing of channels.
+    Both directions share the ``C k + 2 C`` parameters, as published.
 
     Args:
         channels: number of channels of the map, two or more.

@@ -1,4 +1,4 @@
-"""What the gates share: the width of their hidden layer, and how an excitation becomes a factor."""
+"""Functions that the gates share: width of the hidden layer, and factors from excitations."""
 
 import torch
 from torch import Tensor, nn
@@ -10,10 +10,10 @@ MIN_HIDDEN = 4
 
 
 def hidden_width(channels: int, reduction: int, minimum: int) -> int:
-    """Width of a mechanism's hidden layer: ``channels // reduction``, but at least ``minimum``.
+    """Return the width of a hidden layer: ``channels // reduction``, but at least ``minimum``.
 
-    Without the minimum, a map with fewer channels than the reduction would get an empty hidden layer, and
-    with it a gate that is the same for every input.
+    Without the minimum, a map with fewer channels than the reduction would get an empty hidden layer, and its
+    gate would be the same for every input.
 
     Raises:
         ValueError: channels or reduction is below one.
@@ -34,9 +34,8 @@ def factor(excitation: Tensor, form: GateForm) -> Tensor:
 
     Args:
         excitation: any shape.
-        form: ``sigmoid`` is in (0, 1), as published; ``2sigmoid`` in (0, 2) and 1 at zero; ``1+tanh`` the
-            same but twice as steep; ``residual`` adds what a sigmoid lets through to the features, so it is
-            in (1, 2).
+        form: ``sigmoid`` has values in (0, 1), as published; ``2sigmoid`` in (0, 2) and 1 at zero; ``1+tanh``
+            is the same but twice as steep; ``residual`` is one plus a sigmoid, so in (1, 2).
 
     Returns:
         The factor, of the excitation's shape.
@@ -57,7 +56,7 @@ def factor(excitation: Tensor, form: GateForm) -> Tensor:
 
 
 def at_least_single(x: Tensor) -> Tensor:
-    """The numbers in float32, or in float64 where they are: sums of squares do not fit half precision."""
+    """Convert half precision to float32, as sums of squares would overflow; float64 stays as it is."""
     return x.to(torch.promote_types(x.dtype, torch.float32))
 
 

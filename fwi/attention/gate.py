@@ -10,11 +10,12 @@ STRIDE = 2
 
 
 class AttentionGate(nn.Module):
-    """Weigh a skip connection by what the coarser, deeper map asks for.
+    """Weigh the cells of a skip connection by the features of the coarser, deeper gating map.
 
-    ``y = BN(W (a x))`` with ``a = up(gate(psi relu(theta x + phi g)))``: theta halves the skip's size, phi's
-    map is brought to that size, and ``a`` has one value per cell. ``4 C F + G F + F + F + 1 + C^2 + C + 2 C``
-    parameters for ``C`` channels of the skip, ``G`` of the gating map and an inner width ``F = C // 2``.
+    The output is ``y = BN(W (a x))`` with ``a = up(gate(psi relu(theta x + phi g)))``: theta halves the
+    skip's size, the map of phi is brought to that size, and ``a`` has one value per cell. The module has
+    ``4 C F + G F + F + F + 1 + C^2 + C + 2 C`` parameters for ``C`` channels of the skip, ``G`` of the gating
+    map and an inner width ``F = C // 2``.
 
     W starts as the identity, so the gate begins as the normalised skip itself.
 

@@ -10,8 +10,8 @@ class HardAttention(nn.Module):
     """Keep the cells that a convolution over the channels' mean and maximum selects, and dim the others.
 
     ``y = x (floor + (1 - floor) m)`` with a mask ``m`` of zeros and ones. The gradient passes as if the mask
-    were the sigmoid of the same logits over the temperature. ``2 k^2 + 1`` parameters. The bias starts at
-    one, so that all is kept at first.
+    were the sigmoid of the same logits over the temperature. The bias starts at one, so that all cells are
+    kept at first. The module has ``2 k^2 + 1`` parameters.
 
     Args:
         channels: number of channels of the map; any number will do.
@@ -44,7 +44,7 @@ class HardAttention(nn.Module):
         return x * self.factors(x)
 
     def factors(self, x: Tensor) -> Tensor:
-        """Return the factors that multiply the map, each one or the floor: ``(batch, 1, height, width)``."""
+        """Return the factors of the map, either one or the floor: ``(batch, 1, height, width)``."""
         return self.floor + (1 - self.floor) * self.mask(x)
 
     def mask(self, x: Tensor) -> Tensor:

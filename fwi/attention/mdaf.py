@@ -10,11 +10,12 @@ STRIPS = (7, 11, 21)
 
 
 class AlignmentAndFusion(nn.Module):
-    """Fuse two maps of one size, each asking the other row by row and column by column.
+    """Fuse two maps of one size by attention between their rows and between their columns.
 
-    Each map is normalised, seen through strips of three lengths along both axes, and cut into rows and into
-    columns. Columns of the first ask those of the second, rows of the second those of the first; the weights
-    are cosines. ``C^2 + 173 C`` parameters, and one more per head and direction for the temperature.
+    Each map is normalised, convolved with strips of three lengths along both axes, and cut into rows and into
+    columns. The columns of the first map attend to those of the second, the rows of the second to those of
+    the first; the weights derive from cosines. The module has ``C^2 + 173 C`` parameters, and one more per
+    head and direction for the temperature.
 
     The published module adds the *normalised* maps in the end, which loses their amplitudes; here the maps
     themselves are added unless ``residual`` is ``normed``.
@@ -22,9 +23,9 @@ class AlignmentAndFusion(nn.Module):
     Args:
         channels: number of channels of both maps.
         heads: parts of the channels that attend independently.
-        residual: what is added to what was gathered: the maps as they are (``raw``) or ``normed``.
-        temperature: learn how sharp the weights are, per head and direction; they are cosines, and without it
-            no weight is more than e^2 times another.
+        residual: the maps that are added to the attended values, ``raw`` or ``normed``.
+        temperature: learn how sharp the weights are, per head and direction. Without it no weight is more
+            than e^2 times another, because they are the softmax of cosines.
 
     Raises:
         ValueError: the heads do not divide the channels.
@@ -54,8 +55,8 @@ class AlignmentAndFusion(nn.Module):
     def weights_of(self, cell: tuple[int, int], x: Tensor, y: Tensor) -> Tensor:
         """Return the weights of a cell: ``(batch, height, width)``, zero off its cross, with a sum of one.
 
-        Its column holds the weights of its row among the rows of ``x``, its row those of its column among
-        the columns of ``y``; each makes up half of what is gathered, mean over the heads.
+        The column of the cell holds the weights of its row over the rows of ``x``; the row of the cell holds
+        the weights of its column over the columns of ``y``. Each counts half; heads are averaged.
         """
         row, column = cell
         _, seen = self._see(x, y)
@@ -65,7 +66,7 @@ class AlignmentAndFusion(nn.Module):
         return found
 
     def _see(self, x: Tensor, y: Tensor) -> tuple[list[Tensor], list[Tensor]]:
-        """Both maps normalised, and both seen through the strips."""
+        """Return both maps normalised, and both after the strip convolutions."""
         if x.shape != y.shape:
             raise ValueError(f"mdaf fuses maps of one shape, got {tuple(x.shape)} and {tuple(y.shape)}")
         normed = [normalise(each) for normalise, each in zip(self.normalise, (x, y), strict=True)]
@@ -73,13 +74,13 @@ class AlignmentAndFusion(nn.Module):
         return normed, seen
 
     def _weights(self, asking: Tensor, answering: Tensor, direction: int) -> Tensor:
-        """What each row of one map gathers of each row of the other, ``(batch, row, row)``."""
+        """Return the weights of each row of one map over the rows of the other: ``(batch, row, row)``."""
         sharp, _, key, _ = self._ask(asking, answering, direction)
         products: Tensor = sharp @ key.transpose(2, 3)
         return products.softmax(dim=3).mean(dim=1)
 
     def _gather(self, asking: Tensor, answering: Tensor, direction: int) -> Tensor:
-        """Each row of one map gathers rows of the other, by the cosine between them."""
+        """Sum the rows of one map for each row of the other, weighted by the cosine between them."""
         batch, _, rows, columns = asking.shape
         sharp, query, key, value = self._ask(asking, answering, direction)
         gathered = scaled_dot_product_attention(sharp, key, value, scale=1.0) + query
@@ -89,7 +90,7 @@ class AlignmentAndFusion(nn.Module):
     def _ask(
         self, asking: Tensor, answering: Tensor, direction: int
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Queries sharpened and as they are, keys and values of the rows: ``(batch, head, row, width)``."""
+        """Return scaled queries, queries, keys and values of the rows: ``(batch, head, row, width)``."""
         batch, channels, rows, columns = asking.shape
         parts = (batch, self.heads, channels // self.heads, rows, columns)
         query, value = (each.reshape(parts).permute(0, 1, 3, 4, 2).flatten(3) for each in (asking, answering))

@@ -1,4 +1,4 @@
-"""Mix-attention (U-MixFormer: Yeom & von Klitzing, 2023, arXiv:2312.06272): one level asks all levels."""
+"""Mix-attention (U-MixFormer: Yeom & von Klitzing, 2023, arXiv:2312.06272): a level attends to all levels."""
 
 from collections.abc import Sequence
 
@@ -13,10 +13,10 @@ HEAD_WIDTH = 32
 
 
 class MixLevels(nn.Module):
-    """Refine maps of several levels, the coarsest first, each by asking all levels as they stand.
+    """Refine maps of several levels, the coarsest first; each level attends to all, refined or not yet.
 
-    ``10 sum C^2 + 2 T^2 + 50 T + 2 T L + L sum (C^2 + C)`` parameters for ``L`` levels of ``T`` channels
-    together, the last sum over all levels but the coarsest.
+    The module has ``10 sum C^2 + 2 T^2 + 50 T + 2 T L + L sum (C^2 + C)`` parameters for ``L`` levels of
+    ``T`` channels together, with the last sum over all levels but the coarsest.
 
     Args:
         channels: number of channels of each map, fine to coarse.
@@ -43,10 +43,10 @@ class MixLevels(nn.Module):
         )
 
     def forward(self, maps: Sequence[Tensor]) -> list[Tensor]:
-        """Return the maps refined, of the shapes ``(batch, channel, height, width)`` they came in.
+        """Return the refined maps, in the shapes of the given ones.
 
         Args:
-            maps: fine to coarse.
+            maps: the maps, fine to coarse, each ``(batch, channel, height, width)``.
         """
         refined = list(maps)
         for level in reversed(range(len(refined))):
@@ -57,9 +57,9 @@ class MixLevels(nn.Module):
 class MixedKeys(nn.Module):
     """Bring maps of several levels to the coarsest size and join them, coarse first.
 
-    Each finer map is averaged over the cells of the coarsest and mixed by a 1 x 1 convolution of its own;
-    ``sum C_l^2 + C_l`` parameters over the finer levels. The published pooling needs sizes that divide; here
-    it adapts.
+    Each finer map is averaged over the cells of the coarsest and mixed by a 1 x 1 convolution of its own. The
+    module has ``sum C_l^2 + C_l`` parameters over the finer levels. The published pooling needs sizes that
+    are multiples of the coarsest; here any size will do.
 
     Args:
         channels: number of channels of each map, fine to coarse.
@@ -77,16 +77,17 @@ class MixedKeys(nn.Module):
 
 
 class MixAttention(nn.Module):
-    """A transformer block whose queries are one level's cells, and its keys those of all levels together.
+    """A transformer block whose queries are the cells of one level and whose keys come from all levels.
 
-    ``10 C^2 + 2 C T + 50 C + 2 T`` parameters for ``C`` channels and ``T`` of the mixed keys: those of the
-    published block that receive a gradient. As published, the residuals run on the normalised cells.
+    It has ``10 C^2 + 2 C T + 50 C + 2 T`` parameters for ``C`` channels and ``T`` channels of the mixed keys:
+    those of the published block that receive a gradient. As published, the residuals are the normalised
+    cells.
 
     Args:
-        channels: number of channels of the level that asks.
+        channels: number of channels of the level that is refined.
         key_channels: number of channels of the mixed keys.
         heads: parts of the channels that attend independently.
-        dropout: share of what the block adds that is dropped, whole samples at a time (stochastic depth).
+        dropout: share of the samples whose branches are dropped in training (stochastic depth).
 
     Raises:
         ValueError: the heads do not divide the channels.
@@ -109,7 +110,7 @@ class MixAttention(nn.Module):
         """Refine a level.
 
         Args:
-            x: the level that asks, shape ``(batch, channel, height, width)``.
+            x: the level, shape ``(batch, channel, height, width)``.
             keys: the mixed keys, ``(batch, key channel, any height, any width)``.
 
         Returns:
@@ -130,7 +131,7 @@ class MixAttention(nn.Module):
         return found.reshape(-1, *keys.shape[2:])
 
     def _project(self, x: Tensor, keys: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """The level's cells, normalised, and queries, keys and values."""
+        """Return the level's normalised cells, queries, keys and values."""
         tokens = self.normalise(x.flatten(2).transpose(1, 2))
         answering = gelu(self.normalise_keys(keys.flatten(2).transpose(1, 2)))
         key, value = self.key_value(answering).transpose(1, 2).chunk(2, dim=1)
@@ -142,7 +143,7 @@ class MixFeedForward(nn.Module):
 
     Args:
         channels: number of channels of the tokens.
-        hidden: width inside.
+        hidden: width of the hidden layer.
     """
 
     def __init__(self, channels: int, hidden: int) -> None:
@@ -170,7 +171,7 @@ class DropPath(nn.Module):
         self.share = share
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return a branch's outcome of any shape, zero for the samples that drop it."""
+        """Return the output of a branch, of any shape, with zeros for the samples that drop it."""
         if not self.training or self.share == 0:
             return x
         keep = torch.rand(x.shape[0], *(1,) * (x.ndim - 1), device=x.device) >= self.share

@@ -11,7 +11,7 @@ from fwi.config.attention import PMFSNorm
 
 
 class MultiScaleAttention(nn.Module):
-    """Fuse maps of several levels at the coarsest size, weighing first channels, then cells.
+    """Fuse maps of several levels at the coarsest size, weighted first by channel and then by cell.
 
     Each map is pooled to the coarsest size and brought to ``width`` channels; together they have
     ``D = levels width``. A channel gate comes from attention pooling over the cells, a cell gate per level
@@ -22,10 +22,10 @@ class MultiScaleAttention(nn.Module):
 
     Args:
         channels: number of channels of each map, fine to coarse.
-        width: channels per level inside.
+        width: number of channels to which each level is reduced.
         norm: ``batch`` as published; ``group`` over all channels and cells of a sample, for small batches.
         dim: 2 for sections, 3 for volumes.
-        residual: add the coarsest map to the outcome.
+        residual: add the coarsest map to the output.
 
     Raises:
         ValueError: there is no map, or ``dim`` is neither 2 nor 3.
@@ -80,7 +80,7 @@ class MultiScaleAttention(nn.Module):
         return self._weigh(maps)[1]
 
     def _weigh(self, maps: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
-        """Values ``(batch, level, width, *size)`` and the gate of their cells ``(batch, level, *size)``."""
+        """Return the values ``(batch, level, width, *size)`` and cells' gate ``(batch, level, *size)``."""
         size = maps[-1].shape[2:]
         pooled = [enter(self.pool(x, size)) for enter, x in zip(self.enter, maps, strict=True)]
         x = torch.cat(pooled, dim=1)
@@ -100,7 +100,7 @@ class MultiScaleAttention(nn.Module):
 
 
 def _separable(dim: int, norm: PMFSNorm, channels_in: int, channels_out: int, kernel: int) -> nn.Sequential:
-    """Normalise, rectify, convolve each channel by itself, then mix the channels."""
+    """Build normalisation, ReLU, depthwise convolution and 1 x 1 convolution."""
     batch_norm, convolution = (nn.BatchNorm2d, nn.Conv2d) if dim == 2 else (nn.BatchNorm3d, nn.Conv3d)
     return nn.Sequential(
         batch_norm(channels_in) if norm == "batch" else nn.GroupNorm(1, channels_in),

@@ -1,4 +1,4 @@
-"""What coordinate and efficient local attention share: a profile along depth times one along the line."""
+"""Base of coordinate and efficient local attention: a profile along depth times one along the line."""
 
 from abc import ABC, abstractmethod
 

@@ -8,12 +8,12 @@ from fwi.config import GateForm
 
 
 class PolarisedSelfAttention(nn.Module):
-    """Weigh channels and cells, each at full resolution in its own direction, and add the two.
+    """Add a map weighted by channel and the same map weighted by cell.
 
-    The channel gate squeezes space by an attention pooling and keeps half of the channels; the cell gate
-    squeezes channels by a softmax over half of them and keeps all of space. The published code takes the
-    latter softmax over one element, which makes the gate constant: this is the paper's formula.
-    ``2 C^2 + C`` parameters.
+    The channel gate averages over space by attention pooling and keeps half of the channels; the cell gate
+    averages over channels by a softmax over half of them and keeps all cells. The published code takes the
+    latter softmax over one element, which makes the gate constant; this is the paper's formula. The module
+    has ``2 C^2 + C`` parameters.
 
     Args:
         channels: number of channels of the map, two or more.

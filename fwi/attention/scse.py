@@ -8,10 +8,11 @@ from fwi.config import GateForm
 
 
 class ConcurrentExcitation(nn.Module):
-    """Weigh the channels and, beside it, the cells; add the two.
+    """Combine a map weighted by channel with the same map weighted by cell.
 
-    ``2 C h + h + C + C + 1`` parameters for ``C`` channels and a hidden width of ``h``. The published sum of
-    two sigmoids' products begins near the identity; with a gate of another form the mean of the two does.
+    The module has ``2 C h + h + C + C + 1`` parameters for ``C`` channels and a hidden width of ``h``. With
+    sigmoids the two maps are added, as published; with a gate of another form they are averaged. Both begin
+    near the identity.
 
     Args:
         channels: number of channels of the map.

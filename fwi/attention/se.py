@@ -13,9 +13,9 @@ from fwi.config import GateForm, SqueezeName
 class SqueezeExcitation(nn.Module):
     """Weigh each channel by a perceptron of the statistics of all channels.
 
-    ``y = x * gate(W2 relu(W1 z + b1) + b2)``, with ``z`` the mean over the map or ``S`` other numbers per
-    channel; ``S C h + h + h C + C`` parameters for ``C`` channels and a hidden width of ``h``, without biases
-    ``S C h + h C``.
+    The output is ``y = x * gate(W2 relu(W1 z + b1) + b2)``, where ``z`` holds ``S`` statistics per channel,
+    such as the mean over the map. The module has ``S C h + h + h C + C`` parameters for ``C`` channels and a
+    hidden width of ``h``, or ``S C h + h C`` without biases.
 
     Args:
         channels: number of channels of the map.

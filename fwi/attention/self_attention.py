@@ -9,26 +9,28 @@ from fwi.config import PositionName
 from fwi.config.attention import check_heads, inner_width
 
 START = 0.1
-"""Initial weight of what is gathered: close to the identity, and yet with a gradient for all weights."""
+"""Initial weight of the attended values: close to the identity, but with a gradient for all weights."""
 
 
 class SelfAttention(nn.Module):
-    """Let each cell gather from all cells: ``y = x + gamma v softmax(q k / sqrt d)``.
+    """Let each cell attend to all cells: ``y = x + gamma v softmax(q k / sqrt d)``.
 
-    ``2 (C d + d) + C^2 + C + 1`` parameters for ``C`` channels and an inner width ``d = max(C // 8, 8)``, and
-    ``10 C`` more for positions by convolution. The published form has neither scale nor positions.
+    The module has ``2 (C d + d) + C^2 + C + 1`` parameters for ``C`` channels and an inner width
+    ``d = max(C // 8, 8)``, and ``10 C`` more for positions by convolution. The published form has neither
+    scale nor positions.
 
     Args:
         channels: number of channels of the map.
         heads: parts of the channels that attend independently.
         pool: keys and values are the maxima over ``pool x pool`` cells: fewer tokens, less work.
-        position: how cells know their place: ``convolution`` adds a depthwise 3 x 3 convolution, ``sine``
-            adds sines and cosines, ``none`` leaves them alike.
-        scaled: divide the products by the root of the width.
-        residual: add what is gathered to the map, with a learned weight; else replace the map by it.
+        position: encoding of the cells' positions: ``convolution`` adds a depthwise 3 x 3 convolution,
+            ``sine`` adds sines and cosines, ``none`` adds nothing.
+        scaled: divide the products by the square root of the width.
+        residual: add the attended values to the map with a learned weight; otherwise they replace the map.
 
     Raises:
-        ValueError: the heads do not divide the channels and the inner width, or sines find no four channels.
+        ValueError: the heads do not divide the channels and the inner width, or ``sine`` is asked for fewer
+            than four channels.
     """
 
     def __init__(
@@ -77,17 +79,17 @@ class SelfAttention(nn.Module):
 
 
 def pooled(x: Tensor, pool: int) -> Tensor:
-    """The maxima over ``pool x pool`` cells, rounding sizes up."""
+    """Return the maxima over ``pool x pool`` cells, with sizes rounded up."""
     return max_pool2d(x, pool, ceil_mode=True) if pool > 1 else x
 
 
 def pooled_size(x: Tensor, pool: int) -> tuple[int, int]:
-    """Rows and columns that pooling leaves of a map."""
+    """Return the number of rows and columns of a map after pooling."""
     return -(-x.shape[2] // pool), -(-x.shape[3] // pool)
 
 
 def positions(name: PositionName, channels: int) -> nn.Module:
-    """Build the module that tells the cells of a map their place.
+    """Build the module that encodes the positions of a map's cells.
 
     Raises:
         ValueError: the name is unknown, or there are too few channels for it.
@@ -103,7 +105,7 @@ def positions(name: PositionName, channels: int) -> nn.Module:
 
 
 class PositionByConvolution(nn.Module):
-    """Add a depthwise 3 x 3 convolution: its zero padding tells how far the edges are (arXiv:2102.10882)."""
+    """Add a depthwise 3 x 3 convolution, whose zero padding encodes positions (arXiv:2102.10882)."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()

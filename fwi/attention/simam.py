@@ -8,10 +8,11 @@ LAMBDA = 1e-4
 
 
 class SimAM(nn.Module):
-    """Weigh each cell of each channel by how far it stands out.
+    """Weigh each cell of each channel by its deviation from the channel's mean.
 
-    ``y = x sigmoid(d^2 / (4 (v + lambda)) + 1/2)``, with the distance ``d`` to the channel's mean and its
-    variance ``v``. What stands out, such as edges of salt, is kept whole, the rest at 62 %. No parameters.
+    The output is ``y = x sigmoid(d^2 / (4 (v + lambda)) + 1/2)`` with the deviation ``d`` from the channel's
+    mean and its variance ``v``. Cells that stand out, such as edges of salt, keep their full amplitude, the
+    others 62 % of it. The module has no parameters.
 
     Args:
         channels: number of channels of the map; any number will do.

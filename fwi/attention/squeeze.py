@@ -1,9 +1,9 @@
-"""What a map is squeezed to before channels are weighed: one or more numbers per channel.
+"""Squeezes: the statistics, one or more numbers per channel, from which channel weights are computed.
 
 Mean, maximum, standard deviation, generalised mean (Radenovic et al., 2018, arXiv:1711.02512) and log-sum-exp
 are the same for shallow and for deep salt. Cosine coefficients (FcaNet, Qin et al., 2021, arXiv:2012.11879)
-and the pyramid of cells (He et al., 2014, arXiv:1406.4729) tell the two apart; attention pooling (GCNet, Cao
-et al., 2019, arXiv:1904.11492) asks the content.
+and the pyramid of cells (He et al., 2014, arXiv:1406.4729) distinguish the two. Attention pooling (GCNet, Cao
+et al., 2019, arXiv:1904.11492) weights the cells by their features.
 """
 
 import math
@@ -16,13 +16,13 @@ from fwi.attention.excitation import at_least_single
 from fwi.config import SqueezeName
 
 FREQUENCIES = ((0, 0), (1, 0), (0, 1), (2, 0), (0, 2))
-"""Half periods of the cosines along depth and along the line."""
+"""Numbers of half periods of the cosines along depth and along the line."""
 
 PYRAMID = (1, 2)
-"""The map is averaged in 1 x 1 and in 2 x 2 parts."""
+"""Numbers of parts per side in which the map is averaged: 1 x 1 and 2 x 2."""
 
 SHARPNESS = 6.0
-"""Factor of the log-sum-exp: from the mean at zero to the maximum at infinity."""
+"""Factor in the log-sum-exp, which tends to the mean at zero and to the maximum at infinity."""
 
 NUMBERS: dict[SqueezeName, int] = {
     "avg": 1,
@@ -34,15 +34,15 @@ NUMBERS: dict[SqueezeName, int] = {
     "spp": sum(parts**2 for parts in PYRAMID),
     "attn": 1,
 }
-"""Numbers per channel that each squeeze gives."""
+"""How many numbers per channel each squeeze returns."""
 
 
 class Squeeze(nn.Module):
-    """Squeeze a map to a vector, with one or several squeezes side by side.
+    """Squeeze a map to a vector by one or several squeezes, which are concatenated.
 
     Args:
         channels: number of channels of the map.
-        names: which squeezes.
+        names: names of the squeezes.
 
     Raises:
         ValueError: there is no name, or an unknown one.
@@ -89,16 +89,16 @@ class Squeeze(nn.Module):
 
 
 def _means_of_parts(x: Tensor, parts: int) -> Tensor:
-    """Means over ``parts x parts`` rectangles that cover the map, ``(batch, channel * parts^2)``.
+    """Compute means over ``parts x parts`` rectangles that cover the map: ``(batch, channel * parts^2)``.
 
-    They are those of adaptive pooling, written as products so that an exported network serves any size.
+    They equal adaptive pooling, written as products so that an exported network works for any size.
     """
     rows, columns = (_shares(cells, parts, x) for cells in x.shape[2:])
     return torch.einsum("bchw,ih,jw->bcij", x, rows, columns).flatten(1)
 
 
 def _shares(cells: int, parts: int, like: Tensor) -> Tensor:
-    """What each cell of a side adds to the mean of each part, shape ``(parts, cells)``."""
+    """Return the weight of each cell of a side in the mean of each part, shape ``(parts, cells)``."""
     part = torch.arange(parts, device=like.device)[:, None]
     cell = torch.arange(cells, device=like.device)
     inside = (cell >= part * cells // parts) & (cell < -(-(part + 1) * cells // parts))
@@ -106,14 +106,14 @@ def _shares(cells: int, parts: int, like: Tensor) -> Tensor:
 
 
 def _cosine_coefficients(x: Tensor) -> Tensor:
-    """Means of the map times cosines of unit mean square, ``(batch, frequencies * channel)``."""
+    """Compute means of the map times cosines of unit mean square: ``(batch, frequencies * channel)``."""
     rows = _cosines(x.shape[2], x)
     columns = _cosines(x.shape[3], x)
     return torch.cat([torch.einsum("bchw,h,w->bc", x, rows[v], columns[u]) for v, u in FREQUENCIES], dim=1)
 
 
 def _cosines(cells: int, like: Tensor) -> Tensor:
-    """Cosines of 0, 1 and 2 half periods over a side, divided by its cells, shape ``(3, cells)``."""
+    """Return cosines of 0, 1 and 2 half periods over a side, divided by its cells, shape ``(3, cells)``."""
     middles = (torch.arange(cells, device=like.device, dtype=like.dtype) + 0.5) / cells
     periods = torch.arange(3, device=like.device, dtype=like.dtype)[:, None]
     waves: Tensor = torch.cos(math.pi * periods * middles)

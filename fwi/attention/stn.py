@@ -11,17 +11,17 @@ HIDDEN = 32
 
 
 class SpatialTransformer(nn.Module):
-    """Resample a map by an affine transformation that is read from the map itself.
+    """Resample a map by an affine transformation that is predicted from the map itself.
 
-    It starts as the identity, or, given a size, as plain resampling to it: with ``size`` it brings features
-    from (time, receiver) to (depth, x) by a stretch that depends on the record. Warping moves geometry, so it
-    belongs before the features are tied to places.
-    ``6 C 32 + 32 + 32 * 6 + 6`` parameters for ``C`` channels: the standard deviation and five cosine
-    coefficients of each tell where things are.
+    It starts as the identity or, with ``size``, as plain resampling to that size; it then brings features
+    from (time, receiver) to (depth, x) by a stretch that depends on the record. Warping moves features, so it
+    belongs before the layers that tie features to positions. The transformation is predicted from the
+    standard deviation and five cosine coefficients of each channel, with ``6 C 32 + 32 + 32 * 6 + 6``
+    parameters for ``C`` channels.
 
     Args:
         channels: number of channels of the map.
-        size: rows and columns to resample to; those of the map itself if not given.
+        size: rows and columns of the output; those of the map itself if not given.
     """
 
     identity: Tensor
@@ -51,9 +51,9 @@ class SpatialTransformer(nn.Module):
 
 
 def _sources(matrix: Tensor, size: tuple[int, int]) -> Tensor:
-    """Where each cell comes from: ``(batch, height, width, 2)``, x before depth, the map's ends at -1 and 1.
+    """Return the source of each cell: ``(batch, height, width, 2)``, x before depth, map's ends at -1 and 1.
 
-    What ``affine_grid`` gives, written so that an exported network serves any size.
+    The result equals that of ``affine_grid``, written so that an exported network works for any size.
     """
     depth, line = (
         ((2 * torch.arange(cells, device=matrix.device, dtype=matrix.dtype) + 1) / cells - 1)[:, None]

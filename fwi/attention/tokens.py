@@ -1,4 +1,4 @@
-"""Attention among the cells of maps, taken as tokens: what self- and cross-attention share."""
+"""Attention among the cells of maps, taken as tokens, for self- and cross-attention."""
 
 import math
 
@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn.functional import pad, scaled_dot_product_attention
 
 MAX_EXPLICIT_TOKENS = 16_384
-"""Weights are not written out for more queries times keys than this squared: 1 GiB per head and sample."""
+"""Most queries, with as many keys, whose weights are written out: 1 GiB per head and sample."""
 
 
 def attend(query: Tensor, key: Tensor, value: Tensor, heads: int, scale: float) -> Tensor:
@@ -43,7 +43,7 @@ def weights(query: Tensor, key: Tensor, heads: int, scale: float) -> Tensor:
 
 
 def require_explicit(queries: int, keys: int, copies: int) -> None:
-    """Refuse to write out more weights than fit.
+    """Refuse to write out more weights than fit into memory.
 
     Raises:
         ValueError: there are too many; the message says how much memory they would take.
@@ -72,16 +72,16 @@ def _split(x: Tensor, heads: int) -> Tensor:
 
 
 class SineCosine(nn.Module):
-    """Tell tokens where they are: a quarter of the channels each for sine and cosine of depth and of x.
+    """Add sines and cosines of depth and of x, each to a quarter of the channels, to encode positions.
 
-    Attention alone is blind to positions (Vaswani et al., 2017, arXiv:1706.03762). No parameters; channels
-    beyond a multiple of four are left as they are.
+    Attention alone does not depend on positions (Vaswani et al., 2017, arXiv:1706.03762). The module has no
+    parameters; channels beyond a multiple of four are left as they are.
 
     Args:
         channels: number of channels of the map, four or more.
 
     Raises:
-        ValueError: there are fewer.
+        ValueError: there are fewer than four channels.
     """
 
     def __init__(self, channels: int) -> None:

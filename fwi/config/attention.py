@@ -1,4 +1,4 @@
-"""The mechanisms of attention: each is told here once, as what a study may choose.
+"""The mechanisms of attention: the choice that describes each to a study.
 
 A choice holds the mechanism's name and its options with their defaults. It declares the class that attends,
 the slots of a network that it fits and how it joins two maps, and it refuses maps that the mechanism cannot
@@ -33,7 +33,7 @@ def _one_or_several(value: object) -> object:
 
 
 def inner_width(channels: int) -> int:
-    """Number of channels of queries and keys."""
+    """Return the number of channels of queries and keys."""
     return max(channels // 8, 8)
 
 
@@ -41,7 +41,7 @@ def check_heads(name: str, heads: int, *widths: int) -> None:
     """Refuse a number of heads that does not divide the widths.
 
     Raises:
-        ValueError: naming the widths and the numbers of heads that would do.
+        ValueError: the message names the widths and the numbers of heads that divide them.
     """
     common = math.gcd(*widths)
     if heads < 1 or common % heads:
@@ -88,7 +88,7 @@ class SEChoice(Choice):
     gate: GateForm = "2sigmoid"
     """How the excitation becomes a factor."""
     squeeze: Squeezes = ("avg",)
-    """Statistics of its map that describe a channel, one or several."""
+    """Statistics over a channel's map that describe the channel: one name or several."""
     bias: bool = True
     """Give the two layers biases."""
     min_hidden: Channels = 4
@@ -189,7 +189,7 @@ class PSAChoice(Choice):
     """How the excitation becomes a factor."""
 
     def check(self, channels: int) -> None:
-        """Refuse a single channel, of which no half can be kept."""
+        """Refuse a single channel, because the mechanism keeps half of the channels."""
         if channels < 2:
             raise ValueError("psa keeps half of the channels and needs two or more: take se or spatial")
 
@@ -220,7 +220,7 @@ class ELAChoice(Choice):
     """How the excitation becomes a factor."""
 
     def check(self, channels: int) -> None:
-        """Refuse a single channel, which is normalised to nothing."""
+        """Refuse a single channel, which normalisation would reduce to zero."""
         if channels < 2:
             raise ValueError("ela normalises channels together and needs two or more: take se or spatial")
 
@@ -245,7 +245,7 @@ class SelfChoice(Choice):
 
 
 class CrissCrossChoice(Choice):
-    """Criss-cross attention: each cell asks its row and its column (Huang et al., 2019)."""
+    """Criss-cross attention: each cell attends to its row and its column (Huang et al., 2019)."""
 
     attends = "fwi.attention.criss_cross:CrissCrossAttention"
 
@@ -254,7 +254,7 @@ class CrissCrossChoice(Choice):
 
 
 class STNChoice(Choice):
-    """Spatial transformer: an affine warp read from the map (Jaderberg et al., 2015)."""
+    """Spatial transformer: an affine warp predicted from the map (Jaderberg et al., 2015)."""
 
     attends = "fwi.attention.stn:SpatialTransformer"
     slots = ("attention", "skip", "bottleneck", "resample")
@@ -292,7 +292,7 @@ class GateChoice(Choice):
 
 
 class CrossChoice(Choice):
-    """Cross-attention: the decoder asks the skip connection (Vaswani et al., 2017)."""
+    """Cross-attention: the decoder attends to the skip connection (Vaswani et al., 2017)."""
 
     attends = "fwi.attention.cross_attention:CrossAttention"
     slots: ClassVar[tuple[Slot, ...]] = ("skip",)
@@ -313,7 +313,7 @@ class CrossChoice(Choice):
 
 
 class CoordinateCrossChoice(CrossChoice):
-    """Cross-attention in which the model's cells ask the record's, beside the interpolation."""
+    """Cross-attention from the model's cells to the record's features, added to the interpolated features."""
 
     slots = ("resample",)
 
@@ -335,9 +335,9 @@ class MDAFChoice(Choice):
     heads: Count = 1
     """Parts of the channels that attend independently; they divide the channels."""
     residual: Residual = "raw"
-    """Which maps are added to what is gathered: the maps as they are, or normalised."""
+    """Maps that are added to the result of the attention: ``raw`` or normalised."""
     temperature: bool = True
-    """Learn how sharp the weights are."""
+    """Learn a temperature that sets how sharp the weights are."""
 
     def check(self, channels: int) -> None:
         """Refuse heads that do not divide the channels."""
@@ -345,20 +345,20 @@ class MDAFChoice(Choice):
 
 
 class PMFSChoice(LevelsChoice):
-    """Multi-scale attention over the last levels, fused at the deepest (Zhong et al., 2024)."""
+    """Multi-scale attention over the deepest levels, fused at the last one (Zhong et al., 2024)."""
 
     attends = "fwi.attention.pmfs:MultiScaleAttention"
 
     name: Literal["pmfs"] = "pmfs"
     """The mechanism."""
     width: Channels = 16
-    """Channels per level inside."""
+    """Number of channels to which each level is reduced inside the mechanism."""
     norm: PMFSNorm = "batch"
-    """Normalise over the batch, as published, or over each sample, for small batches."""
+    """Normalisation over the batch, as published, or over each sample, for small batches."""
 
 
 class MixChoice(Choice):
-    """Mix-attention over all levels: the decoder of ``umixformer``, of which no level can be taken out."""
+    """Mix-attention over all levels: the decoder of ``umixformer``, which always attends at every level."""
 
     attends = "fwi.attention.mix:MixLevels"
     slots = ()

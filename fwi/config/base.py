@@ -6,17 +6,18 @@ from typing import Annotated
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 LARGEST, SMALLEST = 1e9, 1e-12
-"""No length, time, speed or weight of a study is beyond these, in any unit: sums and squares stay finite."""
+"""Limits of every length, time, speed and weight of a study, in any unit: sums and squares stay finite."""
 MOST_CELLS = 100_000
-"""Cells along a side of the grid, and so shots and receivers along it."""
+"""Largest number of cells along a side of the grid, and of shots and receivers along the line."""
 LONGEST_PATH = 4096
-"""Bytes of the longest path that Linux takes."""
+"""Length in bytes of the longest path that Linux accepts."""
 MOST_LEVELS = 17
-"""Levels of a network: every one halves the sides, and after these a cell is left of the longest."""
+"""Largest number of levels of a network: each level halves the map, and the last one leaves one cell of
+the largest grid."""
 
 
 def _no_truth(value: object) -> object:
-    if isinstance(value, bool):  # which would be read as 1 or 0
+    if isinstance(value, bool):  # Python would take it as 1 or 0
         raise ValueError(f"is to be a number, got {str(value).lower()} (as yes, no, on and off are read)")
     return value
 
@@ -28,7 +29,7 @@ def _not_next_to_nothing(value: float) -> float:
 
 
 NOT_TRUTH = BeforeValidator(_no_truth)
-"""Validator of numbers: refuses ``yes`` and ``true``, which Python takes for 1."""
+"""Validator of numbers that refuses ``yes`` and ``true``, which Python takes as 1."""
 
 Finite = Annotated[float, Field(ge=-LARGEST, le=LARGEST), NOT_TRUTH]
 NotNegative = Annotated[float, Field(ge=0, le=LARGEST), NOT_TRUTH]
@@ -59,5 +60,5 @@ class Section(BaseModel):
 
 
 def by_name(entry: object) -> object:
-    """Let ``se`` stand for ``{name: se}``."""
+    """Expand a plain name such as ``se`` to ``{name: se}``."""
     return {"name": entry} if isinstance(entry, str) else entry

@@ -1,4 +1,4 @@
-"""What a mechanism's choice declares: the class that attends, the slots it fits and how it joins maps."""
+"""The choice of a mechanism: its options, its class, the slots it fits and how it joins maps."""
 
 from collections.abc import Iterable
 from typing import Annotated, Any, ClassVar, Literal
@@ -8,16 +8,16 @@ from pydantic import Field
 from fwi.config.base import MOST_LEVELS, NOT_TRUTH, Section
 
 Slot = Literal["attention", "skip", "bottleneck", "resample"]
-"""Where a network attends: at the ends of its blocks, on its skip connections, at its deepest level, and
-where features of (time, receiver) become features of (depth, x)."""
+"""The place where a network attends: the ends of its blocks, its skip connections, its deepest level, or
+the step in which features of (time, receiver) become features of (depth, x)."""
 
 Join = Literal["filter", "gate", "gather", "fuse", "levels"]
-"""Which maps a mechanism is given and what it makes of them.
+"""Which maps a mechanism takes and how it combines them.
 
-``filter`` takes one map and gives it back, weighed or moved. Three ways take two maps, which on a skip
-connection are the encoder's and the decoder's: ``gate`` lets through of the encoder's map what the coarser
-map of the decoder asks for; ``gather`` lets the cells of the first map gather from those of the second;
-``fuse`` makes one map of both. ``levels`` takes a list of maps, fine to coarse.
+``filter`` takes one map and returns it weighted or warped. ``gate``, ``gather`` and ``fuse`` take two maps;
+on a skip connection these are the encoder's map and the decoder's. ``gate`` weights the encoder's map by the
+coarser map of the decoder; in ``gather`` each cell of the first map takes a weighted sum over the cells of
+the second; ``fuse`` merges both into one map. ``levels`` takes a list of maps, fine to coarse.
 """
 
 TAKES: dict[Join, str] = {
@@ -27,7 +27,7 @@ TAKES: dict[Join, str] = {
     "fuse": "two maps",
     "levels": "a list of maps",
 }
-"""The maps that a mechanism attends to, in the words of a message."""
+"""The maps that a mechanism takes, as messages describe them."""
 
 CHOICES: "list[type[Choice]]" = []
 """All choices that a study can name, in the order in which they are defined."""
@@ -36,15 +36,15 @@ CHOICES: "list[type[Choice]]" = []
 class Choice(Section):
     """A mechanism by name, with its options and their defaults.
 
-    Its fields are the options of a study, which the mechanism's class takes by the same names.
+    Its fields are the options that a study can set; the mechanism's class takes them by the same names.
     """
 
     attends: ClassVar[str | None] = None
-    """The class that attends, as ``module:class``; none where nothing is built."""
+    """The mechanism's class as ``module:class``; None for a choice that needs no module."""
     slots: ClassVar[tuple[Slot, ...]] = ("attention", "skip", "bottleneck")
     """The slots of a network that the mechanism may fill."""
     joins: ClassVar[Join] = "filter"
-    """Which maps it is given and what it makes of them."""
+    """Which maps the mechanism takes and how it combines them."""
 
     name: str
     """The mechanism."""
@@ -65,26 +65,26 @@ class Choice(Section):
             channels: number of channels of the map.
 
         Raises:
-            ValueError: the map has unsuitable channels; the message says why, and what would do.
+            ValueError: the number of channels does not suit; the message names the reason and the remedy.
         """
 
 
 class LevelsChoice(Choice):
-    """A mechanism that sees several levels of a network, with as many maps."""
+    """A mechanism that attends to several levels of a network at once, with one map per level."""
 
     slots = ("bottleneck",)
     joins = "levels"
 
     levels: Annotated[int, Field(ge=2, le=MOST_LEVELS), NOT_TRUTH] = 3
-    """How many of the network's deepest levels it sees."""
+    """Number of the network's deepest levels that the mechanism attends to."""
 
     def options(self) -> dict[str, Any]:
-        """The options that the mechanism's class takes besides the channels, which tell it the levels."""
+        """The options that the class takes besides the channels; the list of channels gives the levels."""
         return self.model_dump(exclude={"name", "levels"})
 
 
 def by_names(found: Iterable[type[Choice]]) -> dict[str, type[Choice]]:
-    """Choices by the names that a study calls them; of several with one name, the first."""
+    """Map the name that a study uses to its choice; where several choices share a name, the first is kept."""
     named: dict[str, type[Choice]] = {}
     for choice in found:
         named.setdefault(choice.model_fields["name"].default, choice)

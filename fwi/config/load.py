@@ -1,4 +1,4 @@
-"""Reading a study: YAML files are merged and validated, and every mistake of them is told at once."""
+"""Reading a study: YAML files are merged and validated, and all their mistakes are reported at once."""
 
 import reprlib
 import stat
@@ -20,16 +20,16 @@ class ConfigError(ValueError):
 
 
 WHOLE = ("loss", "preset", "bottleneck", "resample")
-"""Keys whose mappings are not merged."""
+"""Keys whose mappings replace each other as a whole instead of being merged."""
 
 LARGEST_FILE = 250_000
-"""Bytes of a study file: one that lists ten thousand shots has 90 kB."""
+"""Largest size of a study file in bytes; a file that lists ten thousand shots has 90 kB."""
 MOST_VALUES = 25_000
-"""Keys and values of a study file, with those that aliases stand for: plain Python reads them in a second."""
+"""Largest number of keys and values of a study file, aliases written out; reading them takes a second."""
 DEEPEST = 20
-"""Mappings and lists of a study file within each other; a mixture of presets takes 8."""
+"""Largest depth of nested mappings and lists of a study file; a mixture of presets needs 8."""
 MOST_TOLD = 50
-"""Mistakes that are listed."""
+"""Largest number of mistakes that a message lists."""
 
 SectionT = TypeVar("SectionT", bound=Section)
 
@@ -39,8 +39,8 @@ def load(paths: Iterable[Path | str], over: StudyConfig | None = None) -> StudyC
 
     Args:
         paths: YAML files, or names of packaged studies such as ``mixed_half``; later ones override earlier
-            ones key by key. None gives the defaults.
-        over: a study that they override; the defaults if not given.
+            ones key by key. Without any, the defaults are returned.
+        over: the study that the files override; the defaults if not given.
 
     Raises:
         ConfigError: a file is missing, is no YAML mapping, or the merged study has mistakes (all are listed).
@@ -53,7 +53,7 @@ def load(paths: Iterable[Path | str], over: StudyConfig | None = None) -> StudyC
 
 
 def merge(base: Mapping[str, Any], override: Mapping[str, Any]) -> dict[str, Any]:
-    """Merge two nested mappings; where both have a mapping it is merged, else ``override`` wins."""
+    """Merge two nested mappings key by key; ``override`` wins where the values are not both mappings."""
     merged = dict(base)
     for key, value in override.items():
         old = merged.get(key)
@@ -67,7 +67,7 @@ def validate(kind: type[SectionT], values: Mapping[str, Any], source: str) -> Se
     """Build a section from plain values.
 
     Raises:
-        ConfigError: listing all mistakes, each with its key.
+        ConfigError: the values have mistakes; the message lists all of them, each with its key.
     """
     try:
         return kind.model_validate(values)
@@ -80,7 +80,7 @@ def validate(kind: type[SectionT], values: Mapping[str, Any], source: str) -> Se
 
 
 def describe(kind: type[BaseModel], errors: Sequence[ErrorDetails]) -> list[str]:
-    """Say of each validation error where it is, what is wrong and what would be right."""
+    """Describe each validation error by its key, the mistake and the remedy."""
     return [f"{_key(error)}: {_explain(kind, error)}" for error in errors]
 
 
@@ -90,13 +90,14 @@ def dump(config: BaseModel) -> str:
 
 
 def parse(text: str) -> Any:
-    """Read YAML of words, numbers, lists and mappings, of a size that a study may have.
+    """Read YAML of words, numbers, lists and mappings, within the size of a study.
 
-    Dates are words here, and so are integers beyond 64 bits: a section says of both what it wants instead.
+    Dates and integers beyond 64 bits are read as words, so that the section that validates them can name
+    the value it expects.
 
     Raises:
-        yaml.YAMLError: it is no YAML, or it has tags, keys that are no words or stand twice, or more values
-            or depth than any study; the message names the line.
+        yaml.YAMLError: the text is not YAML, has tags, keys that are not words, duplicate keys, too many
+            values or too deep a nesting; the message names the line.
     """
     try:
         return yaml.load(text, _Loader)
@@ -105,9 +106,9 @@ def parse(text: str) -> Any:
 
 
 class _Loader(yaml.SafeLoader):
-    """Plain YAML that cannot grow: the sizes of aliases are counted before anything is made of them.
+    """Loader of plain YAML that counts the values behind aliases before it constructs anything.
 
-    No key stands twice: the first of two blocks would be lost without a word.
+    Duplicate keys are refused, because the first of two blocks would be lost silently.
     """
 
     yaml_implicit_resolvers = {  # noqa: RUF012 - the base class has it so
@@ -155,7 +156,7 @@ class _Loader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
     def construct_number(self, node: yaml.ScalarNode) -> int | float | str:
-        """A number, or what is written where it only looks like one, or is beyond 64 bits."""
+        """Construct a number; text that only looks like one, or exceeds 64 bits, stays text."""
         plain: str = node.value
         try:
             is_whole = node.tag == "tag:yaml.org,2002:int"
@@ -196,7 +197,7 @@ def _read_mapping(path: Path) -> dict[str, Any]:
 
 
 def _text(path: Path) -> str:
-    """The text of a study file; devices and pipes, which may never end, are not opened."""
+    """Read the text of a study file; devices and pipes, which may never end, are refused unopened."""
     if not stat.S_ISREG(path.stat().st_mode):
         raise ConfigError(f"{path}: not a file but a folder, pipe or device; give the path of a YAML file")
     with open(path, "rb") as file:
@@ -213,7 +214,7 @@ def _key(error: ErrorDetails) -> str:
 
 
 def _cut(value: object) -> str:
-    """A given value, cut to the length of a message; lists and mappings are not written out for it."""
+    """Shorten a given value for a message, without writing out long lists and mappings first."""
     return f"{_SHORT.repr(value):.100}"
 
 
@@ -242,7 +243,7 @@ def _explain(kind: type[BaseModel], error: ErrorDetails) -> str:
 
 
 def _known_keys(kind: type[BaseModel], location: Sequence[int | str]) -> list[str]:
-    """Field names of the section at a location."""
+    """Return the field names of the section at a location."""
     for part in location:
         field = kind.model_fields.get(str(part))
         found = _choices().get(str(part)) if field is None else field.annotation
@@ -252,7 +253,7 @@ def _known_keys(kind: type[BaseModel], location: Sequence[int | str]) -> list[st
 
 
 def _choices(kind: type[Section] = Section) -> dict[str, type[Section]]:
-    """The sections that stand for a name in a list of choices, such as attention and presets."""
+    """Map each name of a choice, such as a mechanism or a preset, to its section."""
     found: dict[str, type[Section]] = {}
     for section in kind.__subclasses__():
         name = section.model_fields.get("name")

@@ -14,9 +14,9 @@ class NetworkKind(NamedTuple):
     """A network that a study can name."""
 
     module: str
-    """Its class, as ``module:class``."""
+    """The network's class as ``module:class``."""
     takes: frozenset[str] = frozenset()
-    """Its keys among those that not every network has, which ``_NOTHING`` lists."""
+    """The optional keys of ``ModelConfig`` that the network supports, out of those in ``_NOTHING``."""
 
 
 NETWORK_KINDS = {
@@ -34,7 +34,7 @@ NETWORK_KINDS = {
 EncoderName = Literal["mit_b0", "mit_b1", "mit_b2", "lvt", "mscan_t", "mscan_s", "unet"]
 
 MECHANISMS: dict[str, type[Choice]] = by_names(choice for choice in CHOICES if choice.attends)
-"""The choice of every mechanism, by name; of ``cross``, that of skip connections."""
+"""The choice of every mechanism, by name; ``cross`` is the choice for skip connections."""
 SLOTS: dict[Slot, dict[str, type[Choice]]] = {
     slot: by_names(choice for choice in CHOICES if slot in choice.slots) for slot in get_args(Slot)
 }
@@ -42,7 +42,7 @@ SLOTS: dict[Slot, dict[str, type[Choice]]] = {
 
 
 def _entry(slot: Slot) -> Any:
-    """The type of an entry of a slot: a name, or a mapping with options, of a choice that fits the slot."""
+    """Build the type of a slot's entries: the name of a fitting choice, or a mapping with its options."""
 
     def place(entry: object) -> object:
         entry = by_name(entry)
@@ -63,7 +63,7 @@ def _entry(slot: Slot) -> Any:
 
 
 def _as_stack(entries: object) -> object:
-    """One entry by itself is a stack of one."""
+    """Wrap a single entry in a list."""
     return entries if isinstance(entries, list | tuple) else [entries]
 
 
@@ -90,17 +90,17 @@ class ModelConfig(Section):
         256,
         512,
     )
-    """Channels per level, shallow to deep. ``inversion_net`` has five; ``umixformer`` has the first alone,
-    except with its encoder ``unet``."""
+    """Channels per level, shallow to deep. ``inversion_net`` has five levels; ``umixformer`` uses the first
+    number alone, except with its encoder ``unet``."""
     columns: Literal["receivers", "midpoints"] = "receivers"
-    """Which columns its input has: each shot's receivers, as recorded, or the midpoints of shot and
-    receiver, beneath which flat layers reflect."""
+    """Columns of the network's input: the receivers of each shot, as recorded, or the midpoints between
+    shot and receiver, beneath which flat layers reflect."""
     encoder: EncoderName | None = None
     """Encoder of ``umixformer``; ``mit_b0`` if not given."""
     attention: Annotated[tuple[_Attention, ...], Field(max_length=MOST_LEVELS)] = ()
     """Attention per level, shallow to deep, at the end of encoder and decoder blocks; empty is none."""
     skip: Annotated[tuple[_Skip, ...], Field(max_length=MOST_LEVELS)] = ()
-    """Attention per skip connection, shallow to deep (one fewer than levels); empty is none anywhere."""
+    """Attention per skip connection, shallow to deep (one fewer than levels); empty is none."""
     bottleneck: Annotated[
         tuple[_Bottleneck, ...], Field(max_length=MOST_LEVELS), BeforeValidator(_as_stack)
     ] = ()
@@ -108,8 +108,8 @@ class ModelConfig(Section):
     resample: _Resample = InterpolateChoice()
     """How features of (time, receiver) become features of (depth, x)."""
     output: Literal["bounded", "raw"] = "bounded"
-    """``bounded``: squashed into the grid's velocity range. ``raw``: the network's output is m/s as it is;
-    that of ``inversion_net`` the published tanh, stretched over the range."""
+    """``bounded``: a sigmoid maps the output into the grid's velocity range. ``raw``: the output is taken as
+    m/s; ``inversion_net`` stretches its published tanh over the range."""
 
     @field_validator("attention", "skip")
     @classmethod
@@ -189,11 +189,11 @@ class ModelConfig(Section):
 
 
 _NOTHING = {"attention": "[]", "skip": "[]", "bottleneck": "[]", "resample": "interpolate", "encoder": "null"}
-"""The values that stand for nothing, of the keys that not every network has."""
+"""The optional keys that not every network supports, each with the value that leaves it out."""
 
 
 def _check(places: Iterable[tuple[Choice, int, str]]) -> None:
-    """Name every entry that the channels of its place do not suit."""
+    """Check every entry against the channels of its place and report all mistakes together."""
     mistakes = []
     for entry, channels, where in places:
         try:

@@ -1,4 +1,4 @@
-"""The studies that come with the package, which go by name: ``mixed_half``, ``ablation/se``."""
+"""The studies packaged with fwi, which are used by name, such as ``mixed_half`` or ``ablation/se``."""
 
 from pathlib import Path
 
@@ -8,19 +8,19 @@ FOLDER = _IN_PACKAGE if _IN_PACKAGE.is_dir() else _IN_CHECKOUT
 
 
 def known_studies() -> dict[str, Path]:
-    """List the packaged studies: the file of each by its name, that of a nested one with its folder."""
+    """Map the name of every packaged study, including its subfolder, to its file."""
     files = sorted(FOLDER.rglob("*.yaml"))
     return {file.relative_to(FOLDER).with_suffix("").as_posix(): file for file in files}
 
 
 def find_study(given: Path | str) -> Path:
-    """Find the file of a study that is given by its path or by its name.
+    """Find the file of a study from its path or its name.
 
     Args:
-        given: a path, which goes before, or the name of a packaged study where there is no such file.
+        given: the path of a file, which takes precedence, or the name of a packaged study.
 
     Returns:
-        The file; ``given`` where neither is known, for whoever opens it to refuse.
+        The file; ``given`` itself where there is neither, so that opening it fails.
     """
     path = Path(given)
     if path.exists() and not path.is_dir():

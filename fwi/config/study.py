@@ -1,4 +1,4 @@
-"""The sections of a study: everything that decides a result, from the grid to the physics check."""
+"""The sections of a study: all settings that affect a result, from the grid to the physics check."""
 
 from pathlib import Path
 from typing import Annotated, Literal, get_args
@@ -14,10 +14,10 @@ LossName = Literal["l1", "mse", "ssim", "salt"]
 Split = Literal["train", "validation", "test"]
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")
 MOST_WORKERS = 1024
-"""Processes that a command may start on a machine."""
+"""Largest number of processes that a command may start on one machine."""
 
 MOST_TRACES = 4_000_000
-"""Traces of one model's records."""
+"""Largest number of traces in the records of one model."""
 
 Samples = Annotated[int, Field(ge=0, le=10**9), NOT_TRUTH]
 
@@ -53,11 +53,11 @@ class WaveletConfig(Section):
     frequency: Positive = 10.0
     """Peak frequency [Hz]."""
     peak_time: Positive | None = None
-    """When the wavelet peaks [s]; at 1.5 / frequency if not given."""
+    """Time of the wavelet's peak [s]; 1.5 / frequency if not given."""
 
     @property
     def peaks_at(self) -> float:
-        """When the wavelet peaks [s]."""
+        """Time of the wavelet's peak [s]."""
         return self.peak_time or 1.5 / self.frequency
 
     @model_validator(mode="after")
@@ -76,13 +76,13 @@ class SurveyConfig(Section):
     shots: Annotated[int, Field(ge=1, le=MOST_CELLS), NOT_TRUTH] = 15
     """Number of shots, evenly spaced and symmetric about the middle of the line."""
     shot_x: Annotated[tuple[NotNegative, ...], Field(max_length=MOST_CELLS)] | None = None
-    """Position of each shot along the line [m], ascending, where they are not evenly spaced."""
+    """Position of each shot along the line [m], ascending; only for shots that are not evenly spaced."""
     shot_margin: NotNegative | None = None
     """Distance of the outermost shots from the line's ends [m]; half the shot interval if not given."""
     receivers: Annotated[int, Field(ge=2, le=MOST_CELLS), NOT_TRUTH] = 151
     """Receivers that record each shot."""
     spread: Literal["fixed", "streamer"] = "fixed"
-    """``fixed``: all shots are recorded along the whole line. ``streamer``: the receivers trail each shot."""
+    """``fixed``: the receivers span the whole line for every shot. ``streamer``: they trail each shot."""
     near_offset: Positive = 100.0
     """Streamer only: distance from the shot to its nearest receiver [m]."""
     receiver_interval: Positive = 20.0
@@ -90,13 +90,13 @@ class SurveyConfig(Section):
     depth: NotNegative = 20.0
     """Depth of the sources [m]."""
     receiver_depth: NotNegative | None = None
-    """Depth of the receivers [m]; that of the sources if not given."""
+    """Depth of the receivers [m]; the depth of the sources if not given."""
     dt: Positive = 0.002
     """Time step of the simulation [s]."""
     nt: Annotated[int, Field(ge=2, le=10_000_000), NOT_TRUTH] = 1000
-    """Time steps of the simulation."""
+    """Number of time steps of the simulation."""
     keep_every: Count = 5
-    """Every how many time steps a sample is recorded."""
+    """Number of time steps from one recorded sample to the next."""
     top: Literal["absorbing", "free"] = "absorbing"
     """Whether the upper edge of the grid absorbs, or reflects as a free surface."""
     wavelet: WaveletConfig = WaveletConfig()
@@ -143,37 +143,38 @@ class StorageConfig(Section):
     """The data set on disk."""
 
     folder: Folder = Path("data/salt")
-    """Where the shards are."""
+    """Folder that holds the shards."""
     train: Samples = 1600
-    """Simulated training samples."""
+    """Number of simulated training samples."""
     validation: Samples = 100
-    """Simulated validation samples."""
+    """Number of simulated validation samples."""
     test: Samples = 100
-    """Simulated test samples."""
+    """Number of simulated test samples."""
     samples_per_shard: Count = 50
-    """Samples in one HDF5 file."""
+    """Number of samples in each shard, an HDF5 file."""
     dtype: Literal["float16", "float32"] = "float16"
     """Precision in which gathers are stored."""
 
 
 class DataConfig(Section):
-    """The data that the network is trained on, and how they are prepared."""
+    """The data that the network is trained on and their preparation."""
 
     extra_folders: Annotated[tuple[Folder, ...], Field(max_length=1000)] = ()
-    """Further data sets of the same survey, whose training splits are added to the first one's."""
+    """Further data sets of the same survey; their training splits are added to that of storage.folder."""
     amplitude: Literal["signed_log", "raw"] = "signed_log"
-    """``signed_log``: sign(d) log(1 + |d| / s), s measured and stored with the run; ``raw``: as recorded."""
+    """``signed_log``: sign(d) log(1 + |d| / s), with s measured on the data and stored with the run; ``raw``:
+    amplitudes as recorded."""
     flip: Share = 0.5
     """Probability of mirroring shots, receivers and model of a training sample (needs a symmetric survey)."""
     workers: Annotated[int, Field(ge=0, le=MOST_WORKERS), NOT_TRUTH] = 1
-    """Processes that load samples; 0 loads in the training process."""
+    """Number of processes that load samples; with 0 the training process loads them."""
 
 
 class EarlyStopConfig(Section):
-    """When training ends before its last epoch."""
+    """Conditions under which training ends before its last epoch."""
 
     metric: str | None = None
-    """What must keep improving, such as ``validation/mae``; null trains to the last epoch."""
+    """Metric that must keep improving, such as ``validation/mae``; null trains to the last epoch."""
     patience: Count = 10
     """Epochs without improvement after which training stops."""
 
@@ -193,14 +194,14 @@ class TrainConfig(Section):
     """The training of the network."""
 
     epochs: Count = 40
-    """Passes over the training split."""
+    """Number of passes over the training split."""
     batch_size: Count = 16
-    """Samples per step, over all devices."""
+    """Number of samples per optimisation step, all devices together."""
     devices: Literal["auto"] | Annotated[int, Field(ge=1, le=1024, strict=True)] = "auto"
-    """Devices of each node, which share the samples of a step: GPUs or, without any, processes on the CPU.
-    ``auto`` takes as many of this machine's GPUs as divide the batch, and without GPUs one process."""
+    """Number of devices per node, which share the samples of each step: GPUs, or CPU processes on a machine
+    without GPUs. ``auto`` takes as many of this machine's GPUs as divide the batch, or one CPU process."""
     nodes: Annotated[int, Field(ge=1, le=1024), NOT_TRUTH] = 1
-    """Machines; several need a launcher, such as srun, that starts a process for each device."""
+    """Number of machines; several need a launcher, such as srun, that starts one process per device."""
     loss: dict[LossName, Positive] = {"l1": 1.0}  # noqa: RUF012 - pydantic copies it
     """Terms of the loss with their weights."""
     optimizer: Literal["adamw", "adam"] = "adamw"
@@ -238,10 +239,11 @@ class TrainConfig(Section):
 
 
 class TrackingConfig(Section):
-    """Weights & Biases. A CSV file of the same figures is written in any case."""
+    """Tracking with Weights & Biases; a CSV file of the same figures is always written."""
 
     mode: Literal["offline", "online", "disabled"] = "offline"
-    """``offline`` writes to the run folder and needs no network or account. WANDB_MODE goes before this."""
+    """``offline`` writes to the run folder and needs no network or account. The environment variable
+    WANDB_MODE takes precedence."""
     project: Annotated[str, Field(pattern=r"^[^/\\#?%:]{1,128}$")] = "salt-fwi"
     """The W&B project."""
 
@@ -250,11 +252,11 @@ class CheckConfig(Section):
     """The physics check: re-simulate a section and compare with its records."""
 
     refine: Annotated[int, Field(ge=2, le=32), NOT_TRUTH] = 2
-    """How many times finer the check's grid is than the data's."""
+    """Refinement of the check's grid: the cells of the data's grid are this many times larger."""
     order: Literal[2, 4, 6, 8] = 4
-    """Order of the check's finite differences; another than that of the data."""
+    """Order of the check's finite differences in space, which must differ from physics.order."""
     nrms_share: Annotated[float, Field(gt=0, lt=1), NOT_TRUTH] = 0.5
-    """Largest share of the mean model's NRMS at which a section is believed."""
+    """Largest NRMS at which a section is believed, as a share of the mean model's NRMS."""
     correlation: Annotated[float, Field(gt=0, lt=1), NOT_TRUTH] = 0.8
     """Smallest median trace correlation at which a section is believed."""
     shift: Positive = 0.01

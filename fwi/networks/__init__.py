@@ -1,7 +1,7 @@
 """Networks by name.
 
-A network is a plain ``nn.Module``; its input are gathers ``(batch, shot, time, receiver)``, or what sorting
-makes of them, its output is the velocity ``(batch, depth, x)`` [m/s].
+A network is a plain ``nn.Module`` from normalised gathers ``(batch, shot, time, receiver)``, as recorded or
+sorted by midpoint, to velocity ``(batch, depth, x)`` [m/s].
 """
 
 import pkgutil
@@ -21,8 +21,8 @@ def build(model: ModelConfig, survey: Survey) -> Network:
     """Build the network of a configuration for one survey.
 
     Args:
-        model: which network, its channels and its attention.
-        survey: whose records it inverts, on whose grid.
+        model: the network's name, channels and attention.
+        survey: survey of the records and of the grid of the models.
 
     Returns:
         A network from normalised gathers to velocity [m/s] ``(batch, depth, x)``. Its input has the shape

@@ -1,4 +1,4 @@
-"""What a network attends to while it inverts a record, place by place."""
+"""Attention maps: the factors and weights that a network computes while it inverts a record."""
 
 import math
 from collections.abc import Sequence
@@ -21,12 +21,12 @@ class Attended:
     Attributes:
         place: such as ``encoder 3``, ``skip 2``, ``bottleneck 0`` or ``resample``.
         mechanism: its name in the registry.
-        kind: ``factor``: what the features are multiplied by, averaged over the channels. ``weight``: the
-            share of each place in what one cell gathers, averaged over the heads; the sum is one.
+        kind: ``factor``: the multiplier of the features, averaged over the channels. ``weight``: the
+            attention weights of one cell over all places, averaged over the heads, with a sum of one.
         values: shape ``(height, width)``, or ``(channel,)`` of a factor that is the same everywhere.
-        axes: what height and width are: ``section`` is (depth, x), ``record`` (time, receiver), or
-            (time, midpoint) where these are the columns of the network's input.
-        stride: rows and columns of the section or record to a row and a column of the map.
+        axes: meaning of height and width: ``section`` for (depth, x), ``record`` for (time, receiver), or
+            (time, midpoint) where the columns of the network's input are midpoints.
+        stride: number of rows and of columns of the section or record per row and column of the map.
     """
 
     place: str
@@ -42,7 +42,7 @@ class Attended:
         return replace(self, values=by_midpoint[:, midpoints.column[shot]], stride=(1, 1))
 
     def spread(self, rows: int, columns: int) -> NDArray[np.float32]:
-        """The map at the size of the section or record that it belongs to."""
+        """Repeat the map to the size of the section or record that it belongs to."""
         filled = self.values.repeat(self.stride[0], axis=0).repeat(self.stride[1], axis=1)
         return filled[:rows, :columns]
 
@@ -51,22 +51,22 @@ class Attended:
 def attended(
     network: Network, gathers: Tensor, cell: tuple[int, int], through: nn.Module | None = None
 ) -> list[Attended]:
-    """Run a network on one record and look at its attention.
+    """Run a network on one record and return its attention maps.
 
-    Left out is what moves a map instead of weighing it (``stn``), and what encoders of other authors attend
-    to inside.
+    Mechanisms that warp a map instead of weighting it (``stn``) are left out, and so is the attention inside
+    published encoders.
 
     Args:
         network: a network in evaluation mode.
         gathers: one record as a batch, shape ``(1, shot, time, receiver)``.
-        cell: row and column of the section for which to say what is gathered; factors do not depend on it.
-        through: the module that holds the network and takes the gathers; the network itself if left out.
+        cell: row and column of the section whose weights are returned; factors do not depend on it.
+        through: module that contains the network and takes the gathers; the network itself if left out.
 
     Returns:
         One entry per mechanism, in the order in which they are run.
 
     Raises:
-        ValueError: nothing in the network weighs anything.
+        ValueError: the network has no such attention.
     """
     attending = network.attending()
     heard: list[tuple[str, tuple[Any, ...]]] = []
@@ -107,7 +107,7 @@ class _Multiplies(Protocol):
 
 @runtime_checkable
 class _Gathers(Protocol):
-    """A mechanism whose cells gather from others."""
+    """A mechanism whose cells attend to other cells."""
 
     def weights_of(self, cell: tuple[int, int], *maps: Any) -> Tensor: ...
 
@@ -139,7 +139,7 @@ def _weight(
 
 
 def _stride(whole: Sequence[int], size: Sequence[int]) -> tuple[int, int]:
-    """How often each axis was halved, rounding up, as a power of two."""
+    """Return the stride of each axis: two to the number of times that it was halved, rounding up."""
     halvings = (math.ceil(math.log2(n / cells)) for n, cells in zip(whole, size, strict=True))
     rows, columns = (2 ** max(0, count) for count in halvings)
     return rows, columns

@@ -1,4 +1,4 @@
-"""What the networks are made of: the double convolution and the head that gives velocity."""
+"""Blocks that networks share: the double convolution and the head that outputs velocity."""
 
 from typing import Literal
 
@@ -9,7 +9,7 @@ MARGIN = 0.05  # of the velocity range, at both ends
 
 
 def double_convolution(channels_in: int, channels_out: int, bias: bool = False) -> nn.Sequential:
-    """Two times 3 x 3 convolution, batch normalisation and ReLU, at the same size.
+    """Build a double convolution: twice a 3 x 3 convolution, batch normalisation and ReLU, at one size.
 
     Args:
         channels_in: number of channels of the map that enters.
@@ -27,9 +27,10 @@ def double_convolution(channels_in: int, channels_out: int, bias: bool = False) 
 
 
 class VelocityHead(nn.Module):
-    """From the last features to velocity: one 1 x 1 convolution, then the output of choice.
+    """Turn the last features into velocity by a 1 x 1 convolution and the configured output.
 
-    It computes in float32 even under autocast: in bfloat16 the speeds around 4500 m/s are 32 m/s apart.
+    It computes in float32 even under autocast, because bfloat16 resolves speeds around 4500 m/s in steps of
+    32 m/s only.
 
     Args:
         channels: number of channels of the features.
@@ -57,12 +58,12 @@ class VelocityHead(nn.Module):
 
 
 class BoundedVelocity(nn.Module):
-    """Squash a number per cell into a velocity range; zero becomes the middle.
+    """Map a number per cell into a velocity range by a sigmoid; zero becomes the middle of the range.
 
-    Salt and water lie at the very ends of the range, where a sigmoid is flat: a network could reach them only
-    with infinite numbers, and would get no gradient there. So the sigmoid spans 5 % of the range more at both
-    ends, which leaves at an end 17 % of the steepest slope. In training the margin stays open, as clamping
-    would take the gradient of what is there; otherwise the velocity is clamped to the range.
+    Salt and water lie at the very ends of the range. A sigmoid that ends there would reach them only with
+    infinite inputs, where it has no gradient. The sigmoid therefore spans a range that is wider by 5 % at
+    either end; its slope at the ends of the velocity range is 17 % of the steepest. In evaluation the output
+    is clamped to the range; in training it is not, because clamping would remove the gradient.
 
     Args:
         velocity_range: slowest and fastest admissible speed [m/s].

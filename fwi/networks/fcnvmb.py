@@ -13,20 +13,20 @@ from fwi.networks.sizes import Sizes
 
 
 class FCNVMBUNet(Network):
-    """FCNVMB: takes gathers for pictures of the model, and cuts the model out of an output of their size.
+    """FCNVMB, which treats gathers as images and crops the model from an output of their size.
 
-    Its weaknesses are the published ones and are kept, so that what mending them gains can be measured. A
-    skip connection carries the encoder's map *after* pooling, in the middle of a frame of zeros of the
-    decoder's size, so the maps that are joined show different places. Of the output it keeps the rows 1 to nz
-    and the columns 1 to nx, so the late part of the time axis is thrown away. With ``output: raw``, channels
-    64 to 1024 and 29 shots of 400 x 301 samples it is the published network, of 31,058,497 parameters.
+    The weaknesses of the published network are kept, so that the gain from removing them can be measured. A
+    skip connection carries the encoder's map *after* pooling, padded with zeros to the decoder's size, so the
+    maps that are joined show different places. The output is cropped to the rows 1 to nz and the columns 1 to
+    nx, so the late part of the time axis is discarded. With ``output: raw``, channels 64 to 1024 and 29 shots
+    of 400 x 301 samples it is the published network of 31,058,497 parameters.
 
     Args:
         model: the channels per level and the output; no attention.
         sizes: sizes of the records and the models.
 
     Raises:
-        ValueError: the record has too few samples or traces to cut the model out of.
+        ValueError: the record has too few samples or traces for the model to be cropped from.
     """
 
     def __init__(self, model: ModelConfig, sizes: Sizes) -> None:
@@ -48,7 +48,7 @@ class FCNVMBUNet(Network):
         """Invert gathers.
 
         Args:
-            gathers: as the study's transform leaves them, shape ``(batch, shot, time, receiver)``.
+            gathers: normalised, shape ``(batch, shot, time, receiver)``.
 
         Returns:
             Velocity [m/s], shape ``(batch, depth, x)``.

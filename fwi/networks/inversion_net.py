@@ -16,20 +16,21 @@ SLOPE = 0.2
 
 
 class InversionNet(Network):
-    """Squeeze a record into one vector, and unfold the vector into a model.
+    """Encode a record as one vector and decode the vector to a model.
 
     Four convolutions halve the record in time, three more in time and along the receivers, until one kernel
-    spans all that is left. From its single cell five transposed convolutions grow a map that holds the
-    model, whose middle is cut out. No skip connection passes the vector. OpenFWI's VelocityGAN (Zhang et
-    al., 2018, arXiv:1809.10262) has this very network for its generator, which it trains against a critic:
-    with our losses ``velocity_gan`` is ``inversion_net``.
+    covers the whole map and leaves a single cell. Five transposed convolutions expand it to a map that is
+    larger than the model and is cropped to its middle. No skip connection bypasses the vector. The generator
+    of OpenFWI's VelocityGAN (Zhang et al., 2018, arXiv:1809.10262) is this network trained against a critic;
+    with our losses ``velocity_gan`` equals ``inversion_net``.
 
-    Changed: the spanning kernel and the first transposed one, 8 x 9 and 5 x 5 for OpenFWI's records of 1000
-    samples of 70 receivers and its models of 70 x 70 cells, follow the survey. There, with 5 shots, it has
-    the published layers and 24,409,123 parameters. With ``output: raw`` the velocity is the published tanh,
-    stretched over the velocity range; with ``bounded``, the range's ends can be reached.
+    Changed: the sizes of the last kernel of the encoder and the first of the decoder follow the survey. For
+    OpenFWI's records of 1000 samples and 70 receivers and its models of 70 x 70 cells they are 8 x 9 and
+    5 x 5; there, with 5 shots, the network has the published layers and 24,409,123 parameters. With
+    ``output: raw`` the velocity is the published tanh, stretched over the velocity range; with ``bounded``
+    the ends of the range can be reached.
 
-    In training, the normalisation of the vector asks for more than one sample.
+    In training, the normalisation of the vector needs more than one sample.
 
     Args:
         model: the five widths and the output; no attention.
@@ -94,7 +95,7 @@ class InversionNet(Network):
 
 
 class _Head(nn.Module):
-    """The last convolution, normalised, then the output of choice; in float32 even under autocast."""
+    """The last convolution, its normalisation and the configured output, in float32 even under autocast."""
 
     def __init__(self, channels: int, model: ModelConfig, velocity_range: tuple[float, float]) -> None:
         super().__init__()
@@ -108,7 +109,7 @@ class _Head(nn.Module):
 
 
 class _Tanh(nn.Module):
-    """A number per cell to velocity [m/s] within a range, which it never reaches; zero is its middle."""
+    """Map a number per cell to velocity [m/s] by tanh, which never reaches the ends of the range."""
 
     def __init__(self, velocity_range: tuple[float, float]) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Common-midpoint sorting: every shot's reflection from one place in one column."""
+"""Common-midpoint sorting: reflections from one place are in the same column for every shot."""
 
 import math
 
@@ -16,14 +16,14 @@ ROUNDING = 1e-6
 class Midpoints(nn.Module):
     """Sort the traces of each shot by the midpoint of shot and receiver (Mayne, 1962, Geophysics 27, 927).
 
-    A flat layer reflects beneath the midpoint. As recorded, reflections of one place are in another column of
-    every shot's gather, as far apart as the shots are; sorted, they are in the column that this place has in
-    the section. The line is divided into bins of a cell. Where two midpoints of a shot share a bin, the shot
-    becomes two channels, of the left halves of the bins and of the right ones. Where a shot has no midpoint,
-    its channels are zero: with receivers all along the line, one shot covers half of it.
+    A flat layer reflects beneath the midpoint. In recorded gathers, reflections from one place are in a
+    different column for every shot; sorted, they are in the column that this place has in the section. The
+    line is divided into bins of one cell. Where two midpoints of a shot share a bin, the shot becomes two
+    channels, one for the left halves of the bins and one for the right halves. Bins without a midpoint are
+    zero: with receivers along the whole line, one shot covers half of it.
 
     Args:
-        survey: where shots and receivers are.
+        survey: positions of shots and receivers.
 
     Attributes:
         channels: number of shots times channels per shot.
@@ -54,7 +54,7 @@ class Midpoints(nn.Module):
             gathers: shape ``(batch, shot, time, receiver)``.
 
         Returns:
-            Shape ``(batch, channels, time, columns)``; a shot's halves of bins are next to each other.
+            Shape ``(batch, channels, time, columns)``; the channels of one shot are next to each other.
         """
         batch, shots, samples, _ = gathers.shape
         silent = pad(gathers, (0, 1))  # a trace of zeros for the places without a midpoint

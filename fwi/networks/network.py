@@ -1,4 +1,4 @@
-"""What all networks have in common."""
+"""The base class of all networks."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
@@ -18,10 +18,10 @@ class Attends(NamedTuple):
 
 
 class Network(nn.Module, ABC):
-    """From records to velocity; it says what it is made of and what it attends with.
+    """A network from records to velocity, which lists its parts and its attention mechanisms.
 
-    ``forward`` takes normalised gathers ``(batch, shot, time, receiver)``, or what sorting makes of them, and
-    gives the velocity [m/s] ``(batch, depth, x)``.
+    ``forward`` takes normalised gathers ``(batch, shot, time, receiver)``, as recorded or sorted by midpoint,
+    and returns velocity [m/s] ``(batch, depth, x)``.
 
     Args:
         model: the network's configuration.
@@ -37,19 +37,19 @@ class Network(nn.Module, ABC):
 
     @abstractmethod
     def parts(self) -> dict[str, nn.Module]:
-        """The modules that the network is made of, by the names that a reader knows them by.
+        """Return the modules that make up the network, by name.
 
-        No part holds another, and together they have all parameters.
+        No part contains another, and together they have all parameters.
         """
 
     def attending(self) -> dict[str, Attends]:
-        """The mechanisms of attention, by where they stand: ``resample``, ``bottleneck 0``, ``encoder 3``.
+        """Return the attention mechanisms by place, such as ``resample``, ``bottleneck 0`` or ``encoder 3``.
 
-        Levels count from the shallowest, as in a study.
+        Levels are counted from the shallowest, as in a study.
         """
         return {}
 
 
 def numbered(name: str, blocks: Iterable[nn.Module]) -> dict[str, nn.Module]:
-    """Blocks by a name that they share and their numbers."""
+    """Name blocks by a common name and their numbers."""
     return {f"{name} {number}": block for number, block in enumerate(blocks)}

@@ -1,4 +1,4 @@
-"""Networks on shapes alone: whether one can be trained on a survey, found out before anything is."""
+"""Rehearsal of networks on shapes alone, to find out before training whether they fit a survey."""
 
 import contextlib
 from collections.abc import Iterator
@@ -14,25 +14,26 @@ from fwi.networks.sizes import Sizes
 from fwi.survey import Survey
 
 PER_PARAMETER = 16
-"""Bytes of a parameter, its gradient and the optimiser's two moments of it."""
+"""Bytes per parameter: its value, its gradient and two moments of the optimiser."""
 LARGEST_GPU = 288 * 2**30
-"""Bytes of the largest GPU there is: where there are any, one may have more memory than the machine."""
+"""Memory of the largest GPU on the market in bytes; a GPU may have more memory than its machine."""
 MOST_PLACES = 10_000_000
-"""Shots by columns that are sorted by midpoints: their table is of numbers, however a network is built."""
+"""Largest number of shots times columns to sort by midpoint; the table of the sorting holds real numbers
+even where the network has shapes alone."""
 
 
 def require_trainable(model: ModelConfig, survey: Survey, batch: int) -> None:
-    """Refuse a network that cannot serve a survey, or not be trained on it in batches of this size.
+    """Refuse a network that does not suit a survey or cannot be trained in batches of this size.
 
     Args:
-        model: which network.
-        survey: whose records it is to invert.
-        batch: samples in the smallest batch.
+        model: the network's configuration.
+        survey: survey of the records that it is to invert.
+        batch: number of samples in the smallest batch.
 
     Raises:
-        ValueError: the network refuses the survey; or its weights, or what a training step keeps, are larger
-            than any memory here; or some map of it is of a single cell, and a batch of a single sample, so
-            that normalisation over cells and samples has nothing to compare.
+        ValueError: the network refuses the survey; its weights, or the maps that a training step stores,
+            exceed the memory of this machine; or a map has a single cell and the batch a single sample, so
+            that batch normalisation has no variance.
     """
     memory = max(total(), LARGEST_GPU if torch.cuda.is_available() else 0)
     with on_shapes(model, survey) as network:
@@ -69,10 +70,10 @@ def require_trainable(model: ModelConfig, survey: Survey, batch: int) -> None:
 
 @contextlib.contextmanager
 def on_shapes(model: ModelConfig, survey: Survey) -> Iterator[Network]:
-    """Build a network whose tensors have shapes and no numbers, as have those made within the block.
+    """Build a network whose tensors have shapes but no values; so do tensors created within the block.
 
     Raises:
-        ValueError: the network cannot serve this survey, or it has too many columns to sort.
+        ValueError: the network does not suit this survey, or there are too many columns to sort.
     """
     from torch._subclasses.fake_tensor import FakeTensorMode
 
@@ -92,7 +93,7 @@ def on_shapes(model: ModelConfig, survey: Survey) -> Iterator[Network]:
 
 
 def _kept(network: nn.Module, batch: int, record: tuple[int, ...]) -> int:
-    """Bytes that a training step keeps of its maps for the way back, in the shortest precision there is."""
+    """Count the bytes of maps that a training step stores for the backward pass, in the lowest precision."""
     seen = {each.untyped_storage()._cdata: each for each in (*network.parameters(), *network.buffers())}
     sizes = []
 

@@ -1,4 +1,4 @@
-"""The sizes of records and models, for which a network is built."""
+"""The sizes of records and models that a network is built for."""
 
 from typing import Literal, NamedTuple
 
@@ -10,21 +10,21 @@ class Sizes(NamedTuple):
     """The sizes of a survey's records and models."""
 
     shots: int
-    """Shots of a record, or channels of a sorted one; they are the channels that enter."""
+    """Number of shots of a record, or of channels of a sorted one: the channels of the input."""
     receivers: int
-    """Traces of a gather, or columns of midpoints."""
+    """Number of traces of a gather, or of midpoint columns."""
     samples: int
-    """Recorded time samples of a trace."""
+    """Number of recorded time samples of a trace."""
     nz: int
-    """Cells in depth."""
+    """Number of cells in depth."""
     nx: int
-    """Cells along the line."""
+    """Number of cells along the line."""
     velocity_range: tuple[float, float]
-    """Slowest and fastest admissible speed [m/s], which a bounded output keeps to."""
+    """Slowest and fastest admissible speed [m/s], the limits of a bounded output."""
 
     @classmethod
     def of(cls, survey: Survey, columns: Literal["receivers", "midpoints"] = "receivers") -> "Sizes":
-        """The sizes of a survey's records, as they are or sorted by midpoint."""
+        """Take the sizes of a survey's records, as recorded or sorted by midpoint."""
         shots, samples, receivers = survey.gather_shape
         if columns == "midpoints":
             midpoints = Midpoints(survey)
@@ -33,5 +33,5 @@ class Sizes(NamedTuple):
 
     @property
     def record(self) -> tuple[int, int, int]:
-        """Shape of what enters: shots, time samples and receivers."""
+        """Shape of the input of one sample: shots, time samples and receivers."""
         return self.shots, self.samples, self.receivers

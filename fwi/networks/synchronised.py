@@ -1,7 +1,7 @@
 """Batch normalisation over a batch that several processes share.
 
-What it computes is what one process computes on the whole batch, so that a training does not depend on the
-number of its devices. ``torch.nn.SyncBatchNorm`` does so on GPUs alone.
+It computes the same values as one process with the whole batch, so that a training does not depend on the
+number of devices. ``torch.nn.SyncBatchNorm`` does so on GPUs only.
 """
 
 from collections.abc import Callable
@@ -14,18 +14,18 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 Gather = Callable[[Tensor], Tensor]
-"""Puts together what each process has, of one shape, along a new first axis."""
+"""Function that stacks the tensors of all processes, of equal shape, along a new first axis."""
 
 
 def all_gather(here: Tensor) -> Tensor:
-    """Gather by the process group of the training."""
+    """Gather the tensors of all processes through the training's process group."""
     parts = [torch.empty_like(here) for _ in range(dist.get_world_size())]
     dist.all_gather(parts, here)
     return torch.stack(parts)
 
 
 def synchronise(module: nn.Module, gather: Gather = all_gather) -> None:
-    """Let every batch normalisation in a module see the samples of all processes; each has as many."""
+    """Replace every batch normalisation of a module by one over all processes' equal parts of the batch."""
     for name, child in module.named_children():
         if isinstance(child, _BatchNorm):
             setattr(module, name, SynchronisedBatchNorm.like(child, gather))
@@ -34,7 +34,7 @@ def synchronise(module: nn.Module, gather: Gather = all_gather) -> None:
 
 
 class SynchronisedBatchNorm(_BatchNorm):
-    """Normalise by mean and variance over the batch of all processes; the running ones where it is evaluated.
+    """Normalise by mean and variance over all processes' samples, or by running statistics in evaluation.
 
     Parameters and their names are those of ``torch.nn.BatchNorm2d``.
     """
@@ -43,7 +43,7 @@ class SynchronisedBatchNorm(_BatchNorm):
 
     @classmethod
     def like(cls, other: _BatchNorm, gather: Gather) -> "SynchronisedBatchNorm":
-        """One of the same parameters and running statistics."""
+        """Build a synchronised layer with the parameters and running statistics of another."""
         if other.momentum is None:
             raise ValueError("batch normalisation with cumulative statistics cannot be shared: set momentum")
         made = cls(other.num_features, other.eps, other.momentum, other.affine, other.track_running_stats)
@@ -68,11 +68,11 @@ class SynchronisedBatchNorm(_BatchNorm):
         return normalised
 
     def _check_input_dim(self, x: Tensor) -> None:
-        """Any number of dimensions, as the layer that it stands for has checked."""
+        """Accept any number of dimensions, which the replaced layer has checked."""
 
 
 def _statistics(x: Tensor, eps: float, gather: Gather) -> tuple[Tensor, Tensor, int]:
-    """Mean and variance of each channel over the parts of all processes, and how many numbers these are."""
+    """Compute each channel's mean and variance over all processes, and the number of values they rest on."""
     # The layer's own kernel, several times as fast as torch.var_mean; what it normalises is not used.
     ones = torch.ones(x.shape[1], device=x.device)  # in float32, as what is measured is to be
     _, mean, scale = torch.native_batch_norm(x, ones, torch.zeros_like(ones), None, None, True, 0.0, eps)

@@ -1,4 +1,4 @@
-"""What a network costs, part by part: parameters, multiply-adds and memory, without running it."""
+"""The cost of a network's parts in parameters, multiply-adds and memory, computed from shapes alone."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -13,20 +13,20 @@ from fwi.networks.sizes import Sizes
 from fwi.survey import Survey
 
 BATCH = 2
-"""Samples of the forward pass: batch normalisation of a single cell needs two."""
+"""Number of samples of the forward pass; batch normalisation of a single cell needs two."""
 
 
 @dataclass(frozen=True)
 class Part:
-    """A part of a network, for one sample.
+    """Size and cost per sample of one part of a network.
 
     Attributes:
-        name: the stem, a block of a level, the head.
-        shape: channels, height and width of the map that leaves it.
-        attention: names of the mechanisms in it, in the order they are met.
-        parameters: numbers that are trained.
-        multiply_adds: in convolutions and matrix products.
-        memory: bytes that a training step in float32 keeps of it for the way back.
+        name: name of the part, such as the stem, a block of a level or the head.
+        shape: channels, height and width of its output.
+        attention: names of its attention mechanisms, in the order in which they are run.
+        parameters: number of trained parameters.
+        multiply_adds: number of multiply-adds in convolutions and matrix products.
+        memory: bytes that a training step in float32 stores of it for the backward pass.
     """
 
     name: str
@@ -38,11 +38,11 @@ class Part:
 
 
 def parts(model: ModelConfig, survey: Survey) -> list[Part]:
-    """List what a network is made of, from a forward pass in which tensors have shapes and no numbers.
+    """List the parts of a network, from a forward pass on tensors that have shapes but no values.
 
     Args:
-        model: which network.
-        survey: whose records it inverts.
+        model: the network's configuration.
+        survey: survey of the records that it inverts.
 
     Returns:
         The parts that have parameters or compute, in the order in which they are run.
@@ -78,7 +78,7 @@ def parts(model: ModelConfig, survey: Survey) -> list[Part]:
 
 
 class _Kept:
-    """Notes what autograd keeps while each part is run, every storage once, and what leaves the parts."""
+    """Records the tensors that autograd stores while each part runs, each storage once, and the outputs."""
 
     def __init__(self, network: nn.Module, named: Mapping[str, nn.Module], left: dict[str, Tensor]) -> None:
         self.bytes: defaultdict[str, int] = defaultdict(int)
@@ -102,13 +102,13 @@ def _storage(tensor: Tensor) -> int:
 
 
 def _map(out: Tensor | Sequence[Tensor]) -> Tensor:
-    """The finest of several maps."""
+    """Return the finest of several maps."""
     return out if isinstance(out, Tensor) else out[0]
 
 
 def _operations_of_attention(
     query: Sequence[int], key: Sequence[int], value: Sequence[int], *args: object, **kwargs: object
 ) -> int:
-    """Twice the multiply-adds of attention, as the counter counts, of ``(batch, heads, tokens, width)``."""
+    """Count the operations, two per multiply-add, of attention on ``(batch, heads, tokens, width)``."""
     batch, heads, queries, width = query
     return 2 * batch * heads * queries * key[2] * (width + value[3])

@@ -1,4 +1,4 @@
-"""U-MixFormer (Yeom & von Klitzing, 2023, arXiv:2312.06272) for velocity: a U-Net that mixes by attention."""
+"""U-MixFormer (Yeom & von Klitzing, 2023, arXiv:2312.06272) for velocity: a U-Net with mix-attention."""
 
 from collections.abc import Sequence
 
@@ -20,18 +20,18 @@ DROPPED = 0.1
 
 
 class UMixFormer(Network):
-    """Gathers to velocity by an encoder of choice and a decoder of mix-attention.
+    """A network from gathers to velocity with a chosen encoder and a decoder of mix-attention.
 
     The published network segments photographs. Changed for velocity: the stem and the first level of our
-    U-Net bring records of any size to the model's grid, where the published network took a picture of three
-    colours; the decoder is without the 39 % of its published parameters that never receive a gradient, and
-    drops no features; and as it ends at a fourth of the grid's size, its map is brought back to the grid and
-    refined beside the first level's by two convolutions. One velocity takes the place of the classes. With
-    the encoder ``unet`` all this is at half the grid's size, as that encoder halves it step by step.
+    U-Net bring records of any size to the model's grid, in place of an image of three colours. The decoder
+    lacks the 39 % of its published parameters that never receive a gradient, and drops no features. It ends
+    at a quarter of the grid's size (at half with the encoder ``unet``, which halves step by step), so its map
+    is interpolated to the grid and refined together with that of the first level by two convolutions. The
+    output is a velocity instead of classes.
 
     Args:
-        model: the encoder and the output; the channels are those of the first level, followed by those of
-            the encoder ``unet``, which no other encoder needs.
+        model: the encoder, the output and the channels: those of the first level, followed by those of the
+            encoder ``unet``, which the other encoders do not need.
         sizes: sizes of the records and the models.
     """
 
@@ -63,7 +63,7 @@ class UMixFormer(Network):
         return velocity
 
     def parts(self) -> dict[str, nn.Module]:
-        """Stem, first level, encoder and decoder, level by level, and what brings their map to the grid."""
+        """Return stem, first level, encoder and decoder, level by level, and the final refinement."""
         return {
             "stem": self.stem,
             "level": self.level,
@@ -77,7 +77,7 @@ class UMixFormer(Network):
         }
 
     def attending(self) -> dict[str, Attends]:
-        """The mechanism of the stem, and mix-attention at every level of the decoder.
+        """Return the mechanism of the stem, and mix-attention at every level of the decoder.
 
         The encoder's own attention is left out.
         """
@@ -86,16 +86,17 @@ class UMixFormer(Network):
 
 
 class MixDecoder(nn.Module):
-    """The decoder of U-MixFormer: levels refined by mix-attention, joined at the finest one's size.
+    """The decoder of U-MixFormer, which refines levels by mix-attention and joins them at the finest size.
 
-    ``10 sum C^2 + 2 T^2 + 58 T + 4 sum (C^2 + C) + T E + 2 E + E K + K`` parameters for four levels of ``C``
-    channels, ``T`` in sum, the second sum without the coarsest, an embedding of ``E`` and ``K`` channels out.
+    It has ``10 sum C^2 + 2 T^2 + 58 T + 4 sum (C^2 + C) + T E + 2 E + E K + K`` parameters for four levels of
+    ``C`` channels, ``T`` in total, an embedding of ``E`` and an output of ``K`` channels; the second sum
+    leaves out the coarsest level.
 
     Args:
         channels: number of channels of each map, fine to coarse.
         heads: parts of each level's channels that attend independently, fine to coarse.
-        embedding: width of the joined levels.
-        leaving: number of channels of the map that leaves.
+        embedding: number of channels of the joined levels.
+        leaving: number of channels of the output.
     """
 
     def __init__(self, channels: Sequence[int], heads: Sequence[int], embedding: int, leaving: int) -> None:

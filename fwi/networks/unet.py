@@ -19,19 +19,19 @@ from fwi.networks.sizes import Sizes
 
 
 class AttentionUNet(Network):
-    """Gathers to velocity, with attention of choice in every slot.
+    """A U-Net from gathers to velocity, with a chosen attention mechanism in every slot.
 
-    The U-Net of Ronneberger et al. with an attention gate on each skip is that of Oktay et al. Here each slot
-    takes a mechanism of choice: the ends of each level's blocks, each skip connection, the deepest level, and
-    the way from the record's axes to the model's. Without any it is the plain ``unet``.
+    Oktay et al. add an attention gate to each skip connection of the U-Net of Ronneberger et al. Here every
+    slot takes any mechanism that fits it: the ends of each level's blocks, each skip connection, the deepest
+    level, and the step from the record's axes to the model's. Without attention it is the plain ``unet``.
 
-    Changed: convolutions keep the size, so that nothing is cropped, and are normalised over the batch; a stem
-    comes before, and one bounded velocity takes the place of the classes.
+    Changed: convolutions keep the size, so that nothing is cropped, and are followed by batch normalisation;
+    a stem precedes the encoder, and the output is one bounded velocity instead of classes.
 
-    A stem brings the record's axes (time, receiver) to the model's grid (depth, x). From there on all maps of
-    a level show the same places: pooling takes 2 x 2 cells together, rounding odd sizes up, and the decoder
-    doubles the size and cuts off what rounding added. Any size of record and grid will do; in training, batch
-    normalisation asks for more than one cell or sample at the deepest level.
+    The stem maps the record's axes (time, receiver) to the model's grid (depth, x). From there on all maps of
+    a level show the same places: pooling joins 2 x 2 cells, rounding odd sizes up, and the decoder doubles
+    the size and crops the cells that rounding added. Any size of record and grid will do; in training, batch
+    normalisation needs more than one cell or sample at the deepest level.
 
     Args:
         model: the channels per level, the attention and the output.
@@ -78,7 +78,7 @@ class AttentionUNet(Network):
         return velocity
 
     def parts(self) -> dict[str, nn.Module]:
-        """Stem, encoder, bottleneck and decoder, level by level, and the head."""
+        """Return stem, encoder, bottleneck and decoder, level by level, and the head."""
         return {
             "stem": self.stem,
             **numbered("encoder", self.encoder),
@@ -88,7 +88,7 @@ class AttentionUNet(Network):
         }
 
     def attending(self) -> dict[str, Attends]:
-        """The mechanisms that fill the slots, place by place; places without attention are left out."""
+        """Return the mechanisms that fill the slots, by place; places without attention are left out."""
         encoder, decoder = cast("list[Encoder]", self.encoder), cast("list[Decoder]", self.decoder)
         places: dict[str, tuple[Choice, nn.Module]] = {
             f"encoder {level}": (self.attends[level], block.attend) for level, block in enumerate(encoder)
@@ -107,19 +107,19 @@ class AttentionUNet(Network):
 
 
 class Stem(nn.Module):
-    """From (time, receiver) to (depth, x).
+    """The step from features of (time, receiver) to features of (depth, x).
 
-    Convolutions with a stride of two in time bring the record to about the model's height, without losing
-    traces; what still differs is interpolated, or stretched by a spatial transformer. A learned vector per
-    row and per column then tells the features where they are: what a trace means depends on its distance to
-    each shot, and convolutions alone do not know their place. With cross-attention each cell of the model
-    then asks all of the record's features as well, and adds what it learns to what was interpolated.
+    Convolutions with a stride of two in time bring the record to about the model's height and keep all
+    traces; the remaining difference in size is interpolated, or stretched by a spatial transformer. Then a
+    learned vector per row and per column is added to encode positions: the meaning of a trace depends on its
+    distance to each shot, which convolutions alone do not see. With cross-attention each cell of the model
+    also attends to all features of the record and adds the result to the interpolated features.
 
     Args:
         sizes: sizes of the records and the models; any number of receivers will do.
-        width: number of channels that leave. A row is two samples of, say, 15 shots: 30 numbers of both
-            signs, of which a ReLU keeps one sign. Twice as many channels lose little.
-        resample: how what still differs in size is bridged.
+        width: number of channels of the output. A row covers two samples of, say, 15 shots: 30 numbers of
+            both signs, of which a ReLU keeps one sign, so that twice as many channels lose little.
+        resample: mechanism that bridges the remaining difference in size.
     """
 
     def __init__(
@@ -163,13 +163,13 @@ class Stem(nn.Module):
         return x if self.ask is None else self.ask(x, record)
 
     def attending(self) -> dict[str, Attends]:
-        """The mechanism that fills the slot ``resample``, if it is more than interpolation."""
+        """Return the mechanism that fills the slot ``resample``, if it is more than interpolation."""
         module = self.ask if self.warp is None else self.warp
         return {} if module is None else {"resample": Attends(self.mechanism, module)}
 
 
 class Encoder(nn.Module):
-    """Convolve twice, attend."""
+    """A level of the encoder: a double convolution, then attention."""
 
     def __init__(self, entering: int, channels: int, attend: Choice) -> None:
         super().__init__()
@@ -183,7 +183,7 @@ class Encoder(nn.Module):
 
 
 class Bottleneck(nn.Module):
-    """Attend at the deepest level, one mechanism after the other.
+    """Attention at the deepest level by a sequence of mechanisms.
 
     Args:
         channels: number of channels of every level, shallow to deep.
@@ -196,10 +196,10 @@ class Bottleneck(nn.Module):
         self.levels = [choice.levels if isinstance(choice, LevelsChoice) else 1 for choice in stack]
 
     def forward(self, maps: Sequence[Tensor]) -> Tensor:
-        """Return the last of the maps, attended to, in its shape.
+        """Return the deepest map after attention, in its shape.
 
         Args:
-            maps: the encoder's, shallow to deep, each ``(batch, channel, height, width)``.
+            maps: the encoder's maps, shallow to deep, each ``(batch, channel, height, width)``.
         """
         x = maps[-1]
         for attend, levels in zip(self.attend, self.levels, strict=True):
@@ -208,12 +208,12 @@ class Bottleneck(nn.Module):
 
 
 class Decoder(nn.Module):
-    """Double the size, join the skip connection, convolve twice, attend.
+    """A level of the decoder: upsampling, joining the skip connection, a double convolution, attention.
 
-    What the slot holds decides how the two maps are joined. A mechanism of one map attends to the skip. A
-    gate lets through of the skip what the coarser map asks for. With cross-attention the decoder's map
-    gathers from the whole skip, which is joined as it is. Alignment and fusion gives one map of both, in the
-    place of joining their channels.
+    The mechanism in the slot decides how the two maps are joined. A mechanism of one map weights the skip. A
+    gate weights the skip by the coarser map. With cross-attention the decoder's map attends to the whole
+    skip, which is joined unchanged. Alignment and fusion merges both into one map instead of joining their
+    channels.
     """
 
     def __init__(self, coarse: int, channels: int, attend: Choice, skip: Choice) -> None:
@@ -226,7 +226,7 @@ class Decoder(nn.Module):
         self.attend = _attention(attend, channels)
 
     def forward(self, x: Tensor, skip: Tensor) -> Tensor:
-        """Refine a map with the encoder's.
+        """Refine the decoder's map with that of the encoder.
 
         Args:
             x: decoder's map of the level below, shape ``(batch, coarse, ceil(height / 2), ceil(width / 2))``.

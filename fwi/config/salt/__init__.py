@@ -1,4 +1,4 @@
-"""The random velocity models: for each preset its name and parameters."""
+"""The presets of random velocity models and their parameters."""
 
 from typing import Annotated
 
@@ -33,6 +33,7 @@ class SaltConfig(Section):
     preset: Preset = YangMaPreset()
     """The geology to draw from."""
     seed: Annotated[int, Field(ge=0, lt=2**63), NOT_TRUTH] = 0
-    """A sample depends on this seed, its split and its index, and on nothing else."""
+    """Seed of the models; a sample depends on this seed, its split and its index alone."""
     threshold: Positive = 4250.0
-    """A cell at least this fast [m/s] is salt, imported or inverted: midway from sediment to salt."""
+    """Speed [m/s] from which a cell of an imported or inverted section counts as salt; the default is midway
+    between the fastest sediment and salt."""

@@ -24,16 +24,16 @@ SinglePreset = Annotated[Single, Field(discriminator="name"), BeforeValidator(by
 
 
 class MixedPart(Section):
-    """One of the geologies that a mixture draws from."""
+    """A geology of a mixture and its weight."""
 
     preset: SinglePreset
     """The geology."""
     weight: Positive = 1.0
-    """How often it is drawn, over the sum of all weights."""
+    """Weight of the geology; it is drawn with a probability of this over the sum of all weights."""
 
 
 class MixedPreset(Section):
-    """Each model of a geology drawn by weight, a share of them without salt."""
+    """Mixture of geologies: each model's is drawn by weight, and a share of the models has no salt."""
 
     name: Literal["mixed"] = "mixed"
     """The preset."""

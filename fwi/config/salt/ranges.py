@@ -1,8 +1,9 @@
 """The kinds of parameters that presets have.
 
-A range is drawn from uniformly, once per model or once per thing (layer, fault, body). Depths and heights are
-shares of the section's depth, positions and widths shares of its length, so that a preset is the same geology
-on a section of any size; what is thin everywhere (stringers, sutures) is in metres.
+Values are drawn uniformly from a range, once per model or once per object (layer, fault, body). Depths and
+heights are shares of the section's depth, positions and widths shares of its length, so that a preset gives
+the same geology on a section of any size; objects that are thin everywhere (stringers, sutures) are given in
+metres.
 """
 
 from typing import Annotated
@@ -21,7 +22,7 @@ def _ascending(limits: tuple[float, float]) -> tuple[float, float]:
 Range = Annotated[tuple[Finite, Finite], AfterValidator(_ascending)]
 Shares = Annotated[tuple[Share, Share], AfterValidator(_ascending)]
 Extent = Annotated[float, Field(gt=0, le=1), NOT_TRUTH]
-"""A share that is not nothing, such as a width that something is divided by."""
+"""A share above zero, such as a width that is divided by."""
 Extents = Annotated[tuple[Extent, Extent], AfterValidator(_ascending)]
 Speeds = Annotated[tuple[Positive, Positive], AfterValidator(_ascending)]
 """Two speeds [m/s]."""
@@ -44,7 +45,7 @@ def refuse_slow_salt(sediment: float, salt: float) -> None:
         salt: the slowest of the salt [m/s].
 
     Raises:
-        ValueError: always then, for a cell is salt by its speed.
+        ValueError: the sediment is as fast as the salt; cells are recognised as salt by their speed.
     """
     if sediment >= salt:
         raise ValueError(

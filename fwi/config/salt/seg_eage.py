@@ -24,9 +24,10 @@ class SegEagePreset(StratifiedPreset):
     second_body_share: Share = 0.2
     """Share of models with a second, smaller body."""
     second_body_distance: Shares = (0.35, 0.65)
-    """Distance on to the second body, as a share of the length; past its end, on from its beginning."""
+    """Distance from the first body to the second, as a share of the length; positions past the line's end
+    continue at its beginning."""
     second_body_size: Factors = (0.3, 0.7)
-    """Length and thickness of the second body over what they were as the first."""
+    """Factor on the length and thickness of the second body."""
 
     sheet_length: Extents = (0.25, 0.7)
     """Length of a sheet, as a share of the length."""
@@ -35,11 +36,11 @@ class SegEagePreset(StratifiedPreset):
     sheet_tilt: Share = 0.08
     """Standard deviation of a sheet's dip: metres down per metre along the line."""
     lobes: Numbers = (1, 3)
-    """Lobes that a sheet has beside its main body."""
+    """Number of lobes of a sheet besides its main body."""
     lobe_offset: Range = (-0.35, 0.35)
-    """How far along the line from the middle of the sheet a lobe lies, as a share of the sheet's length."""
+    """Distance along the line from the middle of the sheet to a lobe, as a share of the sheet's length."""
     lobe_level: Range = (-0.4, 0.4)
-    """How far below the middle of the sheet a lobe lies, as a share of the sheet's thickness."""
+    """Depth of a lobe below the middle of the sheet, as a share of the sheet's thickness."""
     lobe_length: Factors = (0.4, 0.9)
     """Length of a lobe over that of the sheet."""
     lobe_thickness: Factors = (0.5, 1.1)
@@ -47,17 +48,19 @@ class SegEagePreset(StratifiedPreset):
     lobe_tilt: Share = 0.2
     """Standard deviation of a lobe's dip: metres down per metre along the line."""
     horns: Numbers = (0, 2)
-    """Peaks on the top of a sheet and keels under it."""
+    """Number of peaks on the top of a sheet and keels under it."""
     peak_share: Share = 0.65
-    """Share of these that are peaks; the others are keels."""
+    """Share of the peaks and keels that are peaks."""
     horn_height: Shares = (0.05, 0.16)
     """Height of a peak or keel, as a share of the depth."""
     horn_offset: Range = (-0.4, 0.4)
-    """How far along the line from the middle of the sheet its foot is, as a share of the sheet's length."""
+    """Distance along the line from the middle of the sheet to the foot of a peak or keel, as a share of the
+    sheet's length."""
     horn_width: Factors = (0.6, 1.6)
-    """Width of its foot over its height from the middle of the sheet."""
+    """Width of the foot of a peak or keel over its height from the middle of the sheet."""
     horn_lean: Share = 0.2
-    """Standard deviation of the distance along the line from its foot to its tip, over that height."""
+    """Standard deviation of the distance along the line from foot to tip of a peak or keel, over the same
+    height."""
 
     bulb_width: Extents = (0.1, 0.35)
     """Width of a diapir's head, as a share of the length."""
@@ -70,7 +73,7 @@ class SegEagePreset(StratifiedPreset):
     feeder_flare: Factors = (0.7, 2.0)
     """Width of the feeder at its root over that at the head."""
     feeder_bend: Share = 0.04
-    """Standard deviation of how far its middle lies beside a straight line, as a share of the length."""
+    """Standard deviation of a feeder's middle about a straight line, as a share of the length."""
     feeder_fillet: Extent = 0.4
     """Radius that rounds the corners between feeder and head, as a share of the head's thickness."""
     lean: Shares = (0.0, 0.2)
@@ -78,7 +81,7 @@ class SegEagePreset(StratifiedPreset):
     overhang_reach: Factors = (0.3, 0.8)
     """Distance along the line from the middle of the head to that of its overhang, over the head's width."""
     overhang_level: Range = (-0.3, 0.2)
-    """How far below the middle of the head the overhang lies, as a share of the head's thickness."""
+    """Depth of the overhang below the middle of the head, as a share of the head's thickness."""
     overhang_length: Positive = 1.3
     """Length of the overhang over its distance from the middle of the head."""
     overhang_thickness: Factors = (0.3, 0.6)

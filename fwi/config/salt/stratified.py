@@ -18,15 +18,16 @@ from fwi.config.salt.ranges import (
 
 
 class StratifiedPreset(Section):
-    """Water, strata that compact with depth, are folded, faulted and crossed by thin stringers, and salt.
+    """Water over compacting, folded and faulted strata with thin stringers, and salt.
 
-    What the presets with stratified sediments share; each has its own ranges where its geology differs.
+    The parameters that the presets with stratified sediments share; each sets its own ranges where its
+    geology differs.
     """
 
     name: str
     """The preset."""
     sediment_speeds: Speeds = (1500.0, 4200.0)
-    """Speed of the water, and the fastest outside the salt [m/s]: all else is kept between the two."""
+    """Speed of the water and largest speed outside the salt [m/s]; all sediments are kept between the two."""
     salt_speed: Speeds = (4400.0, 4500.0)
     """Speed of a model's salt [m/s]."""
 
@@ -41,7 +42,7 @@ class StratifiedPreset(Section):
     mud_speed: Speeds = (1600.0, 1900.0)
     """Speed just below the sea floor [m/s]."""
     compaction: Speeds = (700.0, 2100.0)
-    """Gain of speed from the sea floor to the depth of the section [m/s], faster at first than at last."""
+    """Gain of speed from the sea floor to the depth of the section [m/s], steeper near the sea floor."""
     compaction_curvature: Share = 0.35
     """How much faster than on average speed is gained at the sea floor, and slower at depth; 0 is linear."""
     draping: Range = (-0.6, 1.0)
@@ -58,7 +59,7 @@ class StratifiedPreset(Section):
     layer_contrast: Shares = (0.0, 0.05)
     """Standard deviation of a layer's speed about the trend, as a share of it."""
     stringers: Numbers = (3, 14)
-    """Thin beds in the depth of the section."""
+    """Number of thin beds within the depth of the section."""
     stringer_thickness: Metres = (8.0, 25.0)
     """Thickness of a stringer [m]."""
     fast_stringer: Factors = (1.1, 1.35)
@@ -72,13 +73,13 @@ class StratifiedPreset(Section):
     stringer_gap_length: Extent = 0.15
     """Distance along the line over which stringers come and go, as a share of the length."""
     stringer_gap_height: Extent = 0.03
-    """Distance in depth over which they do, as a share of the depth."""
+    """Distance in depth over which stringers come and go, as a share of the depth."""
     anhydrite_share: Share = 0.05
     """Share of stringers that are anhydrite, nearly as fast as salt."""
     anhydrite_speed: Speeds = (3500.0, 4200.0)
     """Speed of an anhydrite stringer [m/s]."""
     overpressure: Shares = (0.0, 0.25)
-    """Share of its speed that sediment loses below the top of the overpressured zone."""
+    """Reduction of the sediment's speed in the overpressured zone, as a share of that speed."""
     overpressure_depth: Shares = (0.4, 0.8)
     """Depth of the top of the overpressured zone in the column, as a share of the depth."""
     overpressure_onset: Extent = 0.05
@@ -87,13 +88,13 @@ class StratifiedPreset(Section):
     dip: Range = (-0.08, 0.08)
     """Regional dip: metres down per metre along the line."""
     folds: Shares = (0.0, 0.12)
-    """Standard deviation of the folds at the depth of the section, as a share of it; less above."""
+    """Standard deviation of the folds at the base of the section, as a share of its depth; smaller above."""
     fold_length: Extents = (0.12, 0.4)
     """Distance along the line over which a fold changes, as a share of the length."""
     early_folding: Share = 0.2
-    """Share of a fold's height that is there at the surface: it grew while the strata were laid down."""
+    """Share of a fold's height that remains at the surface: folds grew while the strata were deposited."""
     faults: Numbers = (0, 6)
-    """Normal faults."""
+    """Number of normal faults."""
     throw: Shares = (0.005, 0.08)
     """Vertical offset at a fault, as a share of the depth."""
     fault_dip: Dips = (40.0, 75.0)
@@ -123,16 +124,17 @@ class StratifiedPreset(Section):
     drag_reach: Extent = 0.55
     """Distance from the salt up to which strata are dragged up, as a share of the depth."""
     subsalt_slowing: Shares = (0.0, 0.2)
-    """Share of its speed that sediment lacks right below the salt."""
+    """Reduction of the sediment's speed right below the salt, as a share of that speed."""
     subsalt_reach: Extent = 0.35
     """Distance from the salt up to which sediments below it are slowed, as a share of the depth."""
     subsalt_onset: Extent = 0.2
-    """Thickness, about the middle of the salt, over which that slowing sets in, as a share of the depth."""
+    """Thickness around the middle of the salt over which the subsalt slowing sets in, as a share of the
+    depth."""
 
     rugosity: Shares = (0.002, 0.012)
     """Standard deviation of the roughness of the salt's top, as a share of the depth."""
     rugosity_length: Extent = 0.03
-    """Distance along the line over which its coarsest part changes, as a share of the length."""
+    """Distance along the line over which the coarsest roughness changes, as a share of the length."""
     rugosity_depth: Share = 0.3
     """Depth below which roughness fades, as a share of the depth."""
     warp: Shares = (0.01, 0.05)
@@ -140,7 +142,7 @@ class StratifiedPreset(Section):
     warp_length: Extent = 0.1
     """Distance along the line over which that displacement changes, as a share of the length."""
     warp_height: Extent = 0.12
-    """Distance in depth over which it changes, as a share of the depth."""
+    """Distance in depth over which that displacement changes, as a share of the depth."""
     sharp_share: Share = 0.5
     """Share of lobes and tongues of salt with sharp tips; the others are round."""
     fillet: Extent = 0.3

@@ -8,13 +8,13 @@ from fwi.config.base import Positive, Section, Share
 from fwi.config.salt.ranges import Counts, Metres, Range, Speeds, refuse_slow_salt
 
 SECTION_DEPTH, SECTION_LENGTH = 2000.0, 3000.0
-"""The section that the parameters are of [m], that of the published set."""
+"""Depth and length of the published section [m], to which the parameters refer."""
 
 
 class YangMaPreset(Section):
     """Flat layers pierced by a dome or holding a lens, like the public set of Yang and Ma (2019).
 
-    Metres are those of the published section, 2 km by 3 km; a grid of another extent shows it stretched.
+    Lengths in metres refer to the published section of 2 km by 3 km, which is stretched to the grid.
     """
 
     name: Literal["yang_ma"] = "yang_ma"
@@ -27,7 +27,7 @@ class YangMaPreset(Section):
     """Speed of the salt [m/s]."""
 
     layers: Counts = (5, 10)
-    """Layers of the section."""
+    """Number of layers."""
     least_thickness: Positive = 160.0
     """Least thickness of a layer [m]."""
     least_at_ends: Positive = 200.0
@@ -37,13 +37,13 @@ class YangMaPreset(Section):
     relief_length: Positive = 50.0
     """Distance along the line over which that depth changes [m]."""
     rough_share: Share = 1 / 7
-    """Share of the domes in markedly rougher sediments; no lens of the published set is in such."""
+    """Share of the domes in markedly rougher sediments; lenses have none, as in the published set."""
     rough_relief: Metres = (13.0, 25.0)
-    """Standard deviation of the depth of their interfaces [m]."""
+    """Standard deviation of the depth of the interfaces in rougher sediments [m]."""
     bend: Positive = 45.0
-    """Standard deviation of how far all interfaces bend up or down at an end of the line [m]."""
+    """Standard deviation of the bend, up or down, of all interfaces together at an end of the line [m]."""
     own_bend: Positive = 20.0
-    """Mean, over the models, of the standard deviation by which each interface bends otherwise [m]."""
+    """Standard deviation of each interface's additional bend [m], as a mean over the models."""
     bend_length: Positive = 41.0
     """Distance from the end of the line over which a bend decays [m]."""
 
@@ -58,7 +58,7 @@ class YangMaPreset(Section):
     lens_depth: Metres = (1000.0, 1350.0)
     """Depth of the left edge of a lens [m]."""
     lens_fall: Positive = 15.0
-    """Standard deviation of how much deeper its right edge lies [m]."""
+    """Standard deviation of the depth of a lens's right edge below its left one [m]."""
     lens_single_share: Share = 1 / 4
     """Share of lenses with one crest; the others have two."""
     lens_single_height: Range = (0.0, 220.0)
@@ -66,15 +66,15 @@ class YangMaPreset(Section):
     lens_height: Range = (20.0, 290.0)
     """Height of the first of two crests above the edges [m]."""
     lens_height_mode: Positive = 200.0
-    """That height which is drawn most often [m]."""
+    """Most frequent height of the first of two crests [m]."""
     lens_keel: Positive = 225.0
     """Mean depth of a lens below its edges [m]."""
     lens_keel_spread: Positive = 47.0
-    """Standard deviation of that depth [m]."""
+    """Standard deviation of the depth of a lens below its edges [m]."""
     second_crest: Share = 0.54
     """Mean height of the second crest over that of the first."""
     second_crest_spread: Share = 0.17
-    """Standard deviation of that."""
+    """Standard deviation of the ratio of the two heights."""
 
     @model_validator(mode="after")
     def _can_be_drawn(self) -> "YangMaPreset":

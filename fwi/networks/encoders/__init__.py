@@ -1,7 +1,7 @@
 """The encoders of U-MixFormer by name: from one map to a pyramid of maps, fine to coarse.
 
-An encoder says in ``channels`` how wide its levels are, and in ``heads`` in how many parts the decoder's
-levels attend.
+The attribute ``channels`` of an encoder gives the width of its levels, ``heads`` the number of attention
+heads of the decoder's levels.
 """
 
 from collections.abc import Callable, Sequence
@@ -23,7 +23,7 @@ PUBLISHED: dict[str, Callable[[int], Encoder]] = {
     "mscan_t": partial(MSCAN, channels=(32, 64, 160, 256), depths=(3, 3, 5, 2)),
     "mscan_s": partial(MSCAN, channels=(64, 128, 320, 512), depths=(2, 2, 4, 2)),
 }
-"""Encoders whose widths are published; each takes the number of channels that enter."""
+"""Encoders with published widths; each takes the number of channels of its input."""
 
 
 def build(name: EncoderName, entering: int, channels: Sequence[int]) -> Encoder:
@@ -31,7 +31,7 @@ def build(name: EncoderName, entering: int, channels: Sequence[int]) -> Encoder:
 
     Args:
         name: one of ``PUBLISHED``, or ``unet``.
-        entering: channels of the map that enters.
-        channels: number of channels of the levels of ``unet``; the others have their own.
+        entering: number of channels of the input.
+        channels: number of channels of each level of ``unet``; the other encoders have published widths.
     """
     return UNetEncoder(entering, channels) if name == "unet" else PUBLISHED[name](entering)

@@ -18,15 +18,16 @@ from fwi.networks.encoders.mit import (
 
 CHANNELS = (64, 64, 160, 256)
 WINDOW = 3
-"""Width of the windows that the first level attends in."""
+"""Width of the windows within which the first level attends."""
 
 
 class LVT(Pyramid):
     """LVT, from a map to maps at a 4th, an 8th, a 16th and a 32nd of its size.
 
-    Two blocks per level. The first level's attend within windows of 3 x 3 cells, with weights that are read
-    off each window's mean; those of the other levels attend twice over, with the same weights, and their
-    queries see three scales. With three channels of input it has the published 3,429,092 parameters.
+    There are two blocks per level. Those of the first level attend within windows of 3 x 3 cells, with
+    weights computed from each window's mean; those of the other levels attend twice with the same weights,
+    and their queries combine three scales. With three input channels it has the published 3,429,092
+    parameters.
 
     Changed: as in MiT, odd sizes are padded where keys are thinned out.
 
@@ -60,7 +61,7 @@ class LVT(Pyramid):
 
 
 class _Block(nn.Module):
-    """Attend and mix, each normalised before and added to what was."""
+    """Attention and feed-forward layer, each on normalised input and with a residual connection."""
 
     def __init__(self, channels: int, attend: nn.Module, feed_forward: nn.Module) -> None:
         super().__init__()
@@ -76,10 +77,10 @@ class _Block(nn.Module):
 
 
 class _WindowAttention(nn.Module):
-    """Convolutional self-attention: in windows of 3 x 3 cells, every second cell, each cell weighs all.
+    """Convolutional self-attention within windows of 3 x 3 cells around every second cell.
 
-    The values of a window's nine places have a matrix each; what the overlapping windows say of a cell is
-    added up.
+    Each of the nine positions in a window has its own matrix for the values; the outputs of overlapping
+    windows are summed.
     """
 
     def __init__(self, channels: int, heads: int) -> None:
@@ -107,7 +108,7 @@ class _WindowAttention(nn.Module):
 
 
 class _RecursiveAttention(nn.Module):
-    """Recursive atrous self-attention: attend, add what entered, attend again with the same weights."""
+    """Recursive atrous self-attention: attention, a residual, and attention again with the same weights."""
 
     def __init__(self, channels: int, heads: int, thinning: int) -> None:
         super().__init__()
@@ -119,7 +120,7 @@ class _RecursiveAttention(nn.Module):
 
 
 class _AtrousAttention(ThinnedAttention):
-    """Attention whose queries pass one depthwise 3 x 3 at three widths of its grid."""
+    """Attention whose queries pass one depthwise 3 x 3 convolution at three dilations."""
 
     def __init__(self, channels: int, heads: int, thinning: int) -> None:
         super().__init__(channels, heads, thinning, bias=False)
@@ -135,7 +136,7 @@ class _AtrousAttention(ThinnedAttention):
 
 
 class _FeedForward(nn.Module):
-    """A perceptron over channels that takes each cell alone."""
+    """A perceptron over the channels of each cell."""
 
     def __init__(self, channels: int, hidden: int) -> None:
         super().__init__()

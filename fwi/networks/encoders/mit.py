@@ -11,13 +11,13 @@ from fwi.attention.mix import DropPath, MixFeedForward
 from fwi.attention.tokens import attend
 
 HEADS = (1, 2, 5, 8)
-"""Heads of the four levels, in all sizes of MiT and in the decoder of U-MixFormer."""
+"""Number of heads of the four levels, in all sizes of MiT and in the decoder of U-MixFormer."""
 STOCHASTIC_DEPTH = 0.1
-"""Share of the samples that drop the deepest branch; it grows from 0 with the depth, as published."""
+"""Share of the samples that drop the deepest branch, as published; it grows from 0 at the first block."""
 
 
 class Pyramid(nn.Module):
-    """An encoder whose ``levels`` are run one after the other, each on the map of the one before."""
+    """An encoder that runs its ``levels`` in sequence, each on the map of the previous one."""
 
     levels: nn.ModuleList
 
@@ -33,12 +33,12 @@ class Pyramid(nn.Module):
 class MiT(Pyramid):
     """Mix transformer, from a map to maps at a 4th, an 8th, a 16th and a 32nd of its size.
 
-    Each level begins with overlapping patches; each of its blocks attends to keys that a strided convolution
-    has thinned out, and tells positions by a depthwise 3 x 3 in its perceptron. With three channels of input
-    MiT-B0, B1 and B2 have the published 3,319,392, 13,151,424 and 24,196,288 parameters.
+    Each level begins with overlapping patches. The keys of its blocks are reduced in number by a strided
+    convolution, and a depthwise 3 x 3 convolution in the perceptron encodes positions. With three input
+    channels MiT-B0, B1 and B2 have the published 3,319,392, 13,151,424 and 24,196,288 parameters.
 
-    Changed: keys of odd sizes are thinned out after padding them with zeros, where the published convolution
-    leaves out the last rows and columns.
+    Changed: maps of odd size are padded with zeros before their keys are reduced, where the published
+    convolution drops the last rows and columns.
 
     Args:
         entering: channels of the map that enters.
@@ -66,12 +66,12 @@ class MiT(Pyramid):
 
 
 class Level(nn.Module):
-    """A level of a transformer encoder: patches, blocks one after the other, and back to a map.
+    """A level of a transformer encoder: patches, a sequence of blocks, and conversion back to a map.
 
     Args:
-        patches: from a map to tokens and the size they lie on.
-        blocks: from tokens and size to tokens.
-        normalise: what the last tokens go through.
+        patches: module from a map to tokens and the size of their map.
+        blocks: modules from tokens and size to tokens.
+        normalise: normalisation of the last tokens.
     """
 
     def __init__(self, patches: nn.Module, blocks: Iterable[nn.Module], normalise: nn.Module) -> None:
@@ -79,7 +79,7 @@ class Level(nn.Module):
         self.patches, self.blocks, self.normalise = patches, nn.ModuleList(blocks), normalise
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return the level's map of that of the level above, ``(batch, channel, height, width)``."""
+        """Return the level's map, from the map ``(batch, channel, height, width)`` of the level above."""
         tokens, size = self.patches(x)
         for block in self.blocks:
             tokens = block(tokens, size)
@@ -87,12 +87,12 @@ class Level(nn.Module):
 
 
 class Patches(nn.Module):
-    """Overlapping patches as tokens: a strided convolution (7 x 7 for a stride of 4, else 3 x 3), normalised.
+    """Overlapping patches as normalised tokens: a strided convolution, 7 x 7 for a stride of 4, else 3 x 3.
 
     Args:
         entering: channels of the map that enters.
         channels: number of channels of a token.
-        stride: cells from patch to patch.
+        stride: distance between patches [cells].
     """
 
     def __init__(self, entering: int, channels: int, stride: int) -> None:
@@ -108,13 +108,13 @@ class Patches(nn.Module):
 
 
 class ThinnedAttention(nn.Module):
-    """Self-attention whose keys and values are thinned out (Wang et al., 2021, arXiv:2102.12122).
+    """Self-attention with a reduced number of keys and values (Wang et al., 2021, arXiv:2102.12122).
 
     Args:
         channels: number of channels of a token.
         heads: parts of the channels that attend independently.
-        thinning: cells along each axis that become one key.
-        bias: give queries, keys and values biases.
+        thinning: number of cells along each axis that are combined to one key.
+        bias: add biases to queries, keys and values.
     """
 
     def __init__(self, channels: int, heads: int, thinning: int, bias: bool) -> None:
@@ -140,13 +140,13 @@ class ThinnedAttention(nn.Module):
         return projected
 
     def queries(self, tokens: Tensor, size: torch.Size) -> Tensor:
-        """Return what tokens on a map of ``size`` ask, ``(batch, channel, token)``."""
+        """Return the queries of tokens on a map of ``size``: ``(batch, channel, token)``."""
         query: Tensor = self.query(tokens).transpose(1, 2)
         return query
 
 
 class _Block(nn.Module):
-    """Attend and mix, each normalised before and added to what was."""
+    """Attention and feed-forward layer, each on normalised input and with a residual connection."""
 
     def __init__(self, channels: int, heads: int, thinning: int, drop: float) -> None:
         super().__init__()
@@ -173,13 +173,13 @@ def to_map(tokens: Tensor, size: torch.Size) -> Tensor:
 
 
 def stochastic_depth(depths: Sequence[int]) -> Iterator[float]:
-    """Yield for one block after the other the share of samples that drop its branches."""
+    """Yield, block by block, the share of samples that drop the block's branches."""
     blocks = sum(depths)
     return (STOCHASTIC_DEPTH * block / (blocks - 1) for block in range(blocks))
 
 
 def initialise(network: nn.Module) -> None:
-    """Draw the weights as SegFormer does: small in linear layers, to keep the variance in convolutions."""
+    """Draw the weights as SegFormer does: small in linear layers, variance-preserving in convolutions."""
     for module in network.modules():
         if isinstance(module, nn.Linear):
             nn.init.trunc_normal_(module.weight, std=0.02)

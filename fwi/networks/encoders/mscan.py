@@ -14,8 +14,8 @@ LAYER_SCALE = 1e-2
 class MSCAN(Pyramid):
     """Multi-scale convolutional attention network: maps at a 4th, an 8th, a 16th and a 32nd of the size.
 
-    With three channels of input, which the published stem takes and no other number, MSCAN-T and MSCAN-S
-    have the published 3,903,584 and 13,450,176 parameters.
+    With three input channels, the only number that the published stem takes, MSCAN-T and MSCAN-S have the
+    published 3,903,584 and 13,450,176 parameters.
 
     Args:
         entering: channels of the map that enters.
@@ -49,7 +49,7 @@ class _Normalise(nn.LayerNorm):
 
 
 class _Block(nn.Module):
-    """Attend and mix, each normalised before, scaled per channel and added to what was."""
+    """Attention and feed-forward layer, normalised, scaled per channel and with residual connections."""
 
     def __init__(self, channels: int, widening: int, drop: float) -> None:
         super().__init__()
@@ -73,7 +73,7 @@ class _Block(nn.Module):
 
 
 class _Attention(nn.Module):
-    """Weigh a map by sums along crosses of 7, 11 and 21 cells about each cell."""
+    """Weigh a map by convolutions along crosses of 7, 11 and 21 cells around each cell."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()

@@ -9,7 +9,7 @@ from fwi.networks.blocks import double_convolution
 
 
 class UNetEncoder(nn.Module):
-    """Pool and convolve twice, level by level: maps at a half, a 4th, an 8th ... of the size.
+    """An encoder of pooling and double convolutions: maps at a half, a 4th, an 8th ... of the size.
 
     Args:
         entering: channels of the map that enters.
@@ -33,5 +33,5 @@ class UNetEncoder(nn.Module):
 
 
 def _heads(channels: int) -> int:
-    """Heads of a decoder's level, 32 channels wide or the least more that divides them."""
+    """Return the heads of a decoder's level: of 32 channels each, or of the next number that divides all."""
     return next(heads for heads in range(max(channels // 32, 1), 0, -1) if channels % heads == 0)
