@@ -78,8 +78,12 @@ def _streamer(file: SegyShots, interval: float, cell: float) -> dict[str, Any]:
     last = near + (receivers - 1) * interval
     x = _even(np.array([shot.x for shot in file.shots]))
     x = _thinned(x[x - x[0] <= (LONGEST - 1) * last], cell)
-    shortest = math.ceil(last / cell + len(x) - 1 - 1e-6)  # with a cell between shots
-    length = max(round((last + np.ptp(x)) / cell), shortest) * cell
+    length = _towed_length(x, last, cell)
+    # Shots about a cell apart, stretched to whole cells, may come nearer to each other's places.
+    stretched = np.linspace(0, length - last, len(x)) - (x - x[0])
+    if len(x) > 2 and np.abs(stretched[:-1]).max() > np.diff(x).min() / 2:
+        x = x[::2]
+        length = _towed_length(x, last, cell)
     return {
         "shots": len(x),
         "spread": "streamer",
@@ -88,6 +92,12 @@ def _streamer(file: SegyShots, interval: float, cell: float) -> dict[str, Any]:
         "receivers": receivers,
         "length": length,
     }
+
+
+def _towed_length(x: Floats, last: float, cell: float) -> float:
+    """Length of the line for shots and the furthest receiver behind them [m], in whole cells."""
+    shortest = math.ceil(last / cell + len(x) - 1 - 1e-6)  # with a cell between shots
+    return max(round((last + np.ptp(x)) / cell), shortest) * cell
 
 
 def _offsets(file: SegyShots, interval: float) -> tuple[float, float]:

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from recordings import Recording, prepare_for
@@ -453,19 +453,23 @@ def lines(draw: st.DrawFn) -> Line:
     )
 
 
+def short_records(shot_x: tuple[float, ...], offsets: NDArray[np.float64]) -> Line:
+    """Towed, and of 0.1 s, which hold few peak frequencies to choose from."""
+    still = np.zeros(len(offsets)), np.arange(len(offsets))
+    return Line(tuple(Shot(i, x, 0.0, x + offsets, *still) for i, x in enumerate(shot_x)), dt=0.001, nt=100)
+
+
 @pytest.mark.parametrize("near", [20, 24, 28, 32, 36])
 def test_the_survey_suggested_for_shots_a_cell_apart_takes_them(near: int, tmp_path: Path) -> None:
-    receivers = near + 31.0 * np.arange(12)
-    shots = (
-        Shot(i, x, 0.0, x + receivers, np.zeros(12), np.arange(12)) for i, x in enumerate((0.0, 10.9, 21.7))
-    )
-    line = Line(tuple(shots), dt=0.001, nt=100)
+    line = short_records((0.0, 10.9, 21.7), near + 31.0 * np.arange(12))
 
     assert_the_suggested_survey_takes(line, tmp_path)
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(line=lines())
+@example(line=short_records((0.0, 12.85, 25.7, 38.55), 29 + 13.0 * np.arange(19)))
+@example(line=short_records((0.0, 12.85, 25.7, 38.55), 24 + 14.0 * np.arange(19)))
 def test_the_survey_suggested_for_any_line_takes_it(line: Line, tmp_path: Path) -> None:
     assert_the_suggested_survey_takes(line, tmp_path)
 
