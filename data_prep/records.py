@@ -1,4 +1,4 @@
-"""Records of any format that is read, on a survey: a shard, a .npy, SEG-Y or SU."""
+"""Reading of records onto a survey from any known format: a shard, a .npy, SEG-Y or SU."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -16,12 +16,12 @@ from fwi.survey import Survey
 
 
 class Records(NamedTuple):
-    """Records of a file, as the survey has them."""
+    """Records of a file on a survey."""
 
     gathers: NDArray[np.float32]
     """Pressure, shape ``(sample, shot, time, receiver)``."""
     changes: tuple[str, ...]
-    """What was done to bring the file's records onto the survey, each in a sentence; empty if nothing was."""
+    """Changes that brought the records onto the survey, a sentence each; empty if there were none."""
 
 
 def read(
@@ -36,18 +36,18 @@ def read(
     """Read the records of a file onto a survey, without printing anything.
 
     Args:
-        path: a shard (.h5); a .npy of gathers, ``(shot, time, receiver)`` with or without an axis of samples
-            before it; or shots as SEG-Y or SU, which are brought onto the survey as ``fwi import`` does.
+        path: a shard (.h5); a .npy of gathers, shape ``(shot, time, receiver)`` or ``(sample, shot, time,
+            receiver)``; or shots as SEG-Y or SU, which are brought onto the survey as ``fwi import`` does.
         survey: the survey wanted.
-        physics: how the direct arrival is simulated on which the gain and time of SEG-Y are measured.
-        dtype: the number format, float16 or float32, which must hold the records of SEG-Y.
-        made_for: YAML with the grid and survey of a .npy, which must be ``survey``; without it they are taken
-            to be so.
-        whose: whose survey is wanted, in the words that end a refusal: "another survey than that of the run".
+        physics: settings of the simulated direct arrival that gives the gain and time shift of SEG-Y.
+        dtype: number format in which the records of SEG-Y must be storable, float16 or float32.
+        made_for: YAML file with the grid and survey of a .npy, which must equal ``survey``; None assumes that
+            they do.
+        whose: description of the wanted survey at the end of an error message, such as "that of the run".
 
     Raises:
-        ValueError: the file cannot be read or holds no samples, its survey is another one, or the survey does
-            not fit the recorded line.
+        ValueError: the file cannot be read or holds no samples, it has another survey, or the survey does not
+            fit the recorded line.
     """
     records = _read(path, survey, physics or PhysicsConfig(), dtype, made_for, whose)
     if not len(records.gathers):
@@ -62,12 +62,12 @@ def require_sample(sample: int, count: int, path: Path) -> None:
 
 
 def refuse_silence(gathers: NDArray[np.float32], where: str, check: bool) -> None:
-    """Refuse a record that is zero throughout and, where it is to be checked, one with a shot that is.
+    """Refuse a record that is zero throughout and, if ``check``, a record with a shot that is zero.
 
     Args:
         gathers: the record, shape ``(shot, time, receiver)``.
-        where: its file and number, for the message.
-        check: whether the physics check is to compare each of its shots.
+        where: file and number of the record, for the message.
+        check: whether the physics check will compare each shot.
     """
     silent = np.flatnonzero(~gathers.any(axis=(1, 2)))
     if len(silent) == len(gathers):

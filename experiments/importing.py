@@ -190,7 +190,7 @@ def import_models(
         big_endian=None if endian is None else endian == "big",
         gain=gain,
     )
-    print("\n".join(found.said))
+    print("\n".join(found.findings))
     wanted = datasets.jobs(study, found.source, split=split, validation=validation)
     if dry_run and found.source.records is not None:
         left = samples(unfinished(study, wanted))

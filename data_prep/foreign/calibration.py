@@ -1,8 +1,8 @@
-"""Calibration of foreign records: whether they belong to their models, and the gain by which they differ.
+"""Calibration of foreign records: do they belong to their models, and by which gain do they differ?
 
-Other modelling programs inject the source on a cell, or with another sign, and so record the same waves at
-another scale: a factor that is the same for all records of a set. A least-squares fit over a few of its
-models finds it, and the misfit that remains shows whether geometry, wavelet and pairing are right.
+Other modelling programs inject the source on a cell, or with another sign. They record the same waves at
+another scale, by a factor that is the same for all records of a set. A least-squares fit over a few models
+of the set finds this factor. The misfit that remains shows whether geometry, wavelet and pairing are right.
 """
 
 from typing import TYPE_CHECKING, NamedTuple
@@ -17,14 +17,19 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 LARGEST_NRMS = 0.15
-"""Misfit of records that are still their models': another scheme makes 0.1, a source half a cell off 0.2."""
+"""Largest misfit at which records count as those of their models.
+
+Another finite-difference scheme causes a misfit of 0.1, a source that is half a cell off one of 0.2.
+"""
 
 STORABLE = {
     "float16": (6e-4, 6.5e4),
     "float32": (float(np.finfo(np.float32).tiny), float(np.finfo(np.float32).max)),
 }
-"""Peak amplitudes that storage holds, by its type: of float16 its smallest normal number times 10, and its
-largest one."""
+"""Smallest and largest peak amplitude that each storage type holds.
+
+The limits of float16 are ten times its smallest normal number, and its largest number.
+"""
 
 ALIASED_SHARE = 1e-3
 """Largest share of a record's energy above the Nyquist frequency of the samples that are kept."""
@@ -39,12 +44,12 @@ class RecordsError(ValueError):
 
 
 class Calibration(NamedTuple):
-    """How foreign records become those of the study."""
+    """The gain that brings foreign records to the scale of the study, and the misfit that remains."""
 
     gain: float
-    """Factor of the amplitudes, negative for opposite sign; rounded to five digits."""
+    """Factor of the amplitudes, rounded to five digits; negative if the records have the opposite sign."""
     nrms: float
-    """Worst NRMS of a sample's records, times the gain, against simulated ones; rounded to three decimals."""
+    """Largest NRMS of any sample between scaled and simulated records, rounded to three decimals."""
 
 
 def calibrate(study: StudyConfig, velocity: NDArray[np.float32], records: NDArray[np.float32]) -> Calibration:
@@ -53,7 +58,7 @@ def calibrate(study: StudyConfig, velocity: NDArray[np.float32], records: NDArra
     Args:
         study: the survey and physics to simulate with.
         velocity: models [m/s], shape ``(sample, depth, x)``.
-        records: their records as others have them, shape ``(sample, shot, time, receiver)``.
+        records: the foreign records of these models, shape ``(sample, shot, time, receiver)``.
 
     Raises:
         RecordsError: no gain makes them match; the message gives the misfit by shot, and the delay or the
@@ -80,16 +85,16 @@ def calibrate(study: StudyConfig, velocity: NDArray[np.float32], records: NDArra
 
 
 def refuse_unstorable(where: str, peak: float, gain: float, dtype: str) -> None:
-    """Refuse records that storage would turn into zeros or infinities, or that are none.
+    """Refuse records that are not finite or all zero, or that storage would turn into zeros or infinities.
 
     Args:
         where: what the records are, for the message.
-        peak: their largest absolute value, before the gain.
+        peak: largest absolute value of the records before the gain is applied.
         gain: factor of the amplitudes.
         dtype: ``storage.dtype``.
 
     Raises:
-        RecordsError: with the gain that would do.
+        RecordsError: the records cannot be stored; the message gives a gain with which they can.
     """
     if not np.isfinite(peak):
         raise RecordsError(f"{where} hold a sample that is not finite; mend or leave them out")
@@ -105,15 +110,16 @@ def refuse_unstorable(where: str, peak: float, gain: float, dtype: str) -> None:
 
 
 def refuse_aliasing(study: StudyConfig, records: NDArray[np.float32], thinning: int) -> None:
-    """Refuse to keep every n-th sample of records that have energy above the Nyquist frequency left.
+    """Refuse to keep every n-th sample of records whose energy reaches above the new Nyquist frequency.
 
     Args:
-        study: whose ``dt`` the records have.
-        records: before thinning, shape ``(sample, shot, time, receiver)``.
-        thinning: every how many samples one is to be kept.
+        study: the study, whose ``survey.dt`` is the sample interval of the records.
+        records: records before thinning, shape ``(sample, shot, time, receiver)``.
+        thinning: the number n, where every n-th sample is kept.
 
     Raises:
-        RecordsError: with the share of energy, and the thinning that would do.
+        RecordsError: the thinned records would alias; the message gives the share of energy above the
+            Nyquist frequency, and the largest n without aliasing.
     """
     samples = records.shape[2]
     fade = np.clip((samples - np.arange(samples)) / (0.1 * samples), 0, 1)  # lest the end be a jump
@@ -145,7 +151,7 @@ def _simulate(study: StudyConfig, velocity: NDArray[np.float32]) -> "Tensor":
 
 
 def _delay_in_words(study: StudyConfig, recorded: "Tensor", simulated: "Tensor") -> str:
-    """Say by which delay of the records they would match, if by any."""
+    """Describe the delay with which the records would match; an empty text if no delay makes them match."""
     import torch
 
     from fwi.misfit import cross_correlation, gain_on_recorded, normalised_rms

@@ -1,4 +1,4 @@
-"""What is refused before an import begins: models and records that do not fit the study or each other."""
+"""Checks before an import: models and records that do not fit the study or each other are refused."""
 
 import math
 import re
@@ -26,14 +26,17 @@ PIECE_BYTES = 2**25
 """Bytes of samples that are checked at once."""
 
 JUDGED = 16
-"""Models, evenly spread, that tell which way round all lie."""
+"""Number of models, evenly spread over the set, from which the order of the axes is judged."""
 
 MOST_SAMPLES = 10**7
-"""Samples of the largest import: a set of them has more shards than any folder is good for."""
+"""Number of samples in the largest import: more would give more shards than a folder can hold."""
 
 
 def refuse_unpaired(models: Series, records: Series) -> None:
-    """Models and records belong together by their order: refuse where counts or numbers in names differ."""
+    """Refuse models and records whose counts, or whose numbers in the file names, differ.
+
+    Models and records are paired in their order.
+    """
     if len(models) != len(records):
         raise ModelError(
             f"{len(models)} models in {names(models)}, but records of {len(records)} in {names(records)}: "
@@ -50,7 +53,7 @@ def refuse_unpaired(models: Series, records: Series) -> None:
 
 
 def refuse_other_samples(study: StudyConfig, source: Foreign, models: Series, axes: Axes | None) -> None:
-    """Refuse models that are not the grid's size, and more than any set holds, before any is read."""
+    """Refuse models that do not have the size of the grid, or are too many, before any model is read."""
     array, samples = models.arrays[0], len(models)
     nz, nx = array.sample_shape
     if axes is None and array.stored.format.startswith("raw"):
@@ -78,11 +81,12 @@ def refuse_other_samples(study: StudyConfig, source: Foreign, models: Series, ax
 
 
 def refuse_bad_models(study: StudyConfig, models: Series, unit: Unit | None, big_endian: bool | None) -> None:
-    """Read all models, and refuse speeds that are not finite, not positive, or out of the grid's range.
+    """Read all models, and refuse speeds that are not finite, not positive, or outside the grid's range.
 
     Raises:
-        FormatError: raw numbers have their bytes in the other order.
-        ModelError: naming the first such cell, or the unit that the numbers look like.
+        FormatError: raw numbers look as if their byte order were the other one.
+        ModelError: a speed is not admissible; the message names the first such cell, or the unit that the
+            numbers look like.
     """
     for array in models.arrays:
         for numbers in _pieces(array):
@@ -107,17 +111,17 @@ def _refuse_other_endian(array: Array, values: NDArray[np.float32], big_endian: 
 
 
 def _sensible(values: NDArray[np.float32]) -> float:
-    """Share of numbers that may be speeds or slownesses in any unit."""
+    """Share of the numbers whose size is plausible for a speed or slowness in any unit."""
     with np.errstate(invalid="ignore"):
         sizes = np.abs(values)
         return float(((sizes == 0) | ((sizes > 1e-9) & (sizes < 1e5))).mean())
 
 
 def misread(source: Foreign, models: Series, axes: Axes | None) -> list[str]:
-    """Refuse models whose cells tell that they lie otherwise than taken, unless somebody said how they lie.
+    """Refuse models whose axes look exchanged or misread, unless the user has stated ``axes``.
 
     Returns:
-        What is odd about them, in lines for the user.
+        Lines for the user about what is unusual in the models; empty if nothing is.
     """
     array = models.arrays[0]
     most = max(1, min(JUDGED, PIECE_BYTES // (4 * math.prod(array.sample_shape))))
@@ -151,7 +155,7 @@ def refuse_bad_records(study: StudyConfig, source: Foreign, records: Series) -> 
     """Read all records, and refuse those that cannot be stored in the study's precision.
 
     Raises:
-        RecordsError: naming the first of them.
+        RecordsError: some records cannot be stored; the message names the first of them.
     """
     for array in records.arrays:
         for numbers in _pieces(array):
@@ -162,20 +166,20 @@ def refuse_bad_records(study: StudyConfig, source: Foreign, records: Series) -> 
 
 
 def _pieces(array: Array) -> Iterator[range]:
-    """Numbers of an array's samples, as many at once as are well held in memory."""
+    """Split the sample numbers of an array into pieces of about ``PIECE_BYTES`` each."""
     step = max(1, PIECE_BYTES // (4 * math.prod(array.sample_shape)))
     for first in range(0, array.samples, step):
         yield range(first, min(first + step, array.samples))
 
 
 def header_notes(models: Series | None) -> tuple[str, ...]:
-    """What was read in the header of the first file."""
+    """Notes from the header of the first file; empty if it has no header."""
     header = models.arrays[0].header if models else None
     return header.notes if header else ()
 
 
 def names(series: Series | None) -> str:
-    """The files of some arrays, in words: the first, and of several the last and how many there are."""
+    """Name the files of a series: one file by its path, several by the first, the last and their number."""
     if series is None:
         return ""
     first, last = series.arrays[0].path, series.arrays[-1].path.name

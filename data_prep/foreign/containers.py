@@ -1,7 +1,7 @@
-"""Which arrays a file holds: .npy, .npz, .mat, .h5, .rsf and raw floats, recognised by content.
+"""The arrays in a file: .npy, .npz, .mat, .h5, .rsf and raw floats, recognised by their content.
 
-Only headers are read here; ``data_prep.foreign.numbers`` reads the arrays. What headers say is compared with
-what the file holds.
+Only headers are read here, and are compared with the size of the file; ``data_prep.foreign.numbers`` reads
+the arrays.
 """
 
 import contextlib
@@ -32,36 +32,36 @@ SUFFIXES: dict[str, Format] = {
 }
 
 LARGEST_CHUNK = 2**29
-"""Bytes of the largest chunk of an HDF5 data set, which is unpacked for each of its samples."""
+"""Largest chunk of an HDF5 data set [bytes]: a chunk is unpacked again for each sample in it."""
 
 DENSEST = 1100
-"""How many times smaller packing makes anything: zlib's 1032 is the most."""
+"""Bound of the compression ratio: zlib compresses by a factor of 1032 at most."""
 
 
 class FormatError(ValueError):
-    """Models or records that cannot be imported; the message says which, why, and how to mend it."""
+    """A file of models or records cannot be imported; the message says which, why, and how to mend it."""
 
 
 class Stored(NamedTuple):
-    """Where an array is."""
+    """File, format, name and shape of a stored array."""
 
     path: Path
     format: Format
     key: str | None
-    """Its name in the file; None in files of one nameless array."""
+    """Name of the array in the file; None in formats that hold one array without a name."""
     shape: Shape
 
 
 def contents(path: Path, shape: Shape | None = None, big_endian: bool = False) -> list[Stored]:
-    """The arrays of numbers in a file, by its headers.
+    """List the arrays of numbers in a file by reading its headers.
 
     Args:
         path: the file.
-        shape: of raw float32, which has no header.
-        big_endian: of raw float32: the first byte is the highest.
+        shape: shape of the array in a file of raw float32, which has no header; None for other formats.
+        big_endian: whether raw float32 numbers are big endian.
 
     Raises:
-        FormatError: the file is damaged or not recognised; the message says what was looked for.
+        FormatError: the file is damaged or not recognised; the message lists the formats that are tried.
     """
     try:
         require_regular(path)
@@ -76,7 +76,7 @@ def contents(path: Path, shape: Shape | None = None, big_endian: bool = False) -
 
 
 def _format(path: Path, raw: bool) -> Format:
-    """What a file is, by how it begins; a name that says otherwise is refused."""
+    """Recognise the format by the first bytes of a file; a suffix of another format is refused."""
     with open(path, "rb") as file:
         header = file.read(4096)
     start = header[:16]
@@ -129,7 +129,7 @@ def _refuse_other_size(path: Path, shape: Shape) -> None:
 
 @contextlib.contextmanager
 def readable(path: Path, format_: Format) -> Iterator[None]:
-    """Say which file it was: a damaged one makes the readers raise errors of every kind."""
+    """Turn every error of the readers into a FormatError that names the file."""
     try:
         yield
     except FormatError:
@@ -237,7 +237,7 @@ def _data_sets(path: Path) -> Iterator[tuple[str, h5py.Dataset]]:
 
 
 def _refuse_unstored(what: str, data: h5py.Dataset) -> None:
-    """Refuse a data set that says more than can be stored of it, or unpacks a huge chunk for each sample."""
+    """Refuse a data set that states more numbers than are stored, or that has very large chunks."""
     stated, has = largest_read(data.id), data.id.get_storage_size()
     if stated > LARGEST_CHUNK and stated > DENSEST * has:
         raise FormatError(
@@ -257,7 +257,7 @@ def _in_rsf(path: Path) -> dict[str | None, Shape]:
 
 
 def _refuse_contradiction(what: str, shape: Shape, stated: int, has: int, exact: bool = True) -> None:
-    """Refuse an array whose header says more bytes than there are or, in an archive, others."""
+    """Refuse an array whose header states more bytes than there are or, if ``exact``, another number."""
     if stated > has or (exact and stated != has):
         raise ValueError(
             f"{what} is said to be {sizes(shape)} numbers, {amount(stated)}, but has {amount(has)}"

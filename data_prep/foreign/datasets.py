@@ -1,7 +1,7 @@
-"""Models and records of others as a data set of a study: checked, calibrated, and put on its grid.
+"""Import of foreign models and records into a study's data set: checked, calibrated, and put on its grid.
 
-``find`` opens what a user names, ``jobs`` says which shard holds which of it; what is in the files is read
-when a shard is made. ``data_prep.foreign.formats`` knows the formats.
+``find`` recognises and checks the files that a user names, and ``jobs`` assigns their samples to shards. The
+samples are read when a shard is made. ``data_prep.foreign.formats`` describes the formats.
 """
 
 import functools
@@ -40,15 +40,15 @@ from fwi.files import sha256
 from fwi.survey import Survey
 
 COMPARED = 4
-"""Models that are simulated to calibrate the gain of their records: first, last, and evenly between."""
+"""Number of models that are simulated to calibrate the gain of the records, evenly spread over the set."""
 
 
 class Import(NamedTuple):
-    """What is to be imported, checked."""
+    """The checked models and records of an import."""
 
     source: Foreign
-    said: list[str]
-    """What was recognised and what is done with it, in lines for the user."""
+    findings: list[str]
+    """Lines for the user: what was recognised, and what is done with it."""
 
 
 def find(
@@ -65,25 +65,25 @@ def find(
     big_endian: bool | None = None,
     gain: float | None = None,
 ) -> Import:
-    """Recognise models and records, check all of them, and calibrate the records' gain.
+    """Recognise models and records, check all of them, and calibrate the gain of the records.
 
     Args:
-        study: the grid to put the models on, and the survey that the records must be of.
+        study: the study, with the grid of the models and the survey of the records.
         files: files, folders or patterns of models, of records, or of both.
-        records: the same of records alone.
-        key: which array of a .npz, .mat or .h5 in ``files``.
-        records_key: the same of ``records``.
-        shape: of raw float32 in ``files``: ``(depth, x)`` or ``(model, depth, x)``.
-        spacing: the models' cell size [m]; may be left out for public sets.
-        unit: what the models are in; m/s if not given, or as a header says.
-        axes: how the two axes of a model lie; depth first if not given, or as a header says.
-        big_endian: of raw float32, whether the first byte of a number is the highest; no if not given.
-        gain: factor of the records; calibrated by simulating some of the models if left out.
+        records: a file, folder or pattern of records alone.
+        key: name of the array in a .npz, .mat or .h5 of ``files``.
+        records_key: name of the array in a .npz, .mat or .h5 of ``records``.
+        shape: shape of the raw float32 in ``files``, ``(depth, x)`` or ``(model, depth, x)``.
+        spacing: cell size of the models [m]; None takes that of the header or of the public set.
+        unit: unit of the models; None takes that of the header, or m/s.
+        axes: order of the axes of a model in the file; None takes that of the header, or depth first.
+        big_endian: whether raw float32 numbers are big endian; None takes little endian.
+        gain: factor of the records; None calibrates it by simulating some of the models.
 
     Raises:
         FormatError: a file is missing, damaged or not recognised.
-        ModelError: models that cannot be used, or that do not pair up with the records.
-        RecordsError: records that are not of the study's survey, or do not match their models.
+        ModelError: the models cannot be used, or do not pair up with the records.
+        RecordsError: the records are not of the study's survey, or do not match their models.
     """
     arrays = [
         array
@@ -102,35 +102,35 @@ def find(
     own_unit = unit or _unit(models_found)
     found_spacing = _spacing(models_found, spacing)
     source = Foreign(study.grid, models_found, found_spacing, own_unit or "m/s", records_found)
-    said = []
+    findings = []
     if models_found:
-        said += _said_of_models(models_found, source.spacing)
+        findings += _describe_models(models_found, source.spacing)
         refuse_other_samples(study, source, models_found, axes)
         refuse_bad_models(study, models_found, own_unit, big_endian)
-        said += misread(source, models_found, axes)
+        findings += misread(source, models_found, axes)
     if records_found:
-        said.append(_said(records_found, "(shot, time, receiver)"))
+        findings.append(_describe(records_found, "(shot, time, receiver)"))
         if models_found:
             refuse_unpaired(models_found, records_found)
-        source, done = _calibrated(study, source, records_found, gain)
-        said += done
+        source, changes = _calibrated(study, source, records_found, gain)
+        findings += changes
         refuse_bad_records(study, source, records_found)
-    return Import(source, said)
+    return Import(source, findings)
 
 
 def jobs(
     study: StudyConfig, source: Foreign | SegyVelocity, *, split: Split, validation: int = 0
 ) -> list[Job]:
-    """The shards that would hold a source's samples.
+    """Assign the samples of a source to shards.
 
     Args:
-        study: how many samples a shard holds.
+        study: the study, with the number of samples per shard.
         source: the samples.
-        split: the split they go to.
-        validation: how many of them, drawn at random with the study's salt seed, go to validation instead.
+        split: the split that the samples belong to.
+        validation: number of samples, drawn at random with the study's salt seed, for validation instead.
 
     Raises:
-        ModelError: no such share can go to validation.
+        ModelError: ``validation`` is too large, or ``split`` is already the validation split.
     """
     if split == "validation" and validation:
         raise ModelError(
@@ -158,26 +158,26 @@ def jobs(
 def _calibrated(
     study: StudyConfig, source: Foreign, records: Series, gain: float | None
 ) -> tuple[Foreign, list[str]]:
-    """The source with its records thinned and scaled to the study's, and what was done in words."""
+    """Thin and scale the records of a source as the study needs them; also returns the changes in words."""
     thinning = _thinning(study, records)
     compared = np.unique(np.linspace(0, len(records) - 1, COMPARED).astype(int)).tolist()
-    recorded, said = records.read(compared), []
+    recorded, changes = records.read(compared), []
     if thinning > 1:
         refuse_aliasing(study, recorded, thinning)
-        said.append(f"every {thinning}th sample of the records is kept")
+        changes.append(f"every {thinning}th sample of the records is kept")
     source = replace(source, thinning=thinning, gain=1.0 if gain is None else gain)
     velocity = source.velocity(compared)
     if gain is not None:
-        said.append(f"gain {gain:g} as told, not compared with simulated records")
+        changes.append(f"gain {gain:g} as told, not compared with simulated records")
     elif velocity is None:
-        said.append("gain 1: there are no models to calibrate it with")
+        changes.append("gain 1: there are no models to calibrate it with")
     else:
         source = replace(source, **calibrate(study, velocity, recorded[:, :, ::thinning])._asdict())
-        said.append(
+        changes.append(
             f"gain {source.gain:g}: with it the records of {len(compared)} models are within NRMS "
             f"{source.nrms:g} of simulated ones"
         )
-    return source, said
+    return source, changes
 
 
 def _series(arrays: Sequence[Array], kind: Kind) -> Series | None:
@@ -212,7 +212,7 @@ def _spacing(models: Series | None, spacing: float | None) -> float:
 
 
 def _unit(models: Series | None) -> Unit | None:
-    """What the headers of the models say that they are in; None if they do not tell."""
+    """Unit of the models by their headers; None if the headers state none."""
     found = {array.unit for array in models.arrays} if models else {None}
     if len(found) > 1:
         raise ModelError(f"{names(models)}: in {', '.join(map(str, found))}: import them one by one")
@@ -220,7 +220,7 @@ def _unit(models: Series | None) -> Unit | None:
 
 
 def _thinning(study: StudyConfig, records: Series) -> int:
-    """Every how many samples of the records the study keeps one."""
+    """Number n, where the study keeps every n-th sample of the records."""
     survey = study.survey
     shots, kept, receivers = Survey(study.grid, survey).gather_shape
     found = records.arrays[0].sample_shape
@@ -236,17 +236,17 @@ def _thinning(study: StudyConfig, records: Series) -> int:
     )
 
 
-def _said_of_models(models: Series, spacing: float) -> list[str]:
-    said = [_said(models, f"cells at {spacing:g} m")]
+def _describe_models(models: Series, spacing: float) -> list[str]:
+    lines = [_describe(models, f"cells at {spacing:g} m")]
     if models.arrays[0].channel_last:
-        said.append("the last axis, of one channel, is left out")
+        lines.append("the last axis, of one channel, is left out")
     own = models.arrays[0].header.spacing if models.arrays[0].header else None
     if own not in (None, spacing):
-        said.append(f"--spacing {spacing:g} in place of the {own:g} m of the header")
-    return said + [f"{models.arrays[0].path}: {note}" for note in header_notes(models)]
+        lines.append(f"--spacing {spacing:g} in place of the {own:g} m of the header")
+    return lines + [f"{models.arrays[0].path}: {note}" for note in header_notes(models)]
 
 
-def _said(series: Series, unit: str) -> str:
+def _describe(series: Series, unit: str) -> str:
     array = series.arrays[0]
     what = f"recognised as {array.published}" if array.published else f"{array.stored.format} taken as"
     shape = " x ".join(str(length) for length in array.sample_shape)

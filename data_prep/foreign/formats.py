@@ -1,4 +1,4 @@
-"""What the arrays in other people's files are: models or records, of which published set, in which order."""
+"""Foreign files as series of models or records: kind, published set, and order of the axes of each array."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -26,7 +26,7 @@ OPENFWI_RECORDS = (5, 1000, 70)
 YANG_MA_MODEL = (201, 301)
 
 MOST_NAMED = 20
-"""Arrays of a file that a message names."""
+"""Largest number of a file's arrays that a message names."""
 
 PUBLISHED_SPACING = 10.0
 """Cell size [m] of the models of OpenFWI and of Yang and Ma."""
@@ -39,9 +39,9 @@ class Array:
     stored: Stored
     kind: Kind
     axes: Axes = "depth-x"
-    """How the two axes of a model lie in it."""
+    """Order of the two axes of a model in the file."""
     header: Header | None = None
-    """What a header beside the numbers says of them."""
+    """The header of an .rsf; None in other formats."""
 
     @property
     def path(self) -> Path:
@@ -50,12 +50,12 @@ class Array:
 
     @property
     def samples(self) -> int:
-        """How many models, or records of models, it holds."""
+        """Number of models, or of records of one model each."""
         return 1 if self._single else self._shape[0]
 
     @property
     def sample_shape(self) -> Shape:
-        """Shape of one sample as ``read`` gives it: ``(depth, x)`` or ``(shot, time, receiver)``."""
+        """Shape of one sample as ``read`` returns it: ``(depth, x)`` or ``(shot, time, receiver)``."""
         shape = self._shape
         if self.kind == "models":
             return shape[-2:] if self.axes == "depth-x" else shape[:-3:-1]
@@ -63,7 +63,7 @@ class Array:
 
     @property
     def published(self) -> str | None:
-        """The public set that an array of this name and shape belongs to."""
+        """The public set whose arrays have this name and shape; None if there is none."""
         if self.stored.shape[1:] == (OPENFWI_MODEL if self.kind == "models" else OPENFWI_RECORDS):
             return "OpenFWI"
         if self._matlab and self.stored.key in (MODEL_KEYS if self.kind == "models" else RECORD_KEYS):
@@ -72,23 +72,23 @@ class Array:
 
     @property
     def data(self) -> Path:
-        """The file that its numbers are in."""
+        """The file that holds the numbers."""
         return self.header.data if self.header else self.path
 
     @property
     def unit(self) -> Unit | None:
-        """What its header says that the numbers of a model are."""
+        """Unit of the models by the header; None if it states none."""
         return self.header.unit if self.header else None
 
     @property
     def channel_last(self) -> bool:
-        """Whether models have a last axis of one, as some networks want it."""
+        """Whether models have a last axis of length one, a channel as some networks need it."""
         shape = self.stored.shape
         return self.kind == "models" and len(shape) in (3, 4) and shape[-1] == 1 and min(shape[-3:-1]) > 1
 
     @property
     def spacing(self) -> float | None:
-        """Cell size [m] that its header says, or of a published set's models."""
+        """Cell size [m] by the header or of the published set; None if neither gives it."""
         if self.header:
             return self.header.spacing
         known = self.published == "OpenFWI" or (self.published and self.sample_shape == YANG_MA_MODEL)
@@ -125,7 +125,7 @@ class Array:
 
 @dataclass(frozen=True)
 class Series:
-    """The samples of several arrays, numbered through."""
+    """The samples of several arrays, numbered from the first array to the last."""
 
     arrays: tuple[Array, ...]
 
@@ -145,11 +145,11 @@ class Series:
         return values
 
     def paths(self, numbers: Sequence[int]) -> list[Path]:
-        """The files that the numbers of some samples are in."""
+        """The files that hold some samples."""
         return [array.data for array, _, _ in self._split(np.asarray(numbers, dtype=np.int64))]
 
     def _split(self, numbers: NDArray[np.int64]) -> Iterator[tuple[Array, NDArray[np.bool_], int]]:
-        """Each array that holds some of the numbers, which of them, and the number of its first sample."""
+        """For each array that holds some samples: the array, a mask of these, and its first number."""
         ends = np.cumsum([array.samples for array in self.arrays])
         indices = np.searchsorted(ends, numbers, side="right")
         for index in np.unique(indices):
@@ -170,24 +170,24 @@ def find(
 
     Args:
         path: a file, a folder, or a pattern such as ``set/vmodel*.mat``.
-        key: which array of a .npz, .mat or .h5; may be left out where only one fits.
-        shape: of raw float32: ``(depth, x)``, or with a first axis of models.
-        kind: what the arrays are; by default records where they have a name or a shape of records.
-        axes: how the two axes of a model lie in the file; by default depth first, or as its header says.
-        big_endian: of raw float32: the first byte of a number is the highest.
+        key: name of the array in a .npz, .mat or .h5; not needed where only one array fits.
+        shape: shape of raw float32, ``(depth, x)`` or ``(model, depth, x)``; None for other formats.
+        kind: kind of the arrays; None recognises records by the name or the shape of the array.
+        axes: order of the two axes of a model in the file; None takes that of the header, or depth first.
+        big_endian: whether raw float32 numbers are big endian.
 
     Returns:
-        The arrays, in the order of their names, numbers in numerical order.
+        The arrays in the order of their file names, with numbers in numerical order.
 
     Raises:
-        FormatError: nothing there, or a file that is not recognised; the message says what was looked for.
+        FormatError: there is no file, or one is not recognised; the message lists the formats that are tried.
     """
     files = _files(path, raw=shape is not None)
     return [_recognise(file, key, shape, kind, axes, big_endian) for file in files]
 
 
 def in_numerical_order(path: Path) -> list[tuple[int, str]]:
-    """A sorting key by which ``model2.npy`` comes before ``model10.npy``."""
+    """Sorting key by which ``model2.npy`` comes before ``model10.npy``."""
     return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", path.name)]
 
 
@@ -247,10 +247,10 @@ def _choose(path: Path, key: str | None, arrays: Sequence[Stored], kind: Kind | 
     if not arrays:
         raise FormatError(f"{path}: holds no array of numbers")
     if len(fitting) != 1:
-        said = "has several arrays" if key is None else f"has no array '{key}'"
+        reason = "has several arrays" if key is None else f"has no array '{key}'"
         names = ", ".join(str(array.key) for array in wide[:MOST_NAMED])
         more = f" and {len(wide) - MOST_NAMED} more" if len(wide) > MOST_NAMED else ""
-        raise FormatError(f"{path} {said}: choose with --key one of {names}{more}")
+        raise FormatError(f"{path} {reason}: choose with --key one of {names}{more}")
     return fitting[0]
 
 

@@ -1,8 +1,8 @@
-"""What is in a MATLAB file of version 5 to 7, by its headers, also those in structs.
+"""The variables of a MATLAB file of version 5 to 7 and the fields of its structs, read from the headers.
 
-The layout is that of MathWorks' "MAT-File Format": elements of a type, a size and a content; a variable is an
-element of elements (flags, sizes, name, numbers), which may be packed by zlib as a whole. What is packed is
-unpacked only as far as the last header.
+The layout follows MathWorks' "MAT-File Format". A file consists of elements, each with a type, a size and a
+content. A variable is an element that contains other elements (flags, sizes, name, numbers). It may be
+compressed by zlib as a whole, and is then decompressed only as far as its last header.
 """
 
 import math
@@ -18,41 +18,41 @@ ORDERS: dict[bytes, Order] = {b"IM": "little", b"MI": "big"}
 
 MATRIX, COMPRESSED = 14, 15
 STRUCT, NUMBERS = 2, range(6, 16)
-"""Classes of variables: structs, and the ten types of numbers."""
+"""Class codes of structs and of the ten types of numbers."""
 
 ITEM = {1: 1, 2: 1, 3: 2, 4: 2, 5: 4, 6: 4, 7: 4, 9: 8, 12: 8, 13: 8}
-"""Bytes of a number, by the type of the element that holds it."""
+"""Bytes per number for each element type."""
 
 CLASSES = {1: "a cell array", STRUCT: "a struct array", 3: "an object", 4: "text", 5: "a sparse matrix"}
 CLASSES |= {16: "a function", 17: "an object"}
 
 LONGEST_HEADER = 2**16
-"""Bytes of the longest list of sizes or names that is read."""
+"""Longest list of sizes or names that is read [bytes]."""
 
 LARGEST_STRUCT = 2**30
-"""Bytes of the largest struct that is searched."""
+"""Largest struct that is searched [bytes]."""
 
 PIECE = 2**20
 
 
 class MatError(ValueError):
-    """A file that is damaged, or not MATLAB's."""
+    """The file is damaged, or is not a MATLAB file."""
 
 
 class Variable(NamedTuple):
     """A variable, or a field of a struct."""
 
     name: str
-    """With the names of the structs that it is in: ``model.vp``."""
+    """Name including the structs that contain the variable, such as ``model.vp``."""
     shape: tuple[int, ...]
     kind: str
-    """``numbers``, or what it is else, in words."""
+    """``numbers``, or another class in words."""
     whole: int
-    """Bytes that reading it takes: its own, or those of the struct that it is in."""
+    """Bytes to read: those of the variable, or of the whole struct that contains it."""
 
 
 def variables(path: Path) -> list[Variable]:
-    """The variables of a file and the fields of its structs.
+    """List the variables of a file and the fields of its structs.
 
     Raises:
         MatError: the file is damaged, or its sizes contradict each other.
@@ -83,7 +83,7 @@ def variables(path: Path) -> list[Variable]:
 
 
 class _Stream:
-    """Bytes that can only be read forward, as numbers and elements."""
+    """A stream of numbers and elements that can only be read forward."""
 
     def __init__(self, pieces: Iterator[bytes], order: Order) -> None:
         self.pieces, self.order = pieces, order
@@ -111,7 +111,7 @@ class _Stream:
         return int.from_bytes(self.take(4), self.order)
 
     def tag(self) -> tuple[int, int, bool]:
-        """Type and size of the next element, and whether it is a small one, with its content in the tag."""
+        """Type and size of the next element, and whether it is a small one whose content is in the tag."""
         kind = self.number()
         if kind >> 16:
             return kind & 0xFFFF, kind >> 16, True
@@ -150,7 +150,7 @@ def _unpacked(file: IO[bytes], length: int) -> Iterator[bytes]:
 
 
 def _variable(stream: _Stream, length: int, within: str, whole: int) -> Iterator[Variable]:
-    """A variable whose tag has been read, and all fields in it."""
+    """List a variable whose tag has been read, with all its fields."""
     if not length:  # a field that was never set
         return
     flags = int.from_bytes(stream.element()[:4], stream.order)
@@ -166,8 +166,8 @@ def _variable(stream: _Stream, length: int, within: str, whole: int) -> Iterator
     if kind in NUMBERS:
         item, held, _ = stream.tag()
         if item not in ITEM or held != math.prod(shape) * ITEM[item]:
-            sizes_said = " x ".join(map(str, shape))
-            raise MatError(f"the variable '{name}' of {sizes_said} numbers has {held} bytes")
+            lengths = " x ".join(map(str, shape))
+            raise MatError(f"the variable '{name}' of {lengths} numbers has {held} bytes")
         yield Variable(name, shape, "complex numbers" if complex_ else "numbers", whole)
     elif kind == STRUCT and math.prod(shape) == 1:
         yield from _fields(stream, name, whole)

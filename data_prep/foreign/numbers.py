@@ -1,7 +1,7 @@
-"""The numbers of an array in a file: samples are read as they are asked for, and only those.
+"""Reading of the numbers of an array: only the samples that are needed are read.
 
-MATLAB's files before 7.3, a .npz in Fortran order and numbers written as text are read a whole array at a
-time; none of them may be larger than memory bears.
+Three formats can only be read as whole arrays: MATLAB files before 7.3, a .npz in Fortran order, and numbers
+written as text. The size of such arrays is limited, since they must fit into the memory.
 """
 
 import math
@@ -19,14 +19,16 @@ from fwi.files import npy_header
 from fwi.memory import amount
 
 LARGEST_WHOLE = 2**31
-"""Bytes of the largest array that is read as a whole, where its format knows no other way."""
+"""Largest array that is read as a whole [bytes], in formats that allow no other way."""
 
 LARGEST_PACKED = 2**33
-"""Bytes of the largest array in a .npz, which is unpacked from its beginning for each shard."""
+"""Largest array in a .npz [bytes]: it is decompressed from its beginning for each shard."""
 
 
 def read(array: Stored, numbers: list[int] | None) -> NDArray[Any]:
-    """Read an array by numbers along its first axis, which is the last one in MATLAB's order; None reads all.
+    """Read the samples of an array with the given numbers; None reads the whole array.
+
+    Samples lie along the first axis, which is the last axis in MATLAB's order.
 
     Raises:
         FormatError: the file is damaged.
@@ -57,7 +59,7 @@ def _read_rsf(array: Stored, numbers: list[int] | None) -> NDArray[Any]:
 
 
 def _chosen(values: NDArray[Any], numbers: list[int] | None) -> NDArray[Any]:
-    """Read some samples of an array that is mapped into memory, or all."""
+    """Copy some or all samples of a memory-mapped array."""
     return np.array(values) if numbers is None else np.asarray(values[numbers])
 
 

@@ -1,8 +1,8 @@
-"""Which way round models lie, told by their cells: the earth is layered, so speeds vary faster with depth.
+"""Recognition of the axes of models from their cells: the earth is layered, so speeds vary faster with depth.
 
-A model whose axes are exchanged, or whose numbers were read row by row although depth is their fastest axis,
-is a model of another earth, and simulated as readily. Neighbouring cells tell them apart, unless both
-directions are alike; of that, too, the reader is told.
+A model with exchanged axes, or one that was read row by row although depth is the fastest axis, can be
+simulated like any other, but describes another earth. The differences between neighbouring cells reveal such
+models, except where speeds vary alike in both directions; the verdict is then ``doubtful``.
 """
 
 from typing import Literal, NamedTuple
@@ -13,24 +13,36 @@ from numpy.typing import NDArray
 Verdict = Literal["as it should be", "doubtful", "exchanged", "striped"]
 
 STRIPED = 0.5
-"""Difference between neighbours in the other order of the numbers, over that in the order taken, below which
-the order taken is wrong. Layered, dipping and salt models have 0.7 and more, misread ones below 0.45."""
+"""Ratio below which the numbers were read in the wrong order.
+
+The ratio is the difference between neighbours in the other order, divided by that in the order taken.
+Layered, dipping and salt models have 0.7 and more, misread models less than 0.45.
+"""
 
 LAYERED = 2.0
-"""How much faster speeds vary with depth than along the line, for the layers to be plain."""
+"""Ratio of the variation with depth to that along the line above which a model is clearly layered."""
 
 JUMP = 2.0
-"""Jump at the ends of traces, above which depth is the fastest axis. Numbers read as they lie have up to 1.2,
-even if they are noise, and nearly all others 2.5 to 100."""
+"""Jump at the ends of traces above which depth is the fastest axis.
+
+Numbers that were read in the right order have a jump of up to 1.2, even if they are noise; nearly all others
+have 2.5 to 100.
+"""
 
 VOTES = 0.25
-"""Share of models that must be plainly exchanged for all to be, with four times as few layered as taken."""
+"""Share of the models that must look exchanged for the whole set to count as exchanged.
+
+They must also be at least four times as many as the models that look layered as they are.
+"""
 
 DOUBTFUL = 0.87
-"""As ``LAYERED``, below which the reader is told. Models of all presets and SEG/EAGE's have 1.15 or more."""
+"""Ratio as of ``LAYERED`` below which the axes are doubtful.
+
+Models of all presets, and the SEG/EAGE model, have 1.15 or more.
+"""
 
 GROWTH = 0.6
-"""Correlation of speed with depth in layers that get faster downwards."""
+"""Least correlation of speed with depth in layers that become faster downwards."""
 
 
 class Contrast(NamedTuple):
@@ -41,7 +53,7 @@ class Contrast(NamedTuple):
     line: float
     """Mean difference of neighbours along the line."""
     faster: tuple[float, float]
-    """Variation with depth over that along the line: of neighbours, and of the means of rows and columns."""
+    """Ratio of the variation with depth to that along the line: of neighbours, and of row, column means."""
     growth: float
     """Correlation of the rows' mean speed with depth."""
 
@@ -64,12 +76,12 @@ class Contrast(NamedTuple):
 
     @property
     def layered(self) -> bool:
-        """Whether the models are plainly layers that get faster downwards."""
+        """Whether the models clearly consist of layers that become faster downwards."""
         return min(self.faster) > LAYERED and self.growth > GROWTH
 
 
 def judge(models: NDArray[np.floating]) -> tuple[Verdict, str]:
-    """Whether models lie as they should, and the figures that tell.
+    """Judge whether the axes of models are in the right order; also returns the figures behind the verdict.
 
     Args:
         models: speeds in any unit, shape ``(model, depth, x)``, from one file or several.
@@ -97,7 +109,7 @@ def judge(models: NDArray[np.floating]) -> tuple[Verdict, str]:
 
 
 def _vote(model: NDArray[np.floating]) -> str:
-    """Whether one model is plainly layered, or would be with its axes exchanged."""
+    """Vote of one model: ``layered`` as it is, ``exchanged`` if so with exchanged axes, or ``neither``."""
     taken = Contrast.of(model)
     if max(taken.faster) < 1 / LAYERED and Contrast.of(model.transpose(0, 2, 1)).layered:
         return "exchanged"
@@ -105,9 +117,10 @@ def _vote(model: NDArray[np.floating]) -> str:
 
 
 def _jump_at_ends(models: NDArray[np.floating]) -> float:
-    """How far numbers jump, row by row, wherever a trace would end if depth were their fastest axis.
+    """Median jump of the numbers at the places where traces would end if depth were the fastest axis.
 
-    From the bottom of one trace to the surface at the next, that is, over the mean difference of neighbours.
+    There the numbers would go from the bottom of one trace to the surface at the next. The jump is relative
+    to the mean difference of neighbouring numbers.
     """
     number, nz, nx = models.shape
     steps = np.abs(np.diff(models.reshape(number, -1), axis=1))

@@ -1,6 +1,6 @@
-"""Madagascar's .rsf: a header of text, ``n1=101 d1=10 in="./vp.rsf@"``, and numbers in a file or after it.
+"""Madagascar's .rsf: a text header, ``n1=101 d1=10 in="./vp.rsf@"``, with numbers behind it or in a file.
 
-The first axis is the fastest one, and of a velocity model that is depth.
+The first axis is the fastest one; in a velocity model it is usually depth.
 """
 
 import math
@@ -16,7 +16,7 @@ from fwi.memory import amount
 Axes = Literal["depth-x", "x-depth"]
 
 END_OF_HEADER = b"\x0c\x0c\x04"
-"""What stands between a header and numbers in the same file."""
+"""Bytes that separate a header from numbers in the same file."""
 
 LONGEST_HEADER = 2**20
 
@@ -28,45 +28,45 @@ TYPES = {
     ("short", 2): "i2",
     ("uchar", 1): "u1",
 }
-"""NumPy's type of Madagascar's types and their sizes in bytes."""
+"""NumPy type for each Madagascar type and its size in bytes."""
 
 METRES = {"m": 1.0, "metre": 1.0, "meter": 1.0, "meters": 1.0, "km": 1000.0, "ft": FOOT, "feet": FOOT}
 
 SHORTEST_CELL = 0.5
-"""A cell smaller than this is one in kilometres, unless the header says metres."""
+"""Cell size below which the unit is kilometres, unless the header states metres."""
 
 LONGEST_NUMBER = 64
-"""Bytes of the longest number written as text."""
+"""Longest number written as text [bytes]."""
 
 
 class RsfError(ValueError):
-    """A header that cannot be followed; the message says why and how to mend it."""
+    """A header cannot be used; the message says why and how to mend it."""
 
 
 @dataclass(frozen=True)
 class Header:
-    """What a header says of its numbers."""
+    """The contents of a header."""
 
     data: Path
-    """The file they are in."""
+    """The file that holds the numbers."""
     dtype: str
-    """NumPy's type of a number; of text, that in which it is kept."""
+    """NumPy type of the numbers; if they are written as text, the type into which they are converted."""
     offset: int | None
-    """Byte of the first of them; None if they are written as text."""
+    """Position of the first number in ``data`` [bytes]; None if the numbers are written as text."""
     shape: tuple[int, int, int]
-    """As they lie: the slowest axis first."""
+    """Shape of the array as stored, the slowest axis first."""
     spacing: float | None
-    """Cell size [m]; None if the header does not tell."""
+    """Cell size [m]; None if the header does not state it."""
     unit: Unit | None
-    """What the numbers are; None if the header does not tell."""
+    """Unit of the numbers; None if the header does not state it."""
     axes: Axes
-    """Which axis is the faster one: ``x-depth`` has depth fastest."""
+    """Order of the axes: in ``x-depth``, depth is the fastest axis."""
     notes: tuple[str, ...]
-    """What was read and what was left unused, in words."""
+    """Which values of the header were used and which were not, in words."""
 
 
 def looks_like_a_header(start: bytes) -> bool:
-    """Whether a file that begins like this is a header, by the values that every one has."""
+    """Whether the first bytes of a file contain the values that every header has."""
     text = start.split(END_OF_HEADER)[0]
     return b"in=" in text and b"n1=" in text
 
@@ -75,7 +75,7 @@ def read_header(path: Path) -> Header:
     """Read a header.
 
     Raises:
-        RsfError: it lacks a value or has one that cannot be honoured, or its numbers are not there.
+        RsfError: a value is missing or cannot be used, or the file of the numbers is missing.
     """
     with open(path, "rb") as file:
         content = file.read(LONGEST_HEADER)
@@ -103,7 +103,7 @@ def read_header(path: Path) -> Header:
 
 
 def _values(text: str) -> dict[str, str]:
-    """The last value of each key, as Madagascar takes it."""
+    """The values by their keys; of several values of a key the last one counts, as in Madagascar."""
     found = re.findall(r"""(?:^|\s)(\w+)=("[^"]*"|'[^']*'|\S+)""", text)
     return {key: value.strip("\"'") for key, value in found}
 
@@ -111,10 +111,10 @@ def _values(text: str) -> dict[str, str]:
 def _shape(values: dict[str, str]) -> tuple[int, int, int]:
     lengths = []
     for axis in range(1, 10):
-        said = values.get(f"n{axis}", "1")
-        if not re.fullmatch(r"\d{1,15}", said) or int(said) < 1:
-            raise RsfError(f"n{axis}={said} is no length of an axis")
-        lengths.append(int(said))
+        length = values.get(f"n{axis}", "1")
+        if not re.fullmatch(r"\d{1,15}", length) or int(length) < 1:
+            raise RsfError(f"n{axis}={length} is no length of an axis")
+        lengths.append(int(length))
     if lengths[1] == 1 and lengths[0] > 1 and "n2" not in values:
         raise RsfError(f"has one axis, of {lengths[0]}; models have n1 and n2, and n3 where they are several")
     if math.prod(lengths[3:]) > 1:
@@ -126,8 +126,8 @@ def _shape(values: dict[str, str]) -> tuple[int, int, int]:
 
 
 def _dtype(values: dict[str, str]) -> str:
-    said = values.setdefault("data_format", "native_float")
-    form, _, kind = said.partition("_")
+    stated = values.setdefault("data_format", "native_float")
+    form, _, kind = stated.partition("_")
     default = {"double": "8", "short": "2", "uchar": "1"}.get(kind, "4")
     if form == "ascii":  # esize is 0 or anything
         size = int(default)
@@ -136,25 +136,25 @@ def _dtype(values: dict[str, str]) -> str:
         size = int(esize) if esize.isdigit() else 0
     if form not in ("native", "xdr", "ascii") or (kind, size) not in TYPES:
         raise RsfError(
-            f"data_format={said} with esize={values.get('esize', default)}; read are native, xdr and ascii "
+            f"data_format={stated} with esize={values.get('esize', default)}; read are native, xdr and ascii "
             "of float, int, short and uchar: convert it with sfdd form=native type=float"
         )
     return (">" if form == "xdr" else "<") + TYPES[kind, size]
 
 
 def _data(path: Path, values: dict[str, str]) -> Path:
-    """The file of the numbers: where the header says, or beside the header if it has been moved with it."""
+    """Find the file of the numbers, at the stated path or, if it was moved, beside the header."""
     if "in" not in values:
         raise RsfError('does not say where its numbers are: it has no in="..."')
-    said = Path(values["in"])
-    for data in (path.parent / said, path.parent / said.name):
+    stated = Path(values["in"])
+    for data in (path.parent / stated, path.parent / stated.name):
         if data.exists():
             try:
                 require_regular(data)
             except ValueError as error:
-                raise RsfError(f"its numbers, in={said}, cannot be read: {error}") from None
+                raise RsfError(f"its numbers, in={stated}, cannot be read: {error}") from None
             return data
-    raise RsfError(f"its numbers, in={said}, are neither there nor beside it: bring that file, or mend in=")
+    raise RsfError(f"its numbers, in={stated}, are neither there nor beside it: bring that file, or mend in=")
 
 
 def _refuse_other_size(
@@ -181,13 +181,13 @@ def _spacing(values: dict[str, str], notes: list[str]) -> float | None:
     for axis in ("1", "2"):
         if f"d{axis}" not in values:
             return None
-        said, unit = _float(f"d{axis}", values[f"d{axis}"]), values.get(f"unit{axis}", "").lower()
+        size, unit = _float(f"d{axis}", values[f"d{axis}"]), values.get(f"unit{axis}", "").lower()
         if unit and unit not in METRES:
             raise RsfError(f"unit{axis}={unit}; known are {', '.join(METRES)}: mend it, or is this no model?")
-        if not unit and said < SHORTEST_CELL:
-            notes.append(f"d{axis}={said:g} without a unit{axis} looks like kilometres")
+        if not unit and size < SHORTEST_CELL:
+            notes.append(f"d{axis}={size:g} without a unit{axis} looks like kilometres")
             return None
-        sizes.append(said * METRES[unit or "m"])
+        sizes.append(size * METRES[unit or "m"])
     if abs(sizes[0] - sizes[1]) > 1e-4 * sizes[0]:
         raise RsfError(
             f"its cells are {sizes[0]:g} m by {sizes[1]:g} m, by d1={values['d1']} and d2={values['d2']}; "
@@ -200,14 +200,14 @@ def _spacing(values: dict[str, str], notes: list[str]) -> float | None:
 
 
 def _unit(values: dict[str, str], notes: list[str]) -> Unit | None:
-    said = values.get("unit", "")
-    plain = said.lower().replace("^", "").replace("sec", "s")
+    stated = values.get("unit", "")
+    plain = stated.lower().replace("^", "").replace("sec", "s")
     for unit in UNITS:
         if unit == plain:
             notes.append(f"in {unit}, says its header")
             return unit
-    if said:
-        notes.append(f"unit={said} is not known and left unused")
+    if stated:
+        notes.append(f"unit={stated} is not known and left unused")
     return None
 
 

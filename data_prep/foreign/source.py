@@ -1,4 +1,4 @@
-"""Samples of other people's files as a study has them: the source that shards of an import are made from."""
+"""Samples of foreign files on a study's grid and survey: the source of the shards of an import."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -21,21 +21,21 @@ from fwi.origin import ImportedModels, ImportedRecords, ModelAndRecordFiles, Mod
 
 @dataclass(frozen=True)
 class Foreign:
-    """Samples of other people's files as a study has them: a source of shards, small and picklable."""
+    """Samples of foreign files on a study's grid and survey: a source of shards, small and picklable."""
 
     grid: GridConfig
     models: Series | None
     spacing: float
     """Cell size of the models [m]."""
     unit: Unit
-    """What the models are in."""
+    """Unit of the models."""
     records: Series | None
     thinning: int = 1
-    """Every how many of the records' samples one is kept."""
+    """Number n, where every n-th time sample of the records is kept."""
     gain: float = 1.0
     """Factor of the records' amplitudes."""
     nrms: float | None = None
-    """Misfit of the records, times the gain, against simulated ones; None where that was not measured."""
+    """NRMS between scaled and simulated records; None if it was not measured."""
 
     def __len__(self) -> int:
         return len(self.models or self.records or ())
@@ -55,7 +55,7 @@ class Foreign:
     def origin(
         self, numbers: Sequence[int], digest: Callable[[Path], str]
     ) -> ImportedModels | ImportedRecords:
-        """Where some samples come from, for the manifest; of several files, those that hold them."""
+        """Origin of some samples for the manifest, naming only the files that hold these samples."""
         first = self.models or self.records
         source = {**_files(first, numbers, digest), "spacing": self.spacing} if first else {}
         if self.models is not None:
@@ -74,7 +74,7 @@ class Foreign:
 
     @property
     def stem(self) -> str:
-        """What the names of its shards have in common: the names of its first and last file."""
+        """Common part of the shards' names: the names of the first and the last file."""
         series = self.models or self.records
         arrays = series.arrays if series else ()
         names = [*dict.fromkeys(array.path.stem for array in (arrays[:1] + arrays[-1:]))]

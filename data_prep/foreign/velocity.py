@@ -1,4 +1,4 @@
-"""Other people's velocity models: checked for units and range, and put on a study's grid."""
+"""Foreign velocity models: their units and range are checked, and they are put on a study's grid."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -26,33 +26,34 @@ UNITS: Mapping[Unit, tuple[str, Callable[[NDArray[np.floating]], NDArray[np.floa
     "s2/m2": ("squared slowness in s2/m2", lambda values: values**-0.5),
     "s2/km2": ("squared slowness in s2/km2", lambda values: 1000 * values**-0.5),
 }
-"""What files hold in place of speeds in m/s: in words, and how to get those."""
+"""Units in which files hold speeds or slownesses: the name of each, and the conversion to m/s."""
 
 ROCK = (300.0, 9000.0)
 """Slowest and fastest speed [m/s] of anything below ground."""
 
 SLOWEST_ROCK = 100.0
-"""A model whose fastest cell is slower than this [m/s] is in km/s."""
+"""If even the fastest cell of a model is slower than this [m/s], the model is in km/s."""
 
 SLOWEST_OF_ALL_ROCK = 4600.0
-"""A model without a cell slower than this [m/s], faster than salt throughout, may be in feet per second."""
+"""If no cell of a model is slower than this [m/s], all are faster than salt: the unit may be ft/s."""
 
 LARGEST_MODEL = 2**26
-"""Cells of the largest model that is read: a grid takes the nearest cells, and none has so many."""
+"""Number of cells of the largest model that is read; no grid has so many."""
 
 
 class ModelError(ValueError):
-    """Velocity models that cannot be imported; the message says which and how to mend it."""
+    """Velocity models cannot be imported; the message says which and how to mend it."""
 
 
 class KilometresError(ModelError):
-    """Speeds that look like km/s, and nobody said that they are."""
+    """Speeds look like km/s, but the user has not stated that they are."""
 
 
 def in_metres(values: NDArray[np.float32], unit: Unit) -> NDArray[np.float32]:
-    """Speeds in m/s of what is in a file; what has none is infinite or NaN.
+    """Convert the numbers of a file to speeds in m/s; numbers without a speed become infinite or NaN.
 
-    Others than m/s and km/s are rounded to 0.01 m/s, lest 1 / 0.0005 be slower than 2000.
+    Speeds from units other than m/s and km/s are rounded to 0.01 m/s, so that a slowness of 0.0005 s/m gives
+    exactly 2000 m/s.
     """
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         speeds = UNITS[unit][1](values).astype(np.float32, copy=False)
@@ -70,16 +71,17 @@ def refuse_impossible(
     """Refuse models that are not finite, not positive, in another unit or out of range.
 
     Args:
-        path: the file they are of, for the message.
-        models: what the file holds, shape ``(model, depth, x)``.
+        path: file of the models, for the message.
+        models: numbers of the file, shape ``(model, depth, x)``.
         velocity_range: slowest and fastest admissible speed [m/s].
-        first: number in the file of the first of them.
-        unit: what the file is said to hold; None if nobody said, which is m/s unless the numbers tell.
+        first: number of the first of these models in the file.
+        unit: stated unit of the models; None if none is stated: they must then be plausible in m/s.
         remedy: what to do about another unit, with ``{unit}`` for its name.
 
     Raises:
-        KilometresError: they look like km/s.
-        ModelError: naming the first such cell, or the unit that they look like.
+        KilometresError: the models look like km/s.
+        ModelError: the models cannot be used; the message names the first bad cell, or the unit that the
+            numbers look like.
     """
     slowest, fastest = velocity_range
 
@@ -110,19 +112,19 @@ def refuse_impossible(
 def _refuse_other_unit(
     path: Path, span: tuple[np.float32, np.float32], velocity_range: tuple[float, float], remedy: str
 ) -> None:
-    """Refuse numbers that are no speeds in m/s; those that may be, but would be odd, are to be stated."""
+    """Refuse numbers that are not speeds in m/s, or that are so unusual that the unit must be stated."""
     looks = _fitting(span, velocity_range) or _fitting(span, ROCK)
-    said = f"{path}: speeds of {span[0]:g} .. {span[1]:g}"
+    speeds = f"{path}: speeds of {span[0]:g} .. {span[1]:g}"
     if span[1] < SLOWEST_ROCK and "km/s" in looks:
-        raise KilometresError(f"{said} look like km/s; if so, add --kilometres")
+        raise KilometresError(f"{speeds} look like km/s; if so, add --kilometres")
     impossible = not ROCK[0] <= span[1] <= ROCK[1]
     if looks and impossible:
-        raise ModelError(f"{said} {_in_words(span, looks, remedy)}")
+        raise ModelError(f"{speeds} {_in_words(span, looks, remedy)}")
     if span[1] < SLOWEST_ROCK:
-        raise ModelError(f"{said} are none of rock, in any unit: mend the model")
+        raise ModelError(f"{speeds} are none of rock, in any unit: mend the model")
     if span[0] > SLOWEST_OF_ALL_ROCK and {"m/s", "ft/s"} <= {*looks}:
         raise ModelError(
-            f"{said} are faster than salt throughout, if in m/s, and {_in_words(span, ['ft/s'], remedy)}; "
+            f"{speeds} are faster than salt throughout, if in m/s, and {_in_words(span, ['ft/s'], remedy)}; "
             "--unit m/s takes them as they are"
         )
 
@@ -138,7 +140,7 @@ def _other_readings(
 
 
 def _fitting(span: tuple[np.float32, np.float32], speeds: tuple[float, float]) -> list[Unit]:
-    """The units in which numbers are speeds within a range [m/s]."""
+    """The units in which the numbers are speeds within a range [m/s]."""
     slowest, fastest = max(speeds[0], ROCK[0]), min(speeds[1], ROCK[1])
     ends = np.array(span, np.float64)
     return [
@@ -149,7 +151,7 @@ def _fitting(span: tuple[np.float32, np.float32], speeds: tuple[float, float]) -
 
 
 def _in_words(span: tuple[np.float32, np.float32], units: list[Unit], remedy: str) -> str:
-    """What numbers look like, and what to do then; nothing where there is no such unit."""
+    """Describe the units that numbers look like, and what to do then; empty if there is no such unit."""
     ends = np.array(span, np.float64)
     looks = []
     for unit in units:
@@ -162,18 +164,18 @@ def _in_words(span: tuple[np.float32, np.float32], units: list[Unit], remedy: st
 def refuse_other_size(
     path: Path, shape: tuple[int, int], spacing: float | tuple[float, float], grid: GridConfig, hint: str = ""
 ) -> None:
-    """Refuse models that do not cover a grid, by the numbers of their cells alone.
+    """Refuse models whose extent is not that of a grid; only the number and size of their cells is needed.
 
     Args:
-        path: the file they are of, for the message.
-        shape: cells in depth and along the line.
-        spacing: their cell size [m], or (dz, dx) of cells that are not square.
+        path: file of the models, for the message.
+        shape: number of cells, ``(depth, x)``.
+        spacing: cell size of the models [m], or (dz, dx) of cells that are not square.
         grid: the grid wanted.
-        hint: what to do where depth and line, exchanged, would fit.
+        hint: what to do if the models would fit with depth and line exchanged.
 
     Raises:
-        ModelError: their cells have no size, or they are larger or smaller than the grid by more than half a
-            cell, or have more cells than any grid needs.
+        ModelError: the cell size is not positive, the models are larger or smaller than the grid by more than
+            half a cell, or they have more cells than any grid needs.
     """
     where = f"{path}: " if path.name else ""
     nz, nx = shape
@@ -212,11 +214,11 @@ def _same_size(have: tuple[float, float], want: tuple[float, float], grid: GridC
 def on_grid(
     models: NDArray[np.float32], spacing: float | tuple[float, float], grid: GridConfig
 ) -> NDArray[np.float32]:
-    """Sample models at a grid's cells; each takes the nearest cell, so that salt keeps its speed and edge.
+    """Sample models at a grid's cells. The nearest cell is taken, so that salt keeps its speed and edge.
 
     Args:
-        models: speeds, shape ``(model, depth, x)``, the first cell at the grid's first.
-        spacing: their cell size [m], or (dz, dx) of cells that are not square.
+        models: speeds, shape ``(model, depth, x)``; the first cell lies at the first cell of the grid.
+        spacing: cell size of the models [m], or (dz, dx) of cells that are not square.
         grid: the grid wanted.
 
     Raises:

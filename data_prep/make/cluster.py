@@ -1,7 +1,7 @@
-"""Jobs on a Dask cluster: workers may come and go, and the job of one that is lost is done by another.
+"""Jobs on a Dask cluster. Workers may come and go: if one is lost, another worker does its job.
 
-Scheduler and workers need this package, and a file system that shows them the study's folder under the same
-path. Results are small; the records go from a worker straight to the folder.
+Scheduler and workers need this package, and a shared file system on which the study's folder has the same
+path. Each worker writes its records directly into the folder, and only returns a small result.
 """
 
 import contextlib
@@ -18,7 +18,7 @@ from data_prep.make.jobs import Job
 ResultT = TypeVar("ResultT")
 
 PATIENCE = "15s"
-"""How long a scheduler may take to answer the first call."""
+"""Longest time that a scheduler may take to answer the first call."""
 
 
 def completed(
@@ -29,18 +29,18 @@ def completed(
     Closing the generator withdraws the jobs that have not begun.
 
     Args:
-        work: what to do with a job. It and the jobs reach the workers by pickle.
-        jobs: at least one.
+        work: function of a job. It is sent to the workers by pickle, as the jobs are.
+        jobs: the jobs, at least one.
         scheduler: address of the Dask scheduler, such as "tcp://10.0.0.1:8786".
         on_progress: called with the number of samples in the jobs that are done.
 
     Yields:
-        The results, in the order in which they are done.
+        The results, in the order in which the jobs are finished.
 
     Raises:
         ValueError: Dask is not installed.
-        ConnectionError: the scheduler cannot be reached, or was lost on the way.
-        ChildProcessError: a job's workers were killed, more of them than the scheduler allows a job to lose.
+        ConnectionError: the scheduler cannot be reached, or the connection was lost.
+        ChildProcessError: more workers were killed during a job than the scheduler allows.
         Exception: whatever ``work`` raises.
     """
     with _client(scheduler) as client:
@@ -74,7 +74,7 @@ def completed(
 
 
 def _as_here(work: Callable[[Job], ResultT], folder: Path, job: Job) -> ResultT:
-    """Do a job on a worker: on one thread, and where relative paths mean what they mean to the client."""
+    """Do a job on a worker, on one thread and in the client's folder, so that relative paths agree."""
     import torch
 
     torch.set_num_threads(1)
@@ -107,7 +107,7 @@ def _client(scheduler: str) -> Iterator[Any]:
 
 @contextlib.contextmanager
 def _silent(package: str) -> Iterator[None]:
-    """Keep a package's log quiet: errors are raised with a message of their own."""
+    """Silence the log of a package: its errors are raised with messages of this package."""
     loggers = [
         logging.getLogger(name) for name in logging.root.manager.loggerDict if name.startswith(package)
     ]

@@ -1,7 +1,7 @@
-"""Where records are simulated: on the CPU model by model, or on GPUs in batches that fill their memory.
+"""Simulation of records on the CPU, model by model, or on GPUs, in batches that fill the memory of a GPU.
 
-Models are drawn, and records stored, on the CPU in either case. A GPU's records differ from a CPU's by
-rounding; GPUs of one kind give the same bits, however many they are and however many workers share them.
+In both cases models are drawn and records are stored on the CPU. The records of GPU and CPU differ by
+rounding. GPUs of one kind give the same bits, however many GPUs and workers there are.
 """
 
 import ctypes
@@ -20,14 +20,14 @@ from fwi.survey import Survey
 Device: TypeAlias = Literal["auto", "cpu", "cuda"]
 
 WORKERS_PER_GPU = 4
-"""Processes that share a GPU: it is busy while some of them draw models and store records."""
+"""Number of processes that share a GPU: it stays busy while some of them draw models and store records."""
 
 SHARE = 0.8
 """Share of a GPU's free memory to fill: each worker's CUDA context and gaps between arrays take the rest."""
 
 
 class Place(NamedTuple):
-    """Where the workers of a run simulate; it travels to them by pickle."""
+    """Device and number of the workers of a run; it is sent to them by pickle."""
 
     gpus: int
     """Number of GPUs; 0 to simulate on the CPU."""
@@ -44,11 +44,11 @@ def place(device: Device, workers: int, scheduler: str | None = None) -> Place:
     Args:
         device: ``auto`` takes the GPUs of this machine if it has any, else the CPU. The workers of a Dask
             cluster are on other machines: for them ``auto`` takes the CPU, and ``cuda`` one GPU for each.
-        workers: processes wanted. More than a few per GPU would only take its memory from each other.
+        workers: number of processes wanted. It is limited on GPUs, whose memory the processes share.
         scheduler: address of the Dask scheduler whose workers are to simulate.
 
     Raises:
-        ValueError: PyTorch finds no GPU here, and one was asked for.
+        ValueError: ``device`` is ``cuda``, but PyTorch finds no GPU here.
     """
     if scheduler is not None:
         return Place(gpus=int(device == "cuda"), workers=1)
@@ -78,9 +78,9 @@ def simulated(
     """Simulate the records of models.
 
     Args:
-        study: grid, survey and physics; ``physics.memory`` limits the simulation on the CPU alone.
+        study: grid, survey and physics; ``physics.memory`` only limits the simulation on the CPU.
         velocity: the models [m/s], shape ``(model, depth, x)``.
-        place: where this worker simulates.
+        place: device and number of the workers.
 
     Yields:
         Records of each model, shape ``(shot, time, receiver)``.
@@ -95,10 +95,10 @@ def simulated(
 
 
 def filling(study: StudyConfig, place: Place) -> tuple[Any, int]:
-    """Make a propagator that may fill a worker's share of a GPU.
+    """Make a propagator that may fill a worker's share of the memory of a GPU.
 
     Returns:
-        The propagator, and the number of models that fill the share together, at least one.
+        The propagator, and the number of models that together fill the share, at least one.
 
     Raises:
         OSError: the GPU cannot be used.
@@ -111,10 +111,12 @@ def filling(study: StudyConfig, place: Place) -> tuple[Any, int]:
 def in_batches(
     propagator: Any, velocity: NDArray[np.float32], size: int, device: str
 ) -> Iterator[NDArray[np.float32]]:
-    """Simulate models in batches of nearly equal size: large ones fill a GPU, single models suit a CPU best.
+    """Simulate models in batches of nearly equal size.
+
+    Large batches use a GPU best, and single models a CPU.
 
     Args:
-        propagator: simulates as many shots at once as its memory allows.
+        propagator: the propagator, which simulates as many shots at once as its memory limit allows.
         velocity: the models [m/s], shape ``(model, depth, x)``.
         size: largest number of models in a batch.
         device: where to simulate.
@@ -142,7 +144,7 @@ def in_batches(
 
 @functools.cache  # asked again, what torch keeps for the next batch would count as taken
 def _memory(place: Place) -> int:
-    """Take this worker's GPU, the k-th worker's being number k modulo all, and return the bytes it may fill.
+    """Select the GPU of this worker, k modulo the number of GPUs for worker k, and return its share [bytes].
 
     Raises:
         OSError: the GPU cannot be used.

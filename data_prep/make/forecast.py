@@ -1,4 +1,4 @@
-"""What making a data set would take, in words: samples, bytes, time steps, and about how long."""
+"""Forecast of the effort to make a data set: samples, bytes, time steps, and estimated time."""
 
 from collections.abc import Sequence
 
@@ -22,10 +22,10 @@ def forecast(
     """Describe what ``make`` with the same arguments would do; one sample is simulated to measure its time.
 
     Returns:
-        Lines of text; one more than usual where the disk is too small.
+        Lines of text, with a warning if the disk is too small.
 
     Raises:
-        ValueError: as ``make``, or the survey or a shard is larger than the machine's memory.
+        ValueError: for the reasons of ``make``, or the survey or a shard is larger than the machine's memory.
     """
     left = unfinished(study, jobs if part is None else part_of(jobs, part))
     place = devices.place(device, workers, scheduler)
@@ -45,7 +45,7 @@ def forecast(
 
 
 def duration(seconds: float) -> str:
-    """A time to wait in its own unit: seconds, one or more, minutes or hours."""
+    """Format a waiting time in seconds (at least one), minutes or hours."""
     if seconds < 100:
         return f"{max(1, seconds):.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"

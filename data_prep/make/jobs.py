@@ -1,4 +1,4 @@
-"""Jobs: each describes one shard to make, completely, so that any worker on any machine can make it."""
+"""Jobs: each describes one shard completely, so that any worker on any machine can make it."""
 
 import re
 from collections.abc import Sequence
@@ -13,17 +13,17 @@ from fwi.origin import Drawn, Origin
 from fwi.survey import Survey
 
 MOST_SHARDS = 100_000
-"""Shards of a split: their numbers have five digits, and the manifest lists them all."""
+"""Largest number of shards in a split: their numbers have five digits, and the manifest lists them all."""
 
 
 class Source(Protocol):
-    """Samples of a file, read as needed; it travels to the workers by pickle."""
+    """Samples of a file, which are read as needed; it is sent to the workers by pickle."""
 
     def velocity(self, numbers: Sequence[int]) -> NDArray[np.float32] | None:
-        """Models [m/s] on the study's grid, ``(sample, depth, x)``; None where only records are known."""
+        """Models [m/s] on the study's grid, shape ``(sample, depth, x)``; None if only records are known."""
 
     def gathers(self, numbers: Sequence[int]) -> NDArray[np.float32] | None:
-        """Records of the study's survey, ``(sample, shot, time, receiver)``; None to have them simulated."""
+        """Records of the survey, shape ``(sample, shot, time, receiver)``; None to have them simulated."""
 
 
 class Job(NamedTuple):
@@ -32,18 +32,18 @@ class Job(NamedTuple):
     file: str
     split: Split
     numbers: Sequence[int]
-    """Number of each sample in its stream or source."""
+    """Number of each sample in its random stream or source."""
     origin: Origin
-    """Where the samples come from, for the manifest."""
+    """Origin of the samples, for the manifest."""
     source: Source | None = None
-    """Where the samples are read; None draws models from the study's salt preset."""
+    """Source from which the samples are read; None draws models from the study's salt preset."""
 
 
 def salt_jobs(study: StudyConfig) -> list[Job]:
-    """The shards of the study's random models, split by split.
+    """The jobs of the study's random models, split by split.
 
     Raises:
-        ValueError: the grid's velocity range does not hold the speeds of the models, or a split would be of
+        ValueError: the grid's velocity range does not hold the speeds of the models, or a split would have
             more shards than a folder may hold.
     """
     require_range(study.grid, study.salt)
@@ -64,16 +64,16 @@ def salt_jobs(study: StudyConfig) -> list[Job]:
 
 
 def part_of(jobs: Sequence[Job], part: str) -> list[Job]:
-    """Choose every n-th job, for one task of a job array.
+    """Choose every n-th job, for one task of a job array of n tasks.
 
-    The n parts together are all jobs, and no job is in two of them.
+    Every job belongs to exactly one of the n parts.
 
     Args:
         jobs: all jobs, in the same order for every task.
         part: number of the part, counted from 1, and number of parts, such as "3/8".
 
     Raises:
-        ValueError: there is no such part.
+        ValueError: ``part`` does not have this form, or its number is not between 1 and n.
     """
     match = re.fullmatch(r"([0-9]{1,9})/([0-9]{1,9})", part)
     number, parts = map(int, match.groups()) if match else (0, 0)
@@ -93,7 +93,7 @@ def samples(jobs: Sequence[Job]) -> int:
 
 
 def recipe(study: StudyConfig) -> dict[str, Any]:
-    """Settings that all shards of a folder share, but for the memory limit, which changes no record."""
+    """Settings that all shards of a folder share, without the memory limit, which changes no record."""
     return {
         **Survey(study.grid, study.survey).to_dict(),
         "physics": study.physics.model_dump(mode="json", exclude={"memory"}),

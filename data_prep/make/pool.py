@@ -1,6 +1,7 @@
-"""A pool of processes for long work that may be interrupted: none outlives its parent, progress is counted.
+"""A pool of processes for long work that may be interrupted.
 
-One thread per process scales better than threads within the wave equation.
+No process outlives its parent, and all of them count their progress. Processes of one thread each scale
+better than threads within the wave equation.
 """
 
 import contextlib
@@ -32,13 +33,13 @@ def completed(
     Closing the generator ends the processes at once.
 
     Args:
-        work: what to do with a job; may call ``count_step``. It and the jobs reach the processes by pickle.
-        jobs: at least one.
-        workers: processes, each of one thread.
+        work: function of a job, which may call ``count_step``. It is sent by pickle, as the jobs are.
+        jobs: the jobs, at least one.
+        workers: number of processes, each of one thread.
         on_progress: called in this process with the number of steps that all workers have counted.
 
     Yields:
-        The results, in the order in which they are done.
+        The results, in the order in which the jobs are finished.
 
     Raises:
         ChildProcessError: a worker was killed.
@@ -70,12 +71,12 @@ def count_step() -> None:
 
 
 def number() -> int:
-    """This worker's number among those of its pool, from 0; 0 outside of a worker."""
+    """Number of this worker in its pool, counted from 0; 0 outside of a worker."""
     return _number
 
 
 def _all_of(queue: SimpleQueue[JobT], patience: float) -> list[JobT]:
-    """Take all items out of the queue, waiting for the first one for ``patience`` seconds at most."""
+    """Take all items out of the queue; wait at most ``patience`` seconds for the first one."""
     items = []
     with contextlib.suppress(Empty):
         items.append(queue.get(timeout=patience))

@@ -1,7 +1,7 @@
-"""Data sets that exist in part: which shards a folder holds, whether they fit the study, and its manifest.
+"""Unfinished data sets: the shards that a folder holds, whether they fit the study, and the manifest.
 
-Several runs, on one machine or many, may work in a folder at once. The manifest is common to them: whoever
-changes it claims it, reads it anew, and writes it whole.
+Several runs, on one machine or on many, may work in a folder at the same time. They share the manifest: a run
+that changes it locks it first, reads it again, and writes it as a whole.
 """
 
 import contextlib
@@ -19,7 +19,7 @@ from fwi.shards import ShardError
 from fwi.survey import Survey, differences
 
 NOTING_SHARE = 0.05
-"""Share of a run's time that may go into its manifest, which is written whole each time."""
+"""Largest share of a run's time that is spent on the manifest, which is written as a whole each time."""
 
 ELSEWHERE = "choose another storage.folder"
 
@@ -28,7 +28,7 @@ def begin(study: StudyConfig, jobs: Sequence[Job]) -> DataSet:
     """Read the data set that the study's folder holds so far, or begin a new one.
 
     Raises:
-        ShardError: the set is of another recipe, or holds the jobs' models under other names.
+        ShardError: the set has another recipe, or holds the models of the jobs under other names.
     """
     manifest = study.storage.folder / MANIFEST
     if not manifest.exists():
@@ -42,7 +42,7 @@ def finished(study: StudyConfig, jobs: Sequence[Job], noted: DataSet) -> list[En
     """Check the shards of ``jobs`` that exist, and return those that the manifest lacks.
 
     Raises:
-        ShardError: a shard holds other samples than its job's, or is damaged.
+        ShardError: a shard does not hold the samples of its job, or is damaged.
     """
     known, found = {entry.file for entry in noted.entries}, []
     for job in jobs:
@@ -69,7 +69,7 @@ def note(study: StudyConfig, jobs: Sequence[Job], entries: Sequence[Entry]) -> D
     """Add finished shards of ``jobs`` to the manifest.
 
     Raises:
-        ShardError: another run has meanwhile noted the same models under other names.
+        ShardError: another run has meanwhile added the same models under other names.
     """
     with claimed(study.storage.folder / MANIFEST, wait=True):
         data = _read(study, jobs).with_entries(entries)
@@ -80,9 +80,9 @@ def note(study: StudyConfig, jobs: Sequence[Job], entries: Sequence[Entry]) -> D
 def note_as_they_come(
     study: StudyConfig, jobs: Sequence[Job], entries: Generator[Entry | None, None, None]
 ) -> None:
-    """Add shards to the manifest in batches soon after they are finished, those before an error included.
+    """Add shards to the manifest in batches soon after they are finished, also those before an error.
 
-    A killed run leaves out at most one batch, which ``finished`` finds in the next run.
+    If the run is killed, at most one batch is missing in the manifest; ``finished`` finds it in the next run.
     """
     batch: list[Entry] = []
     due = 0.0
@@ -111,7 +111,7 @@ def _read(study: StudyConfig, jobs: Sequence[Job]) -> DataSet:
 
 
 def _refuse_models_twice(data: DataSet, jobs: Iterable[Job]) -> None:
-    """A file's models are in a folder once: twice, they could be trained on and tested with."""
+    """Refuse models of a file that the folder holds already: they could be in training and test data."""
     own = {job.file for job in jobs}
     # A file's jobs share their source, so there are few however many jobs there are.
     imports = (job.origin.source for job in jobs if not isinstance(job.origin, Drawn))

@@ -1,7 +1,7 @@
-"""Making a data set: models to records to shards, on this machine or a cluster, resumable at any moment.
+"""Making a data set: models are drawn or read, their records simulated, and both stored in shards.
 
-A shard is a pure function of the study and its ``Job``. A killed run leaves only whole shards, and running it
-again makes what is missing.
+The work runs on this machine or on a cluster. A shard depends only on the study and its ``Job``. A killed run
+leaves only whole shards, and the same run started again makes the missing ones.
 """
 
 import errno
@@ -46,10 +46,10 @@ OnProgress = Callable[[int], None]
 """Called with the number of samples done so far."""
 
 Compute: TypeAlias = Callable[..., Generator[Entry | None, None, None]]
-"""Makes the shards of ``jobs``; yields the entry of each, or None where another run has the job."""
+"""Makes the shards of ``jobs`` and yields the entry of each, or None if another run makes it."""
 
 SHARD_OVERHEAD = 13_000
-"""Bytes of a shard beside its samples: axes, attributes and HDF5's own structures."""
+"""Size of a shard without its samples [bytes]: axes, attributes and the structures of HDF5."""
 
 
 class Plan(NamedTuple):
@@ -58,19 +58,19 @@ class Plan(NamedTuple):
     samples: int
     bytes: int
     steps: int
-    """Time steps, over all shots of all samples."""
+    """Number of time steps, over all shots of all samples."""
     cells: int
-    """Cells of one time step, absorbing layer included."""
+    """Number of cells of one time step, including the absorbing layer."""
     seconds_per_sample: float
-    """Measured time of a sample, alone on a thread or in a batch that fills a worker's share of a GPU."""
+    """Measured time per sample, alone on a thread or in a batch that fills a worker's share of a GPU."""
 
 
 def simulate(study: StudyConfig, workers: int, on_progress: OnProgress = lambda done: None) -> DataSet:
-    """Draw the study's salt models, record them, and store what is not yet there.
+    """Draw the study's salt models, simulate their records, and store the shards that do not exist yet.
 
     Raises:
         ShardError: the folder holds a set of another recipe.
-        OSError: as ``make``.
+        OSError: for the reasons of ``make``.
     """
     return make(study, salt_jobs(study), workers, on_progress)
 
@@ -87,28 +87,28 @@ def make(
 ) -> DataSet:
     """Make the shards of ``jobs`` that the study's folder lacks.
 
-    Other runs may do so at the same time: no shard is made by two of them, and each returns when all shards
-    that it was asked for exist, whichever run made them.
+    Several runs may work at the same time: no shard is made twice, and each run returns when all its shards
+    exist, whichever run made them.
 
     Args:
         study: grid, survey, physics and storage.
         jobs: the shards wanted.
-        workers: processes, each of one thread.
-        on_progress: called with the number of the missing samples that have been made.
-        part: make only this part of the jobs, such as "3/8".
-        scheduler: address of a Dask scheduler, whose workers are to do it instead.
-        device: where records are simulated, as in ``devices.place``.
+        workers: number of processes, each of one thread.
+        on_progress: called with the number of missing samples that have been made so far.
+        part: the part of the jobs to make, such as "3/8"; None makes all.
+        scheduler: address of a Dask scheduler whose workers do the jobs; None uses this machine.
+        device: the device for the simulation, as in ``devices.place``.
 
     Returns:
-        The folder's whole data set, with the shards that were there before.
+        The whole data set of the folder, including the shards that existed before.
 
     Raises:
-        ShardError: the folder holds a set of another recipe, a shard of other models under a job's name, or
-            the same models elsewhere; or a shard there is damaged.
-        ValueError: there is no such part, no such device, or Dask is not installed; or a shard is larger than
+        ShardError: the folder holds a set of another recipe, a shard of other models under the name of a job,
+            the same models under another name, or a damaged shard.
+        ValueError: ``part`` or ``device`` does not exist, Dask is not installed, or a shard is larger than
             the machine's memory.
-        OSError: the disk or a GPU is full, the folder not writable, a worker was killed, or the scheduler
-            lost.
+        OSError: the disk or a GPU is full, the folder is not writable, a worker was killed, or the scheduler
+            was lost.
     """
     if not 1 <= workers <= MOST_WORKERS:
         raise ValueError(f"workers: {workers} processes cannot simulate; take 1 to {MOST_WORKERS}")
@@ -178,7 +178,7 @@ def _remove_leftovers(folder: Path) -> None:
 
 
 def make_shard(study: StudyConfig, job: Job, place: Place = CPU) -> Entry:
-    """Simulate one shard and write it: a pure function of the study, the job, and the kind of device."""
+    """Simulate one shard and write it; its content depends only on study, job and kind of device."""
     import torch
 
     start, survey = time.perf_counter(), Survey(study.grid, study.survey)
@@ -207,10 +207,10 @@ def make_shard(study: StudyConfig, job: Job, place: Place = CPU) -> Entry:
 
 
 def plan(study: StudyConfig, jobs: Sequence[Job], place: Place = CPU) -> Plan:
-    """Count what ``jobs`` would take, and time one sample, or a GPU's batch, to estimate how long.
+    """Count the samples, bytes and steps of ``jobs``, and measure the time of a sample or of a GPU's batch.
 
     Raises:
-        ValueError: the survey, or a shard, is larger than the machine's memory.
+        ValueError: the survey or a shard is larger than the machine's memory.
     """
     Survey(study.grid, study.survey).check(study.physics.order)
     _refuse_too_large_shards(study, jobs)
@@ -249,7 +249,7 @@ def _simulated(
 
 
 def _size(study: StudyConfig, jobs: Sequence[Job]) -> int:
-    """Bytes that the shards of ``jobs`` take on the disk."""
+    """Size of the shards of ``jobs`` on the disk [bytes]."""
     gathers = (
         int(np.prod(Survey(study.grid, study.survey).gather_shape)) * np.dtype(study.storage.dtype).itemsize
     )
@@ -258,7 +258,7 @@ def _size(study: StudyConfig, jobs: Sequence[Job]) -> int:
 
 
 def _seconds_per_sample(study: StudyConfig, place: Place) -> float:
-    """Time a sample on one thread, as a worker has it, or a shard's samples on a GPU."""
+    """Measure the time of a sample on one thread, as a worker has, or of a shard's samples on a GPU."""
     import torch
 
     count = study.storage.samples_per_shard if place.gpus else 1
@@ -279,7 +279,7 @@ def _seconds_per_sample(study: StudyConfig, place: Place) -> float:
 
 
 def _refuse_too_large_shards(study: StudyConfig, jobs: Sequence[Job]) -> None:
-    """Refuse shards that memory does not hold twice: as arrays, and as the file that is made of them."""
+    """Refuse shards that do not fit into the memory twice: as arrays, and as the file made from these."""
     largest = max(jobs, key=lambda job: len(job.numbers), default=None)
     if largest is not None and (needed := 2 * _size(study, [largest])) > memory.total():
         raise ValueError(
@@ -290,7 +290,7 @@ def _refuse_too_large_shards(study: StudyConfig, jobs: Sequence[Job]) -> None:
 
 
 def free_space(folder: Path) -> int:
-    """Bytes that are free where a folder is, or will be."""
+    """Free space on the disk of a folder, which need not exist yet [bytes]."""
     there = next(place for place in (folder, *folder.absolute().parents) if place.exists())
     return shutil.disk_usage(there).free
 

@@ -1,4 +1,4 @@
-"""Building blocks of salt models: what more than one preset is made of."""
+"""Building blocks of salt models that several presets share."""
 
 from typing import NamedTuple
 
@@ -13,7 +13,7 @@ Curve = NDArray[np.float64]
 Field = NDArray[np.float64]
 """Values at the cells, shape ``(nz, nx)``."""
 Mask = NDArray[np.bool_]
-"""Which cells, shape ``(nz, nx)``."""
+"""True in the selected cells, shape ``(nz, nx)``."""
 
 
 CURVE_WAVES, FIELD_WAVES = 48, 32

@@ -62,8 +62,8 @@ def ellipse(place: Place, centre: Point, length: float, thickness: float, tilt: 
     Args:
         place: where to evaluate it.
         centre: its middle [m].
-        length: of its axis along the line [m].
-        thickness: of its axis in depth [m].
+        length: length of its axis along the line [m].
+        thickness: length of its axis in depth [m].
         tilt: metres down per metre along the line, by which its long axis is sheared.
     """
     dx = place.x - centre.x

@@ -106,7 +106,7 @@ def mother_salt(rng: Generator, cells: Cells, preset: GulfPreset, base: float) -
 
 
 def pockets(rng: Generator, cells: Cells, preset: GulfPreset) -> Field:
-    """Draw slow pockets: the share of its speed that the sediment lacks."""
+    """Draw slow pockets: the share by which they reduce the speed of the sediment."""
     slowing = np.zeros((cells.z.size, cells.x.size))
     place = Place(cells.x, cells.z)
     for _ in range(rng.integers(*preset.pockets, endpoint=True)):

@@ -70,14 +70,14 @@ def column(
 
     Args:
         rng: where the randomness comes from.
-        depth: of the section [m].
+        depth: depth of the section [m].
         preset: the ranges to draw from.
         mud: speed at the sea floor [m/s].
         gain: gain of speed by compaction over the depth [m/s].
 
     Returns:
-        Of layers and overpressure, and of the stringers alone; shape ``(ENTRIES,)``, from the shallowest
-        stratum to the deepest.
+        The factors of layers with overpressure, and those of the stringers alone; shape ``(ENTRIES,)`` each,
+        from the shallowest stratum to the deepest.
     """
     first, last = COLUMN
     stratum = np.linspace(first, last, ENTRIES, endpoint=False)

@@ -39,7 +39,7 @@ def sheet(
         cells: the cells.
         place: where to evaluate the body.
         preset: the ranges to draw from.
-        middle: of the sheet [m].
+        middle: centre of the sheet [m].
         size: factor on the body's length and thickness.
     """
     length = rng.uniform(*preset.sheet_length) * cells.length * size

@@ -1,4 +1,4 @@
-"""What a salt model looks like, in numbers that two sets of models can be compared by."""
+"""Statistics of salt models, by which two sets of models can be compared."""
 
 from typing import NamedTuple
 
@@ -11,14 +11,14 @@ PERCENTILES = (10, 50, 90)
 
 
 class SaltStatistics(NamedTuple):
-    """What one model looks like, in numbers that two sets of models can be compared by."""
+    """Statistics of one model."""
 
     layers: float
-    """Different speeds outside the salt; NaN where they are more than rows: such a model has gradients."""
+    """Number of distinct speeds outside the salt; NaN if there are more than rows, as with gradients."""
     area_share: float
     """Share of the section that is salt."""
     crest_depth: float
-    """Depth of the shallowest salt [m]; NaN without salt, as of base and width."""
+    """Depth of the shallowest salt [m]; NaN without salt, like the base and the width."""
     base_depth: float
     """Depth of the deepest salt [m]."""
     width: float
@@ -96,7 +96,7 @@ def summarise(
 
 
 def velocity_histogram(velocity: NDArray[np.floating], edges: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Share of the cells between each two speeds.
+    """Share of the cells in each interval of speeds.
 
     Args:
         velocity: P-wave speed [m/s], any shape.

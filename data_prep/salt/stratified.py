@@ -25,9 +25,9 @@ def stratified(
         cells: the cells.
         preset: the ranges to draw from.
         salt_distance: distance from the salt [m], negative inside.
-        salt_depth: about its middle [m]; sediments are slowed below.
-        displacement: what the preset's own structure has moved the strata down [m].
-        slowing: share of its speed that sediment lacks.
+        salt_depth: depth of about the middle of the salt [m]; sediments below it are slowed.
+        displacement: downward displacement of the strata by the preset's own structure [m].
+        slowing: share by which the speed of the sediment is reduced.
     """
     floor = sea_floor(rng, cells, preset)
     displacement = displacement + folds(rng, cells, preset)

@@ -1,9 +1,9 @@
 """SEG-Y and SU, both ways: recorded shots and velocity sections in, gathers and sections out.
 
-The way of a recorded file is that of the modules: ``layout`` finds how its bytes are laid out, ``scan`` reads
-all headers, ``timing`` and ``geometry`` make a time axis and positions of them, ``shots`` puts the traces
-together to gathers; ``placing`` lays a survey on their line, ``regularise`` brings the samples onto it,
-``direct_arrival`` measures gain and time, and ``source`` leads through these three and feeds shards.
+The modules process a recorded file in this order. ``layout`` finds how its bytes are laid out. ``scan`` reads
+all headers; ``timing`` and ``geometry`` derive the time axis and the positions from them. ``shots`` collects
+the traces into gathers. ``placing`` lays a survey on the line, ``regularise`` brings samples onto it, and
+``direct_arrival`` measures gain and time shift; ``source`` runs these three steps and provides the records.
 """
 
 # Why this is not done with segyio, which the tests compare with:

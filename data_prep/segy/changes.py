@@ -1,4 +1,4 @@
-"""What is done to records to bring them onto a survey, in sentences with numbers."""
+"""Descriptions of the changes that bring records onto a survey, in sentences with numbers."""
 
 from collections.abc import Sequence
 
@@ -39,7 +39,7 @@ def placed(survey: Survey, places: Sequence[Placement]) -> list[str]:
 
 
 def filtered(file: SegyShots, survey: Survey, spreading: Spreading) -> list[str]:
-    """Describe the depths, the band and the spreading that the records get."""
+    """Describe the changes of depth, frequency band and geometrical spreading."""
     peak = survey.config.wavelet.frequency
     low, high = (multiple * peak for multiple in regularise.PASSED)
     lines = []
@@ -61,7 +61,7 @@ def filtered(file: SegyShots, survey: Survey, spreading: Spreading) -> list[str]
 
 
 def in_time(file: SegyShots, survey: Survey, shift: float, measured: DirectArrival | None) -> list[str]:
-    """Describe the new samples, and by how much time zero moves."""
+    """Describe the new time samples, and the shift of time zero."""
     lines = [
         f"time: resampled from {file.nt} samples every {file.dt:g} s, the first at {file.start:g} s, to "
         f"{len(survey.time)} every {survey.recorded_dt:g} s"
@@ -79,7 +79,7 @@ def in_time(file: SegyShots, survey: Survey, shift: float, measured: DirectArriv
 
 
 def scaled(gain: float, measured: DirectArrival | None, shots: Sequence[Shot]) -> list[str]:
-    """Describe the factor of the amplitudes, how it was found, and which ``shots`` are reversed."""
+    """Describe the gain, how it was found, and which ``shots`` have reversed polarity."""
     if measured is None:
         return [f"gain: multiplied by {gain:g}, as stated"]
     near, far = measured.offsets

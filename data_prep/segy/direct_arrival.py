@@ -13,37 +13,37 @@ from fwi.survey import Survey
 Floats = NDArray[np.float64]
 
 NEAREST = (1.0, 0.5)
-"""Least offset at which the direct arrival is compared; the second where no receiver is so far [wavelengths].
+"""Least offset at which the direct arrival is compared [wavelengths]; the second if no receiver is so far.
 
-Nearer than half a wavelength the field is no sum of waves, and interpolated receivers miss it.
+Within half a wavelength of the source lies the near field, which interpolation does not reproduce.
 """
 
 NEAR = 4.0
 """Range of offsets, from the least one on, over which the direct arrival is compared [wavelengths]."""
 
 WINDOW = 3.0
-"""Length of the window that holds the direct arrival: the wavelet's, in periods of its peak frequency."""
+"""Length of the window around the direct arrival, which holds the wavelet [periods of the peak frequency]."""
 
 FOCUS = 0.4
-"""Width of the weight on the wavelet's middle, a Gaussian's standard deviation [periods]."""
+"""Standard deviation of the Gaussian weight about the middle of the wavelet [periods]."""
 
 EARLIEST, LATEST = -2.0, 0.5
-"""Times before and after the simulated arrival between which the recorded one is searched [periods].
+"""Range of times about the simulated arrival in which the recorded one is searched [periods].
 
 Reflections follow soon after.
 """
 
 FINER = 8
-"""Steps per recorded sample in which times are compared."""
+"""Number of time steps per recorded sample at which arrivals are compared."""
 
 FAINT = 0.05
-"""Share of the largest amplitude below which there is nothing to compare."""
+"""Share of the largest amplitude below which amplitudes are too small to compare."""
 
 RECOGNISED = 0.5
-"""Correlation of recorded and simulated direct arrivals below which they are not the same thing."""
+"""Correlation of recorded and simulated direct arrivals below which no direct arrival is recognised."""
 
 SPEEDS = 81
-"""Near-surface speeds tried, evenly spread in slowness over the grid's range."""
+"""Number of near-surface speeds tried, evenly spread in slowness over the grid's range."""
 
 MOST_TRACES = 400
 """Largest number of traces compared: more would not change the result."""
@@ -52,35 +52,35 @@ TINY = float(np.finfo(np.float64).tiny)
 
 
 class DirectArrival(NamedTuple):
-    """What brings the recorded direct arrival onto the simulated one."""
+    """Gain and time shift that match the recorded to the simulated direct arrival, and their quality."""
 
     gain: float
-    """Factor of the amplitudes; positive, whatever the polarity."""
+    """Factor of the amplitudes, positive for either polarity."""
     shift: float
-    """To be added to the records' times [s]."""
+    """Time to add to the times of the records [s]."""
     speed: float
-    """Near-surface speed by the arrival's moveout [m/s], within the grid's range."""
+    """Near-surface speed from the moveout of the arrival [m/s], within the grid's range."""
     correlation: float
     """Mean correlation of recorded and simulated arrival; negative where most shots are reversed."""
     odd_shots: tuple[int, ...]
-    """The survey's shots of the other polarity than most."""
+    """Numbers of the survey's shots whose polarity differs from that of most shots."""
     spread: tuple[float, float]
-    """16th and 84th percentile of the single traces' gains."""
+    """16th and 84th percentile of the gains of the single traces."""
     offsets: tuple[float, float]
-    """Nearest and furthest trace compared [m]."""
+    """Smallest and largest offset compared [m]."""
     traces: int
-    """Traces compared."""
+    """Number of traces compared."""
 
 
 class _Comparison(NamedTuple):
-    """Records against simulated arrivals, at many lags."""
+    """Comparison of recorded and simulated arrivals at many lags."""
 
     lag: Floats
-    """Of the recorded behind the simulated arrival [s], shape ``(lag,)``."""
+    """Delay of the recorded after the simulated arrival [s], shape ``(lag,)``."""
     correlation: Floats
-    """Shape ``(trace, lag)``."""
+    """Correlation of recorded and simulated arrivals, shape ``(trace, lag)``."""
     gain: Floats
-    """Simulated by recorded amplitude, shape ``(trace, lag)``."""
+    """Ratio of simulated to recorded amplitude, shape ``(trace, lag)``."""
 
 
 def measure_direct_arrival(
@@ -88,13 +88,13 @@ def measure_direct_arrival(
 ) -> DirectArrival:
     """Compare the direct arrival of records with one simulated in a homogeneous model.
 
-    Speed and time are those at which all near traces correlate best on average: a single trace may well
-    correlate better a cycle off.
+    Speed and time shift maximise the mean correlation of all near traces; a single trace may correlate
+    better one cycle away.
 
     Args:
         gathers: records on the survey, shape ``(shot, time, receiver)``.
         survey: the survey.
-        physics: how to simulate.
+        physics: settings of the simulation.
 
     Raises:
         GeometryError: no direct arrival is recognised.
@@ -130,7 +130,7 @@ def traces_to_compare(survey: Survey) -> tuple[NDArray[np.int64], NDArray[np.int
     """Choose the shot and receiver of the traces on which gain and time are measured, ``(trace,)`` each.
 
     Raises:
-        GeometryError: none is far enough from its shot and yet records the whole direct arrival.
+        GeometryError: no receiver is far enough from its shot and still records the whole direct arrival.
     """
     offset = np.abs(survey.receiver_x - survey.shot_x[:, None])
     slowest, peak = survey.grid.velocity[0], survey.config.wavelet.frequency
@@ -189,10 +189,10 @@ def _compare(records: Floats, simulated: Floats, offset: Floats, speed: float, s
 def _together(
     compared: _Comparison, moveouts: Floats, shot: NDArray[np.int64], survey: Survey
 ) -> tuple[int, float, Floats, Floats]:
-    """Which moveout, ``(moveout, trace)`` [s], and shift suit all shots best, whatever the polarity of each.
+    """Find the moveout, ``(moveout, trace)`` [s], and shift that fit all shots best, whatever their polarity.
 
     Returns:
-        Number of the moveout, shift [s], mean correlation of each shot that is compared, gain of each trace.
+        Index of the moveout, shift [s], mean correlation of each compared shot, and gain of each trace.
     """
     lag, period = compared.lag, 1 / survey.config.wavelet.frequency
     step = lag[1] - lag[0]

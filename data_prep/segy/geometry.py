@@ -1,4 +1,4 @@
-"""Positions of sources and receivers from the trace headers, in metres along the line, and their shots."""
+"""Geometry from the trace headers: positions of sources and receivers along the line, and their shots."""
 
 from typing import NamedTuple
 
@@ -16,41 +16,41 @@ FOOT = 0.3048
 """Length of the international foot [m]."""
 
 FEET = 2
-"""Code of the measurement system."""
+"""Code of feet in the measurement system field."""
 
 MOST_OFF_LINE = 0.05
-"""Share of the line's length by which a source or receiver may be off it and is projected."""
+"""Largest distance from the line, as a share of its length, at which positions are projected onto it."""
 
 ANGLES = {
     2: ("seconds of arc", 360 * 3600),
     3: ("degrees", 360),
     4: ("degrees, minutes, seconds", 360 * 10000),
 }
-"""Coordinate units that are no lengths, by their code: name, and the number that means a full circle."""
+"""Coordinate units that are angles, by their code: name, and the number that means a full circle."""
 
 SCALARS = (0, *(sign * 10**power for power in range(5) for sign in (1, -1)))
-"""Scalars that the standard knows."""
+"""Scalars that the standard allows."""
 
 
 class Geometry(NamedTuple):
-    """Where the traces of a file were recorded, shape ``(trace,)`` each."""
+    """Positions and shots of the traces of a file, shape ``(trace,)`` each."""
 
     line: Line
-    """The line on the map that positions are measured along."""
+    """The line on the map along which positions are measured."""
     source: Places
-    """Sources on the map [m]."""
+    """Positions of the sources on the map [m]."""
     source_x: Floats
-    """Sources along the line [m]."""
+    """Positions of the sources along the line [m]."""
     receiver_x: Floats
-    """Receivers along the line [m]."""
+    """Positions of the receivers along the line [m]."""
     source_depth: Floats
-    """Sources below the datum [m]."""
+    """Depths of the sources below the datum [m]."""
     receiver_depth: Floats
-    """Receivers below the datum [m]."""
+    """Depths of the receivers below the datum [m]."""
     shot: NDArray[np.int64]
-    """Number of the shot."""
+    """Number of the shot of each trace."""
     numbered: bool
-    """Whether these numbers are the file's own."""
+    """Whether the shot numbers are those of the file."""
 
 
 def locate(scan: Scan) -> Geometry:

@@ -1,4 +1,4 @@
-"""Where SEG-Y trace headers keep what, and how their values are read.
+"""Positions of the values in SEG-Y trace headers, and how they are read.
 
 Bytes are counted from 1, as the standard does (SEG Technical Standards Committee: SEG-Y revision 1, 2002).
 """
@@ -20,20 +20,21 @@ Byte = Annotated[int, Field(ge=0, le=TRACE_HEADER - 3)]
 
 
 class SegyError(ValueError):
-    """A file that cannot be used as SEG-Y or SU; the message says what is wrong, where, and the remedy."""
+    """A file cannot be used as SEG-Y or SU; the message says what is wrong, where, and the remedy."""
 
 
 class HeaderBytes(Section):
-    """Where in a trace header each value is: its first byte, counted from 1; 0 if the file does not have it.
+    """First byte of each value in a trace header, counted from 1; 0 if the file does not have the value.
 
-    Coordinates, depths and elevations are four bytes wide wherever they are; numbers of samples and intervals
-    two, without sign. Another value is as wide as the standard's field that starts at its byte, or four.
+    Coordinates, depths and elevations are four bytes wide at any position. The number of samples and the
+    sample interval are two bytes wide, without sign. Any other value is as wide as the field of the standard
+    that starts at its byte, or four bytes if there is none.
     """
 
     shot: Byte = 9
-    """What tells the shots apart: the field record. 0: the source's coordinates do."""
+    """Field record number, which identifies the shot; 0 groups traces by the source's coordinates."""
     trace_kind: Byte = 29
-    """Code of what the trace is: 2 dead, 3 to 8 dummy, time break, sweep and the like."""
+    """Trace identification code: 2 for dead traces, 3 to 8 for dummy, time break, sweep and the like."""
     source_x: Byte = 73
     """Source coordinate X."""
     source_y: Byte = 77
@@ -45,19 +46,19 @@ class HeaderBytes(Section):
     coordinate_scalar: Byte = 71
     """Scalar of the coordinates: a multiplier if positive, a divisor if negative."""
     coordinate_units: Byte = 89
-    """Code of the coordinates' unit: 1 lengths, 2 seconds of arc, 3 degrees, 4 degrees, minutes, seconds."""
+    """Code of the coordinate unit: 1 length, 2 seconds of arc, 3 degrees, 4 degrees, minutes, seconds."""
     source_depth: Byte = 49
     """Depth of the source below the surface, positive downward."""
     source_elevation: Byte = 45
     """Elevation of the surface at the source, positive upward."""
     receiver_depth: Byte = 0
-    """Depth of the receiver, positive downward; the standard has none."""
+    """Depth of the receiver, positive downward; the standard has no such value."""
     receiver_elevation: Byte = 41
     """Elevation of the receiver group, positive upward."""
     elevation_scalar: Byte = 69
     """Scalar of elevations and depths."""
     samples: Byte = 115
-    """Samples in the trace."""
+    """Number of samples in the trace."""
     interval: Byte = 117
     """Sample interval [microseconds]."""
     delay: Byte = 109
@@ -67,14 +68,14 @@ class HeaderBytes(Section):
 
 
 Columns = dict[str, NDArray[np.int32]]
-"""By name in ``HeaderBytes`` the values of all traces, shape ``(trace,)``."""
+"""Header values of all traces, shape ``(trace,)``, for each field name of ``HeaderBytes``."""
 
 STANDARD = HeaderBytes()
-"""Revision 1."""
+"""Header positions of SEG-Y revision 1."""
 
 
 def number(raw: bytes, byte: int, order: Order, kind: str = "i2") -> int:
-    """An integer of a header by its first byte, counted from 1; 0 where the header does not have it."""
+    """Read an integer of a header at its first byte, counted from 1; 0 if the header is too short."""
     kind_in_order = np.dtype(order + kind)
     field = raw[byte - 1 :][: kind_in_order.itemsize] if byte else b""
     return int(np.frombuffer(field, kind_in_order)[0]) if len(field) == kind_in_order.itemsize else 0
@@ -102,12 +103,12 @@ def width(name: str, byte: int) -> str:
 
 
 def scaled(values: NDArray[np.generic], scalar: NDArray[np.int32]) -> NDArray[np.float64]:
-    """Apply the standard's scalars: negative ones divide, positive ones multiply, and 0 is as good as 1."""
+    """Apply the scalars of the standard: negative ones divide, positive ones multiply, and 0 counts as 1."""
     factor = np.where(scalar == 0, 1, np.abs(scalar.astype(np.float64)))
     found: NDArray[np.float64] = np.where(scalar < 0, values / factor, values * factor)
     return found
 
 
 def present(column: NDArray[np.int32]) -> list[int]:
-    """The different values of a header, ascending, without 0, which stands for an empty one."""
+    """The distinct values of a header field in ascending order, without 0, which means an empty field."""
     return [int(value) for value in np.unique(column) if value]

@@ -1,4 +1,4 @@
-"""Which recorded traces do not come into a survey, counted and with the reason."""
+"""Recorded traces that are not used for a survey: their number and the reasons."""
 
 from collections.abc import Sequence
 
@@ -11,11 +11,11 @@ from data_prep.segy.shots import SegyShots
 from fwi.survey import Survey
 
 BEYOND, BETWEEN, USED = 0, 1, 2
-"""Fates of a trace: it lies beyond the survey's receivers, or between them and is not needed, or is used."""
+"""Use of a trace: it lies beyond the survey's receivers, or between them and is not needed, or it is used."""
 
 
 def left_out(file: SegyShots, survey: Survey, places: Sequence[Placement]) -> list[str]:
-    """Describe how many shots and traces of a file come into no sample, and why; no lines if all do."""
+    """Describe how many shots and traces of a file are in no sample, and why; empty if all are used."""
     fates = _fates(file, survey, places)
     unused = [shot for shot in file.shots if shot.number not in fates]
     lines = []
@@ -40,7 +40,7 @@ def left_out(file: SegyShots, survey: Survey, places: Sequence[Placement]) -> li
 
 
 def kept(file: SegyShots, survey: Survey, places: Sequence[Placement]) -> int:
-    """Number of traces that come into the survey."""
+    """Number of traces that are used for the survey."""
     return sum(int((fate == USED).sum()) for fate in _fates(file, survey, places).values())
 
 

@@ -7,11 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 Places = NDArray[np.complex128]
-"""Places on the map [m], east + 1j * north: what turns a place is a multiplication."""
+"""Positions on the map [m] as complex numbers, east + 1j * north, so that a rotation is a multiplication."""
 
 
 def metres(position: float | np.number) -> str:
-    """A position, distance or depth [m] for a message: to the millimetre, and never minus zero."""
+    """Format a position, distance or depth [m] for a message, to the millimetre and never as minus zero."""
     return f"{round(float(position), 3) + 0.0:.10g}"
 
 
@@ -29,10 +29,10 @@ class Line:
 
     @classmethod
     def through(cls, places: Places) -> "Line":
-        """The line that fits places best.
+        """Fit a line to positions on the map.
 
-        It runs east, or north if it is steeper than northeast, and begins where they do. Where all have one
-        northing (or easting), positions along it are the easting (or northing) itself.
+        The line runs east, or north if it is steeper than northeast, and begins at the first position. If all
+        have the same northing (or easting), positions along the line are the eastings (or northings).
         """
         if (places.imag == places.imag[0]).all():
             return cls((0.0, float(places.imag[0])), 90.0)
@@ -49,12 +49,12 @@ class Line:
         return cls((float(origin.real), float(origin.imag)), (90 - math.degrees(angle)) % 360)
 
     def project(self, places: Places) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Positions along the line and, to its left, off it [m]."""
+        """Positions along the line and distances from it, positive to its left [m]."""
         turned = (places - complex(*self.origin)) / self._heading
         return turned.real, turned.imag
 
     def places(self, x: NDArray[np.float64]) -> Places:
-        """Where on the map positions along the line are."""
+        """Positions on the map for positions along the line [m]."""
         return np.asarray(complex(*self.origin) + x * self._heading, np.complex128)
 
     @property

@@ -1,4 +1,4 @@
-"""Samples that are numbers and yet odd: spikes, clipped traces, shots far louder than the others."""
+"""Unusual amplitudes: spikes, clipped traces, and shots that are far louder than the others."""
 
 from collections.abc import Mapping
 
@@ -18,7 +18,7 @@ CLIPPED = 5
 
 
 def odd(shots: Mapping[int, NDArray[np.int64]], loudness: Loudness) -> list[str]:
-    """Say what is odd about the loudness of traces, each in a sentence.
+    """Describe what is unusual in the loudness of traces, a sentence each.
 
     Args:
         shots: the live traces, counted from 0, by the number of their shot.
@@ -56,6 +56,6 @@ def odd(shots: Mapping[int, NDArray[np.int64]], loudness: Loudness) -> list[str]
 
 
 def _usual(values: NDArray[np.floating]) -> float:
-    """The median, of two values the lower; 0 of none that is finite."""
+    """Median of the finite values, the lower of two middle ones; 0 if none is finite."""
     finite = values[np.isfinite(values)]
     return float(np.percentile(finite, 50, method="lower")) if finite.size else 0.0

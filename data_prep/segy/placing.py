@@ -1,7 +1,7 @@
-"""Where a survey lies on a recorded line: which shot of the file stands for each of the survey's.
+"""Placement of a survey on a recorded line: each shot of the survey gets a recorded shot of the file.
 
-Receivers are placed by their offset from the recorded shot, not by their place on the line: where a shot is
-some metres off, its arrivals stay in time and only its midpoints move.
+Receivers are placed by their offset from the recorded shot, not by their position on the line. If a shot is
+some metres off, its arrival times thus stay right and only its midpoints move.
 """
 
 from collections.abc import Iterator
@@ -18,10 +18,10 @@ from fwi.survey import HIGHEST_FREQUENCY, Survey
 Floats = NDArray[np.float64]
 
 SHOWN = 3
-"""Examples in a refusal: one shows what is wrong, three show whether it is wrong everywhere."""
+"""Number of examples in an error message: three also show whether the mistake is everywhere."""
 
 LARGEST_DEPTH_ERROR = 1.0
-"""Distance in cells between a recorded and a survey's depth that is taken as the same depth."""
+"""Largest difference between recorded and survey depth that counts as the same depth [cells]."""
 
 DEAD_SHARE = 0.1
 """Largest share of a shot's receivers that may lie in gaps, as dead traces leave them."""
@@ -33,7 +33,7 @@ FITTING = "--suggest-config FILE writes a study whose survey fits this file"
 
 
 class GeometryError(SegyError):
-    """Records that cannot be had on the survey; the message gives the numbers and what would fit."""
+    """Records cannot be brought onto the survey; the message gives the numbers and what would fit."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Placement:
     Args:
         start: position on the file's line of the survey's x = 0 [m].
         direction: 1 if both run the same way, -1 if the survey runs against the file's line.
-        shots: the file's shot for each of the survey's.
+        shots: the recorded shot for each shot of the survey.
     """
 
     start: float
@@ -51,12 +51,12 @@ class Placement:
     shots: tuple[Shot, ...]
 
     def receiver_x(self, survey: Survey, shot: int) -> Floats:
-        """Where on the file's line a shot's receivers should be [m], shape ``(receiver,)``."""
+        """Wanted positions of a shot's receivers on the file's line [m], shape ``(receiver,)``."""
         offset: Floats = survey.receiver_x[shot] - survey.shot_x[shot]
         return self.shots[shot].x + self.direction * offset
 
     def misplaced(self, survey: Survey) -> Floats:
-        """How far each recorded shot is from the survey's, along the survey's line [m], shape ``(shot,)``."""
+        """Offset of each recorded shot from the survey's, along the survey's line [m], shape ``(shot,)``."""
         recorded = np.array([shot.x for shot in self.shots])
         off: Floats = self.direction * (recorded - self.start) - survey.shot_x
         return off
@@ -94,7 +94,7 @@ def place(file: SegyShots, survey: Survey, start: float | None = None) -> Placem
 
 
 def slide(file: SegyShots, survey: Survey, first: Placement, every: float) -> list[Placement]:
-    """All places of a survey on the line, from the first on every so many metres, that fit."""
+    """Find all placements that fit, from the first one on at steps of ``every`` [m] along the line."""
     furthest = max(shot.x for shot in file.shots)
     found = [first]
     for number in range(1, max(0, int((furthest - first.start) / every)) + 1):
@@ -107,16 +107,17 @@ def slide(file: SegyShots, survey: Survey, first: Placement, every: float) -> li
 
 
 def shot_tolerance(survey: Survey) -> float:
-    """How far a recorded shot may be from the survey's [m]: a cell, and less than half a shot interval."""
+    """Largest distance of a recorded shot from the survey's [m]: a cell, at most half a shot interval."""
     interval = np.diff(survey.shot_x).min(initial=np.inf)
     return min(survey.grid.spacing, float(interval) / 2)
 
 
 def reach(survey: Survey) -> tuple[float, float]:
-    """How far a receiver may be from a recorded one [m], and how far a few of them, in gaps.
+    """Largest distances of a receiver from a recorded one [m]: as a rule, and for a few receivers in gaps.
 
-    A quarter of the shortest wavelength, and of the peak frequency's: halfway between receivers that are
-    half a wavelength apart. Wider spread, the direct arrival aliases.
+    They are a quarter of the shortest wavelength, and of the wavelength at the peak frequency: the distance
+    to the midpoint of receivers that are half a wavelength apart. With wider spacing the direct arrival
+    aliases.
     """
     quarter = survey.grid.velocity[0] / survey.config.wavelet.frequency / 4
     return quarter / HIGHEST_FREQUENCY, quarter
@@ -126,7 +127,8 @@ def missing_times(file: SegyShots, survey: Survey, shift: float) -> str:
     """Describe which of the survey's times have no record; an empty text if all have one.
 
     Raises:
-        GeometryError: they are too large a share, or the file's sampling is too coarse for the wavelet.
+        GeometryError: too large a share of the times has no record, or the sampling of the file is too coarse
+            for the wavelet.
     """
     highest, nyquist = HIGHEST_FREQUENCY * survey.config.wavelet.frequency, 0.5 / file.dt
     if nyquist < highest * (1 - 1e-9):
@@ -140,15 +142,15 @@ def missing_times(file: SegyShots, survey: Survey, shift: float) -> str:
     early, late = min(max(file.start, 0.0), end), end - min(max(last, 0.0), end)
     if early + late < survey.recorded_dt:
         return ""
-    said = f"the records last from {first:.4g} to {last:.4g} s, the survey from 0 to {end:.4g} s"
+    times = f"the records last from {first:.4g} to {last:.4g} s, the survey from 0 to {end:.4g} s"
     if early + late > MISSING_SHARE * end:
         fitting = int(last / survey.config.dt) + 1
         remedy = f"take survey.nt {fitting}" if early < late else "they begin too late"
         raise GeometryError(
-            f"{file.path}: {said}: {100 * (early + late) / end:.0f} % of it is not recorded, and at most "
+            f"{file.path}: {times}: {100 * (early + late) / end:.0f} % of it is not recorded, and at most "
             f"{100 * MISSING_SHARE:.0f} % is padded with zeros; {remedy}"
         )
-    return f"{said}: the rest is zero"
+    return f"{times}: the rest is zero"
 
 
 # -- where it could lie

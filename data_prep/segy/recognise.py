@@ -1,6 +1,6 @@
-"""Whether a file is SEG-Y, and whether it holds a velocity section or shots.
+"""Recognition of SEG-Y and SU files, and of their content: a velocity section or shots.
 
-What it holds follows from its geometry or, where the headers have none, from its samples.
+The content is recognised by the geometry in the headers or, if there is none, by the samples.
 """
 
 from pathlib import Path
@@ -15,12 +15,12 @@ from data_prep.segy.scan import look_at
 from data_prep.segy.strangers import StrangerError
 
 SEGY = (".segy", ".sgy", ".su")
-"""Suffixes by which a file is SEG-Y or SU, whatever its content."""
+"""Suffixes of files that are taken as SEG-Y or SU, whatever their content."""
 
 Holds = Literal["velocity", "shots"]
 
 LOOKED_AT = 64
-"""Number of traces looked at, drawn at random: evenly spread, they might all be of one receiver."""
+"""Number of traces inspected, drawn at random: evenly spread ones might all be of one receiver."""
 
 TOGETHER = 0.95
 """Share of traces with source and receiver at one place above which a file is a section."""
@@ -67,5 +67,5 @@ def recognise(path: Path, header_bytes: HeaderBytes = STANDARD) -> tuple[Holds, 
         return "shots", f"receivers are away from their sources {where}"
     sounding = samples[samples != 0]
     share = float((sounding > 0).mean()) if sounding.size else 0.0
-    said = f"{100 * share:.0f} % of its samples other than zero are positive, and its headers do not tell"
-    return ("velocity" if share > POSITIVE else "shots"), said
+    reason = f"{100 * share:.0f} % of its samples other than zero are positive, and its headers do not tell"
+    return ("velocity" if share > POSITIVE else "shots"), reason

@@ -1,8 +1,8 @@
-"""Recorded traces onto a survey: filtered, resampled in time, and interpolated to its receivers.
+"""Recorded traces are brought onto a survey: filtered, resampled in time, and interpolated to its receivers.
 
-All of it is done on the traces' spectrum within the wavelet's band: a Fourier sum takes a record of any
-sample interval and start to frequencies, traces are interpolated there, and another sum gives them at the
-survey's times, so that nothing is resampled twice.
+All steps work on the spectrum within the band of the wavelet. A Fourier sum transforms records of any sample
+interval and start time to frequencies, where traces are interpolated; another sum gives them at the survey's
+times, so that nothing is resampled twice.
 """
 
 from typing import Literal
@@ -18,7 +18,7 @@ Floats = NDArray[np.float64]
 Complex = NDArray[np.complex128]
 
 Spreading = Literal["line", "point"]
-"""What the records' amplitudes are of: a line source, as in 2-D simulation, or a point source, as at sea."""
+"""Source whose amplitudes the records have: a line source, as in 2-D simulation, or a point source."""
 
 PASSED = (0.25, HIGHEST_FREQUENCY)
 """Multiples of the peak frequency between which records pass unchanged: the wavelet's band."""
@@ -33,7 +33,7 @@ ON_RECEIVER = 0.01
 """Distance in cells below which a receiver is where it was recorded."""
 
 NEIGHBOURS = 16
-"""Recorded traces from which one is interpolated."""
+"""Number of recorded traces from which a trace is interpolated."""
 
 NOISE = 0.001
 """Share of a trace's energy that interpolation takes for noise, which keeps it from amplifying noise."""

@@ -1,4 +1,4 @@
-"""The number formats of SEG-Y samples, made float32."""
+"""The number formats of SEG-Y samples, and their conversion to float32."""
 
 from dataclasses import dataclass
 
@@ -29,10 +29,10 @@ FORMATS = {
     IEEE: SampleFormat("4-byte IEEE floating point", "f4"),
     8: SampleFormat("1-byte integers", "i1"),
 }
-"""By the code at byte 3225 of the file."""
+"""Formats that are read, by the format code at byte 3225 of the file."""
 
 UNREAD = frozenset({4, 6, 7, 9, 10, 11, 12, 15, 16})
-"""Codes that revision 2 knows, and that nothing here reads."""
+"""Format codes of revision 2 that are not read."""
 
 _IBM_UNIT = np.array([(1 - 2 * (top >> 7)) * 16.0 ** ((top & 0x7F) - 64) / 2**24 for top in range(256)])
 """What one unit of the 24-bit fraction is worth, by the top byte: the sign and an exponent of base 16."""

@@ -1,4 +1,4 @@
-"""Where shots and receivers of a survey are that is to be filled with those of a file."""
+"""Positions of shots and receivers for a survey that the recorded ones of a file can fill."""
 
 import math
 from typing import Any, Literal
@@ -19,7 +19,7 @@ MOST_SHOTS = 32
 """Shots of a survey; a longer line is thinned, and cut into several samples."""
 
 LONGEST = 2.0
-"""Length of a towed survey's line, in lengths of its streamer."""
+"""Length of the line of a towed survey, as a multiple of the streamer's length."""
 
 FEWEST_CELLS = 8
 """Cells along the shortest line."""
@@ -37,7 +37,7 @@ def is_towed(shots: tuple[Shot, ...]) -> bool:
 
 
 def extent(file: SegyShots, layout: Layout, interval: float) -> float:
-    """The length of line that the receivers of a shot take at least [m].
+    """Least length of the line that holds the receivers of a shot [m].
 
     Raises:
         GeometryError: there is none, the receivers being too few or not those of the layout.
@@ -171,6 +171,6 @@ def _even(x: Floats) -> Floats:
 
 
 def _thinned(x: Floats, cell: float) -> Floats:
-    """Every so many of evenly spread positions that they are few enough, and no closer than cells."""
+    """Every n-th of evenly spread positions, so that they are few enough and no closer than a cell."""
     step = np.diff(x).min(initial=np.inf)
     return x[:: max(math.ceil(len(x) / MOST_SHOTS), math.ceil(cell / max(step, 1e-3 * cell)))]

@@ -1,4 +1,4 @@
-"""Files of other kinds than SEG-Y and SU, named as what they are by their first bytes."""
+"""Recognition of files that are neither SEG-Y nor SU by their first bytes."""
 
 import string
 from pathlib import Path
@@ -42,7 +42,7 @@ WEB_PAGE = (b"<!doctype html", b"<html", b"<?xml")
 
 
 class StrangerError(SegyError):
-    """Records of another format, which is named; nothing here reads it."""
+    """The file holds records in another seismic format, which cannot be read; the message names it."""
 
 
 def refuse(path: Path, head: bytes) -> None:

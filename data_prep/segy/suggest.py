@@ -63,7 +63,7 @@ class Suggestion(NamedTuple):
 
 @dataclass(frozen=True)
 class _Terms:
-    """What a study is to fulfil beside fitting the geometry."""
+    """The requirements on a study besides fitting the geometry."""
 
     velocity: tuple[float, float]
     """Slowest and fastest speed of the grid [m/s]."""
@@ -80,7 +80,7 @@ class _Fit:
     study: StudyConfig
     survey: Survey
     kept: int
-    """Number of traces that it takes."""
+    """Number of recorded traces that the survey uses."""
 
 
 def suggest(

@@ -98,7 +98,7 @@ class SegyVelocity:
 
     @property
     def stem(self) -> str:
-        """What the names of its shards have in common: the names of its first and last file."""
+        """Common part of the shards' names: the names of the first and the last file."""
         names = dict.fromkeys(path.stem for path in (self.paths[0], self.paths[-1]))
         return re.sub(r"[^\w-]", "_", "-".join(names))
 

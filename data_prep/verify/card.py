@@ -1,4 +1,4 @@
-"""The card of a verified data set: a README.md beside its shards that says all about it, and a figure."""
+"""The card of a verified data set: a README.md beside the shards that describes the set, and a figure."""
 
 import os
 from itertools import pairwise
@@ -19,7 +19,7 @@ from fwi.origin import Drawn, FieldRecords, Simulated, preset_of
 from fwi.survey import Survey
 
 MARK = "<!-- written by 'fwi verify', which replaces it -->"
-"""First line of a card: a README.md without it is somebody else's."""
+"""First line of a card; a README.md without it was written by somebody else."""
 
 UNITS = {
     "crest_depth": " [m]",
@@ -30,17 +30,17 @@ UNITS = {
     "slowest": " [m/s]",
     "fastest_sediment": " [m/s]",
 }
-"""Of the statistics that have one."""
+"""Units of the statistics that have one."""
 
 BINS = 30
-"""Bars of the histogram of speeds in the figure."""
+"""Number of bars of the velocity histogram in the figure."""
 
 SPEED_STEP = 500.0
-"""Width of a bar of the histogram in the table [m/s]."""
+"""Width of a bar of the velocity histogram in the table [m/s]."""
 
 
 class Row(NamedTuple):
-    """A line of the table of statistics: 10th, 50th and 90th percentile over the models, in words."""
+    """A row of the table of statistics: 10th, 50th and 90th percentile over the models, as text."""
 
     name: str
     low: str
@@ -52,10 +52,10 @@ def write(found: Inspection) -> bool:
     """Write the card and its figure into the data set's folder.
 
     Args:
-        found: what verification found in a set that is sound.
+        found: results of the verification of a sound set.
 
     Returns:
-        Whether it was written: somebody else's README.md is left alone.
+        Whether the card was written; a README.md that is not a card is left alone.
     """
     path = found.data.folder / CARD
     if os.path.lexists(path) and not _is_ours(path):
@@ -66,10 +66,10 @@ def write(found: Inspection) -> bool:
 
 
 def withdraw(folder: Path) -> bool:
-    """Remove the card of an earlier verification, which calls a set sound that no longer is.
+    """Remove the card of an earlier verification from a set that is no longer sound.
 
     Returns:
-        Whether there was one: somebody else's README.md is left alone.
+        Whether there was a card; a README.md that is not a card is left alone.
     """
     if not _is_ours(folder / CARD):
         return False
@@ -111,7 +111,7 @@ def text(found: Inspection) -> str:
 
 
 def statistics(found: Inspection) -> list[Row]:
-    """What the models look like, a line per figure; none where there are no models."""
+    """Statistics of the models, a row each; no rows if there are no models."""
     if not found.models:
         return []
     presets = (preset_of(entry.origin) for entry in found.data.entries)
@@ -125,13 +125,13 @@ def statistics(found: Inspection) -> list[Row]:
 
 
 def measured(found: Inspection) -> str:
-    """Which models the statistics are of, in words."""
+    """Describe on which models the statistics were measured."""
     count = len(found.models)
     return "all of them" if count == found.samples else f"{count} models, evenly spread over the set"
 
 
 def verified(found: Inspection) -> list[str]:
-    """What was verified, a sentence each."""
+    """Describe what was verified, a sentence each."""
     alone = (
         "no model, nor its mirror image, is" if found.models else "no records, nor their mirror image, are"
     )
@@ -154,7 +154,7 @@ def verified(found: Inspection) -> list[str]:
 
 
 def compared(found: Inspection) -> list[str]:
-    """What the samples were compared with, however that came out, a sentence each."""
+    """Describe what the samples were compared with, whatever the result, a sentence each."""
     lines = []
     for other in found.against:
         count = sum(entry.samples for entry in other.entries)
@@ -168,7 +168,7 @@ def compared(found: Inspection) -> list[str]:
 
 
 def number(value: float) -> str:
-    """Three digits, or all of those before the point."""
+    """Format a number with three digits, or with all digits before the decimal point."""
     if not np.isfinite(value):
         return "-"
     return f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}"
@@ -182,7 +182,7 @@ def _is_ours(path: Path) -> bool:
 
 
 def _histogram(found: Inspection) -> list[Row]:
-    """The velocity histogram: which share of a model's cells is as fast, a line per bar."""
+    """The velocity histogram: share of a model's cells in each range of speeds, a row per bar."""
     slowest, fastest = found.data.survey.grid.velocity
     edges = np.arange(SPEED_STEP * (slowest // SPEED_STEP), fastest + SPEED_STEP, SPEED_STEP)
     shares = [velocity_histogram(model, edges) for model in found.models]
@@ -239,7 +239,7 @@ def _span(positions: NDArray[np.float64]) -> str:
 
 
 def _origins(data: DataSet) -> list[str]:
-    """Each preset or file that models or records are of, with its licence."""
+    """Describe each preset or file that models or records come from, with its licence."""
     lines = []
     for entry in data.entries:
         if isinstance(entry.origin, Drawn):

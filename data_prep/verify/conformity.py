@@ -1,4 +1,4 @@
-"""Is a set what its manifest, and the config, mean? What can be told without reading any records."""
+"""Does a data set agree with its manifest and the config? These checks need no record of the set."""
 
 from collections import Counter, defaultdict
 from pathlib import Path
@@ -18,17 +18,17 @@ from fwi.shards import DAMAGE, ShardError
 from fwi.survey import Survey, differences
 
 SAME_AXIS = 1e-6
-"""How far positions [m] and times [s] may be from the survey's: rounding alone."""
+"""Largest difference between stored and computed positions [m] and times [s] that is due to rounding."""
 
 
 def misfit(file: h5py.File, data: DataSet, entry: Entry, job: Job | None) -> list[str]:
-    """In what the arrays of an open shard are not those that its attributes and the manifest tell of.
+    """List the differences between the arrays of a shard and what its attributes and the manifest describe.
 
     Args:
-        file: the shard.
-        data: the set.
-        entry: the shard in the manifest.
-        job: what made the shard, if that is known.
+        file: the open shard.
+        data: the data set.
+        entry: entry of the shard in the manifest.
+        job: the job that made the shard; None if it is unknown.
     """
     count, grid = entry.samples, data.survey.grid
     dtype = data.recipe.get("storage", {}).get("dtype")
@@ -44,12 +44,12 @@ def misfit(file: h5py.File, data: DataSet, entry: Entry, job: Job | None) -> lis
 
 
 def at_odds(file: h5py.File, data: DataSet, entry: Entry) -> list[str]:
-    """In what the manifest says otherwise of an open shard than the shard itself, which noted it when made.
+    """List the contradictions between the manifest and the attributes that a shard has had from the start.
 
-    If the shard is what it was by its SHA-256, this is the manifest's mistake.
+    If the SHA-256 shows that the shard has not changed, the manifest is wrong.
 
     Raises:
-        ShardError: the file does not say what it is.
+        ShardError: the file lacks these attributes.
     """
     lines = differences(data.recipe, shards.attribute(file, "study"))
     lines += differences(in_full(entry.origin).to_dict(), in_full(shards.origin(file)).to_dict(), "origin.")
@@ -60,12 +60,12 @@ def at_odds(file: h5py.File, data: DataSet, entry: Entry) -> list[str]:
 
 
 def manifest_faults(data: DataSet) -> list[str]:
-    """What is wrong with a manifest: contradictions in it, and what its own shards tell against it."""
+    """List the faults of a manifest: contradictions in itself and with the shards."""
     return [*_contradictions(data), *_other_names(data), *_overruled(data)]
 
 
 def _contradictions(data: DataSet) -> list[str]:
-    """What cannot be, whatever is in the shards."""
+    """List the contradictions within the manifest, which need no shard."""
     files = Counter(entry.file for entry in data.entries)
     lines = [f"lists {file} {times} times" for file, times in files.items() if times > 1]
     for entry in data.entries:
@@ -78,7 +78,7 @@ def _contradictions(data: DataSet) -> list[str]:
 
 
 def _other_names(data: DataSet) -> list[str]:
-    """Shards that are missing by the name that the manifest has for them, but there by another."""
+    """List the shards that are missing under their name in the manifest but exist under another name."""
     missing = {entry.sha256: entry.file for entry in data.entries if not (data.folder / entry.file).exists()}
     known = {entry.file for entry in data.entries}
     strays = [path for path in sorted(data.folder.glob("*.h5")) if path.name not in known and path.is_file()]
@@ -87,7 +87,7 @@ def _other_names(data: DataSet) -> list[str]:
 
 
 def _overruled(data: DataSet) -> list[str]:
-    """What shards that are whole say otherwise of themselves."""
+    """List the statements of the manifest that undamaged shards contradict."""
     found: dict[str, list[Entry]] = defaultdict(list)
     for entry in data.entries:
         path = data.folder / entry.file
@@ -113,7 +113,7 @@ def _overruled(data: DataSet) -> list[str]:
 
 
 def compare_with(study: StudyConfig, found: Inspection) -> None:
-    """Note in what a set is not the one that a study asks for."""
+    """Add the differences between a set and a study to the problems and notes."""
     different = found.data.survey.differences(Survey(study.grid, study.survey))
     if different:
         what = (
@@ -135,7 +135,7 @@ def compare_with(study: StudyConfig, found: Inspection) -> None:
 
 
 def note_strangers(found: Inspection) -> None:
-    """Note the files of the folder that are no part of the set."""
+    """Add a note for each file in the folder that does not belong to the set."""
     ours = {MANIFEST, CARD, FIGURE, *(entry.file for entry in found.data.entries)}
     for path in sorted(found.data.folder.iterdir()):
         if path.name in ours:

@@ -1,4 +1,4 @@
-"""Which samples hold the same model? Told by content, whatever their names, in one set or in several."""
+"""Search for samples with the same model, compared by content, in one data set or in several."""
 
 import shlex
 from collections.abc import Callable
@@ -17,7 +17,7 @@ from fwi.survey import differences
 
 
 class Sample(NamedTuple):
-    """A sample of a set."""
+    """A sample of a data set."""
 
     folder: Path
     entry: Entry
@@ -25,14 +25,17 @@ class Sample(NamedTuple):
 
 
 class Fingerprints:
-    """The samples met so far, by what their models and the mirror images of these have in common."""
+    """The samples read so far, by the fingerprints of their models; mirror images have the same one."""
 
     def __init__(self) -> None:
         self._first: dict[Split, dict[bytes, Sample]] = {split: {} for split in SPLITS}
         """The first sample of each split with a model."""
 
     def meet(self, fingerprint: bytes, sample: Sample) -> Sample | None:
-        """Remember a sample; gives one met before with the same model, of another split if there is one."""
+        """Remember a sample, and return an earlier one with the same model, if any.
+
+        If there are several, one of another split is returned.
+        """
         earlier = [first[fingerprint] for first in self._first.values() if fingerprint in first]
         self._first[sample.entry.split].setdefault(fingerprint, sample)
         return max(earlier, key=lambda other: other.entry.split != sample.entry.split, default=None)
@@ -58,10 +61,10 @@ class Fingerprints:
 
 
 def refuse_incomparable(data: DataSet, other: DataSet) -> None:
-    """Refuse to look for the models of a set in one that cannot hold them.
+    """Refuse to compare the models of two data sets that cannot have any in common.
 
     Raises:
-        ShardError: the two have different grids, or are one.
+        ShardError: the two sets have different grids, or are the same set.
     """
     if other.folder.resolve() == data.folder.resolve():
         raise ShardError(f"{other.folder} is the set itself; give another one to compare it with")

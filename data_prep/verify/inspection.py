@@ -1,4 +1,4 @@
-"""What was found in a data set: the problems that forbid its use, what else is worth knowing, and figures."""
+"""The results of a verification: problems that forbid the use of a data set, notes, and figures."""
 
 import datetime
 import math
@@ -11,20 +11,20 @@ from numpy.typing import NDArray
 from fwi.manifest import DataSet, Entry
 
 CARD, FIGURE = "README.md", "card.png"
-"""What verification leaves in a folder, beside the manifest and the shards."""
+"""Files that verification writes into the folder of a data set."""
 
 SCRATCH = ".repair"
-"""Where repair makes shards before they replace others: a folder in the data set's."""
+"""Folder within the data set's in which repair makes shards before they replace others."""
 
 
 class Problem(NamedTuple):
-    """Something that makes a set wrong to use."""
+    """A fault because of which a data set must not be used."""
 
     file: str
     what: str
-    """What is wrong, and how to mend it."""
+    """Description of the fault, and how to mend it."""
     remake: bool = False
-    """Whether making the shard again mends it."""
+    """Whether the fault disappears when the shard is made again."""
 
     def __str__(self) -> str:
         return f"{self.file}: {self.what}"
@@ -35,7 +35,7 @@ class Resimulated(NamedTuple):
 
     where: str
     nrms: float
-    """RMS of stored minus simulated records over that of the simulated ones."""
+    """RMS of stored minus simulated records, divided by the RMS of the simulated ones."""
 
 
 class Shown(NamedTuple):
@@ -52,29 +52,29 @@ class Shown(NamedTuple):
 
 @dataclass
 class Inspection:
-    """What was found in a data set."""
+    """The results of a verification."""
 
     data: DataSet
     when: datetime.datetime
     problems: list[Problem] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     samples: int = 0
-    """Samples read; those of damaged shards are not."""
+    """Number of samples read; samples of damaged shards are not read."""
     traces: int = 0
     dead: int = 0
-    """Traces that are zero from beginning to end."""
+    """Number of traces that are zero throughout."""
     clipped: int = 0
-    """Traces cut off at their largest amplitude."""
+    """Number of traces that are cut off at their largest amplitude."""
     amplitude: float = 0.0
     """Largest absolute value of all records."""
     velocity: tuple[float, float] = (math.inf, -math.inf)
     """Slowest and fastest speed of all models [m/s]."""
     models: list[NDArray[np.float32]] = field(default_factory=list)
-    """Models [m/s], each ``(depth, x)``, evenly spread over the set: all, or some hundreds of a large set."""
+    """All models [m/s], shape ``(depth, x)`` each; of a large set some hundreds, evenly spread over it."""
     redrawn: int = 0
-    """How many of those were drawn again from their preset and are equal to the last bit."""
+    """Number of these models that were drawn again from their preset and are equal to the last bit."""
     seed: int = 0
-    """What the samples that were simulated again were drawn with."""
+    """Random seed with which the samples to simulate again were chosen."""
     resimulated: list[Resimulated] = field(default_factory=list)
     against: list[DataSet] = field(default_factory=list)
     """Other sets whose samples were compared with those of this one."""
@@ -82,12 +82,12 @@ class Inspection:
 
 
 def place(entry: Entry, row: int) -> str:
-    """A sample of a shard, in words."""
+    """Name a sample of a shard."""
     return f"{entry.file} sample {row}"
 
 
 def rows(numbers: list[int]) -> str:
-    """Samples of a shard, in words: the first few by number."""
+    """Name several samples of a shard, the first few by their numbers."""
     named = ", ".join(str(number) for number in numbers[:5])
     more = f" and {len(numbers) - 5} more" if len(numbers) > 5 else ""
     return f"sample{'s' if len(numbers) > 1 else ''} {named}{more}"

@@ -1,4 +1,4 @@
-"""Making the damaged shards of a data set again, and only those."""
+"""Repair of a data set: only its damaged shards are made again."""
 
 import contextlib
 import functools
@@ -31,35 +31,35 @@ from fwi.shards import DAMAGE, ShardError
 from fwi.survey import differences
 
 BATCH = 8
-"""Shards that each worker makes before they are put in place: a killed repair loses no more."""
+"""Number of shards that each worker makes before they are put in place; a killed repair loses no more."""
 
 SIZE_OF_VERSIONS = 1000
-"""Bytes by which shards of equal samples may differ: the versions that made them are named in them."""
+"""Largest difference in size between shards of equal samples [bytes], since they also store versions."""
 
 
 def repair(
     data: DataSet, files: Iterable[str], workers: int, on_progress: Callable[[int], None] = lambda done: None
 ) -> list[str]:
-    """Make shards of random models again; those of imported ones are left alone.
+    """Make shards of random models again; shards of imported models are left alone.
 
-    A shard is made beside the one that it replaces, which stays until its successor is known to be right: by
-    the SHA-256 that the manifest has or, where this processor or other versions do not give the same bytes,
-    because a shard of the set that is whole is made again as it is. The manifest gets the new SHA-256 then,
-    and the return value says so.
+    A damaged shard is replaced only once the new one is known to be right. This is so if the new shard has
+    the SHA-256 of the manifest. Another processor or other versions may give other bytes: then the new shard
+    is right if an undamaged shard of the set, made again, agrees with the stored one. In this case the new
+    SHA-256 is written into the manifest, and the returned sentence says so.
 
     Args:
-        data: the set.
-        files: names of its shards that are to be made.
-        workers: processes, each of one thread.
-        on_progress: told the samples made so far.
+        data: the data set.
+        files: names of the shards to make again.
+        workers: number of processes, each of one thread.
+        on_progress: called with the number of samples made so far.
 
     Returns:
-        A sentence on each file that was made.
+        A sentence about each shard.
 
     Raises:
-        ShardError: the manifest is wrong, this version makes records otherwise than the set's, or nothing
-            tells whether what it makes is right; the shards are as they were.
-        OSError: the disk is full, the folder not writable, or a worker was killed.
+        ShardError: the manifest is wrong, this version makes other records than the set has, or no shard is
+            left to show that the new ones are right; all shards are then unchanged.
+        OSError: the disk is full, the folder is not writable, or a worker was killed.
     """
     wanted, before = set(files), 0
     outcomes: dict[str, str] = {}
@@ -90,7 +90,7 @@ def repair(
 
 @contextlib.contextmanager
 def _scratch(folder: Path) -> Iterator[Path]:
-    """An empty folder in a data set's, on the same disk, that is removed afterwards; one repair at a time."""
+    """Provide an empty folder within the data set's, which is removed afterwards; lock out other repairs."""
     scratch = folder / SCRATCH
     with locked(folder):
         if scratch.is_symlink():
@@ -107,7 +107,7 @@ def _put_in_place(data: DataSet, made: DataSet, wanted: Set[str]) -> dict[str, s
     """Replace shards by those that were made again, once all of these are known to be right.
 
     Returns:
-        A sentence on each file.
+        A sentence about each file.
     """
     outcomes, pairs = {}, []
     for new in made.entries:
@@ -131,7 +131,7 @@ def _put_in_place(data: DataSet, made: DataSet, wanted: Set[str]) -> dict[str, s
 
 
 def _mistaken(data: DataSet, entry: Entry, made: DataSet, new: Entry) -> str:
-    """What the manifest has wrong of a damaged shard that was made again with another SHA-256, if it has."""
+    """Describe the manifest's mistake about a shard that was made again with another SHA-256, if any."""
     if not data.damage(entry):
         return ""
     if abs(new.bytes - entry.bytes) > SIZE_OF_VERSIONS:
@@ -147,16 +147,16 @@ def _mistaken(data: DataSet, entry: Entry, made: DataSet, new: Entry) -> str:
 
 
 def _require_witness(data: DataSet, made: DataSet, shard: Entry, wanted: Set[str]) -> None:
-    """Make sure, by a whole shard of the set, that what is made here is right although its bytes differ.
+    """Check with an undamaged shard of the set that new shards are right although their bytes differ.
 
     Args:
-        data: the set.
-        made: what was made again.
-        shard: one of those whose bytes differ.
-        wanted: names of the shards that are damaged, or called so.
+        data: the data set.
+        made: the shards that were made again.
+        shard: a shard whose bytes differ.
+        wanted: names of the shards to make again, which cannot serve for the check.
 
     Raises:
-        ShardError: no whole shard of the same models is left, or it is not what is made here.
+        ShardError: no undamaged shard of the same models is left, or it is made differently here.
     """
     jobs = jobs_of(data)
     salt = preset_of(shard.origin)
@@ -181,12 +181,12 @@ def _require_witness(data: DataSet, made: DataSet, shard: Entry, wanted: Set[str
 
 
 def _alike(one: Path, other: Path, samples: int | None = None) -> bool:
-    """Whether two shards hold the same: records within rounding, all else to the last bit.
+    """Whether two shards are equal: records up to rounding, all else to the last bit.
 
     Args:
-        one: a shard.
-        other: another one.
-        samples: compare only so many, the first; None for all.
+        one: path of a shard.
+        other: path of the other shard.
+        samples: number of samples to compare, from the first; None compares all.
     """
     try:
         with shards.open_shard(one) as left, shards.open_shard(other) as right:
@@ -225,7 +225,10 @@ def _wrong_manifest(data: DataSet, faults: Sequence[str]) -> ShardError:
 
 
 def jobs_of(data: DataSet) -> dict[str, Job]:
-    """The jobs that made the shards of random models, by file; none of imports and of presets of old."""
+    """The jobs that made the shards of random models, by file name.
+
+    Imported shards and those of presets of older versions have none.
+    """
     series: dict[str, dict[int, Entry]] = {}
     for entry in data.entries:
         match = re.fullmatch(rf"{entry.split}-(\d+)\.h5", entry.file)
@@ -245,7 +248,7 @@ def jobs_of(data: DataSet) -> dict[str, Job]:
 
 
 def remedy(data: DataSet, entry: Entry, job: Job | None) -> str:
-    """What makes a shard again, in words; ``job`` is the one that made it, if ``jobs_of`` knows it."""
+    """Describe how to make a shard again; ``job`` is its job by ``jobs_of``, or None if that has none."""
     if job is not None:
         return f"{_proposed(['fwi', 'verify', str(data.folder), '--repair'])} makes it again"
     if not isinstance(entry.origin, Drawn):
@@ -284,7 +287,7 @@ def _import_command(data: DataSet, split: Split, source: Files) -> str:
 
 
 def _proposed(words: Sequence[str]) -> str:
-    """A command to paste, between quotation marks unless it has some of its own."""
+    """A command to paste, in quotation marks unless it contains some."""
     command = shlex.join(words)
     return command if "'" in command else f"'{command}'"
 

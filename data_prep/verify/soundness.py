@@ -1,4 +1,4 @@
-"""Is a sample sound? What can be said of its records and its model without any other sample."""
+"""Is a sample sound? These checks of its records and its model need no other sample."""
 
 import hashlib
 from typing import NamedTuple
@@ -10,27 +10,27 @@ from torch import Tensor
 from fwi.survey import Survey
 
 CLIPPED_RUN = 4
-"""Equal samples in a row at a trace's largest amplitude by which it counts as clipped."""
+"""Number of consecutive samples at the largest amplitude from which a trace counts as clipped."""
 
 SAME_RECORDS = {"float16": 1e-3, "float32": 1e-4}
-"""NRMS up to which records differ by rounding alone, by the precision in which they are stored."""
+"""Largest NRMS between records that differ only by rounding, for each precision of storage."""
 
 
 class Records(NamedTuple):
-    """What the traces of a sample look like."""
+    """Finiteness, amplitude, and dead and clipped traces of a sample's records."""
 
     finite: bool
     """Whether no value is NaN or infinite."""
     peak: float
     """Largest absolute value."""
     dead: NDArray[np.bool_]
-    """Traces that are zero from beginning to end, shape ``(shot, receiver)``."""
+    """Traces that are zero throughout, shape ``(shot, receiver)``."""
     clipped: NDArray[np.bool_]
     """Traces that are cut off at their largest amplitude, shape ``(shot, receiver)``."""
 
 
 def look_at(gathers: Tensor) -> Records:
-    """Look at records in float32, shape ``(shot, time, receiver)``."""
+    """Inspect the records of a sample, float32 of shape ``(shot, time, receiver)``."""
     amplitude = gathers.abs()
     peak = amplitude.amax(dim=1)
     finite = bool(peak.isfinite().all())
@@ -41,7 +41,7 @@ def look_at(gathers: Tensor) -> Records:
 
 
 def reached(survey: Survey) -> NDArray[np.bool_]:
-    """Traces ``(shot, receiver)`` that the direct wave reaches in time, however slow the rock."""
+    """Traces that the direct wave reaches even at the grid's slowest speed, shape ``(shot, receiver)``."""
     offset = np.hypot(survey.receiver_x - survey.shot_x[:, None], survey.receiver_depth - survey.shot_depth)
     peak_time = float(np.argmax(survey.wavelet)) * survey.config.dt
     arrived: NDArray[np.bool_] = offset / survey.grid.velocity[0] + peak_time <= survey.time[-1]
@@ -51,12 +51,12 @@ def reached(survey: Survey) -> NDArray[np.bool_]:
 def model_faults(
     velocity: NDArray[np.float32], salt: NDArray[np.uint8], velocity_range: tuple[float, float]
 ) -> list[str]:
-    """Say what is wrong with a model.
+    """List the faults of a model.
 
     Args:
         velocity: P-wave speed [m/s], shape ``(depth, x)``.
         salt: 1 where there is salt, 0 elsewhere, shape ``(depth, x)``.
-        velocity_range: slowest and fastest speed that it may have [m/s].
+        velocity_range: slowest and fastest admissible speed [m/s].
     """
     faults = []
     slowest, fastest = velocity_range
@@ -70,16 +70,16 @@ def model_faults(
 
 
 def is_fastest(velocity: NDArray[np.float32], salt: NDArray[np.uint8]) -> bool:
-    """Whether all salt is faster than all other rock, both of shape ``(depth, x)``."""
+    """Whether all salt is faster than all other rock; both arrays have the shape ``(depth, x)``."""
     inside, outside = velocity[salt == 1], velocity[salt == 0]
     return not inside.size or not outside.size or bool(inside.min() > outside.max())
 
 
 def fingerprint(values: NDArray[np.floating], along_line: tuple[int, ...]) -> bytes:
-    """What a model and its mirror image have in common, and no other model.
+    """Hash of a model that its mirror image shares, and no other model.
 
     Args:
-        values: a model ``(depth, x)``, or the records ``(shot, time, receiver)`` of one that nobody knows.
+        values: a model, shape ``(depth, x)``; if it is unknown its records, ``(shot, time, receiver)``.
         along_line: the axes to mirror.
     """
     content = min(values.tobytes(), np.flip(values, along_line).tobytes())

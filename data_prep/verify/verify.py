@@ -1,4 +1,4 @@
-"""Is a data set what it was, and is it sound? Read shard by shard, a sample at a time."""
+"""Verification of a data set: is it unchanged, and is it sound? Read sample by sample."""
 
 import datetime
 import functools
@@ -31,20 +31,20 @@ from fwi.survey import SurveyError, differences
 OnProgress = Callable[[int], None]
 
 Made = Literal["models", "records"]
-"""What this version makes again, to compare."""
+"""What is made again with this version, for comparison."""
 
 SPREAD = 300
-"""Models, evenly spread over the set, that statistics are measured on and that are drawn again."""
+"""Number of models, evenly spread over the set, that give the statistics and are drawn again."""
 
 SHOWN = 3
-"""Samples, evenly spread over the set, that the card shows."""
+"""Number of samples, evenly spread over the set, that the card shows."""
 
 
 def read_manifest(folder: Path) -> DataSet:
-    """Read a folder's manifest, or say how to have one again.
+    """Read the manifest of a folder.
 
     Raises:
-        ShardError: there is none, or it is not one of ours.
+        ShardError: there is no valid manifest; if there are shards, the message says how to restore it.
     """
     there = sorted(path.name for path in folder.glob("*.h5"))
     if there and not (folder / MANIFEST).exists():
@@ -67,16 +67,16 @@ def inspect(
     """Read a whole data set and note what is wrong with it.
 
     Args:
-        data: the set.
-        study: whose survey the set is to have; None for any.
-        resimulate: samples, drawn at random, whose models are simulated again.
-        seed: what they are drawn with; another one draws others.
-        against: other sets, of the same grid, none of which may hold a model of this one in another split.
-        on_progress: told the samples read so far, those of the other sets first.
+        data: the data set.
+        study: the study whose survey the set must have; None accepts any survey.
+        resimulate: number of samples, drawn at random, whose models are simulated again.
+        seed: random seed with which these samples are drawn.
+        against: other sets of the same grid, which must not hold a model of this set in another split.
+        on_progress: called with the number of samples read so far, those of the other sets first.
 
     Raises:
         ShardError: another set cannot be compared with this one, or is damaged.
-        SurveyError: the set's survey is one that this version refuses to simulate.
+        SurveyError: this version refuses to simulate the survey of the set.
     """
     found = Inspection(data, datetime.datetime.now(datetime.UTC), seed=seed, against=list(against))
     before, fingerprints = 0, Fingerprints()
@@ -108,40 +108,40 @@ def _report(on_progress: OnProgress, before: int, done: int) -> None:
 
 
 class _Tally:
-    """What is found in one shard."""
+    """The findings in one shard."""
 
     def __init__(self, file: h5py.File, entry: Entry) -> None:
         self.file, self.entry, self.preset = file, entry, preset_of(entry.origin)
         self.simulated = "velocity" in file and not isinstance(entry.origin, ImportedRecords)
         self.faults: dict[str, list[int]] = defaultdict(list)
-        """Samples, by what is wrong with them and goes away when the shard is made again."""
+        """Samples for each fault that disappears when the shard is made again."""
         self.strange: dict[tuple[Made, str], list[int]] = defaultdict(list)
-        """Samples that this version does not make so, by what of them and how it is otherwise."""
+        """Samples whose models or records this version makes differently, for each description of how."""
         self.copies: dict[tuple[Path, str, str], list[tuple[int, int]]] = defaultdict(list)
-        """Samples of this and of another shard with the same model, by the other's folder, file and split."""
+        """Pairs of samples with the same model, here and in the other shard of a folder, file and split."""
 
 
 class _Reading:
-    """One pass over the samples, with what they are compared by."""
+    """One pass over the samples, with the data that they are compared with."""
 
     def __init__(self, found: Inspection, resimulate: int, fingerprints: Fingerprints) -> None:
         self.found, self.data, self.survey = found, found.data, found.data.survey
         self.remarks: dict[str, list[str]] = defaultdict(list)
-        """Places, by what is remarkable there but not wrong."""
+        """Samples for each remark that is not a problem."""
         total = sum(entry.samples for entry in self.data.entries)
         self.spread, self.shown = _evenly(SPREAD, total), _evenly(SHOWN, total)
         drawn = np.random.default_rng(found.seed).choice(total, min(resimulate, total), replace=False)
         self.resimulate = set(drawn.tolist())
         self.fingerprints = fingerprints
         self.strange: list[tuple[Entry, Made, str]] = []
-        """Shards that this version does not make so, by what of them and how it is otherwise."""
+        """Shards whose models or records this version makes differently, with a description of how."""
         self.alike: set[Made] = set()
-        """What this version makes as it is stored, in some sample of the set."""
+        """Whether this version makes models, or records, as they are stored in some sample of the set."""
         self.reached = soundness.reached(self.survey)
         self.jobs = jobs_of(self.data)
 
     def shard(self, entry: Entry, before: int, on_progress: OnProgress) -> None:
-        """Read a shard, before which there are so many samples."""
+        """Read a shard; ``before`` is the number of samples in the shards before it."""
         try:
             damage = self.data.damage(entry)
             if not damage:
@@ -173,18 +173,18 @@ class _Reading:
         for (made, what), samples in tally.strange.items():
             self.strange.append((tally.entry, made, f"{what} in {rows(samples)}"))
         for (folder, file, split), pairs in tally.copies.items():
-            mine, theirs = (rows(list(side)) for side in zip(*pairs, strict=True))
+            here, others = (rows(list(side)) for side in zip(*pairs, strict=True))
             there, mend = str(folder / file), "do not train on one of the sets and test with the other"
             if folder == self.data.folder:
                 there, mend = file, "delete one of the files and make it again, of other models if need be"
             what = (
-                f"the model of {mine} ({tally.entry.split} split) is, perhaps mirrored, that of {theirs} of "
+                f"the model of {here} ({tally.entry.split} split) is, perhaps mirrored, that of {others} of "
                 f"{there} ({split} split), so scores would measure memory; {mend}"
             )
             self.found.problems.append(Problem(tally.entry.file, what))
 
     def judge(self) -> None:
-        """Tell shards that were changed, and can be made again, from those of other versions."""
+        """Distinguish shards that were changed, and can be made again, from those of other versions."""
         now = differences(self.data.provenance.get("versions", {}), versions())
         for entry, made, what in self.strange:
             if made in self.alike or not now:
@@ -219,7 +219,7 @@ class _Reading:
             self._resimulate(gathers, velocity, row, tally)
 
     def _records(self, gathers: Tensor, row: int, tally: _Tally) -> bool:
-        """Look at the records of a sample; whether they can be compared."""
+        """Check the records of a sample; returns whether they can be compared with simulated ones."""
         looks, found = soundness.look_at(gathers), self.found
         found.traces += looks.dead.size
         found.dead += int(looks.dead.sum())
@@ -241,7 +241,7 @@ class _Reading:
         return True
 
     def _model(self, velocity: NDArray[np.float32], salt: NDArray[np.uint8], row: int, tally: _Tally) -> bool:
-        """Look at the model of a sample; whether it can be simulated."""
+        """Check the model of a sample; returns whether it can be simulated."""
         faults = soundness.model_faults(velocity, salt, self.survey.grid.velocity)
         if not faults and not soundness.is_fastest(velocity, salt):
             faults.append("salt that is not the fastest of the model")
@@ -253,7 +253,7 @@ class _Reading:
         return not faults
 
     def _meet(self, fingerprint: bytes, row: int, tally: _Tally) -> None:
-        """Look for the model of a sample among those met before."""
+        """Search for the model of a sample among those read before."""
         sample = Sample(self.data.folder, tally.entry, row)
         other = self.fingerprints.meet(fingerprint, sample)
         if other is None or other == sample:
@@ -307,5 +307,5 @@ class _Reading:
 
 
 def _evenly(count: int, total: int) -> set[int]:
-    """Numbers evenly spread over a range, its ends among them."""
+    """Numbers evenly spread over a range, including its ends."""
     return set(np.linspace(0, total - 1, min(count, total)).astype(int).tolist())

@@ -229,7 +229,9 @@ def test_records_with_another_gain_and_sign_are_stored_as_simulated_ones(
     assert origin.gain * factor == pytest.approx(1, rel=1e-3)
     assert origin.nrms < 1e-3
     assert origin.sha256 == sha256(tmp_path / "data1.npy")
-    assert any(re.search(r"gain -?2\.702\de-06: .*4 models are within NRMS 0", line) for line in found.said)
+    assert any(
+        re.search(r"gain -?2\.702\de-06: .*4 models are within NRMS 0", line) for line in found.findings
+    )
 
 
 def test_records_of_other_models_are_refused(study: StudyConfig, tmp_path: Path) -> None:
@@ -305,7 +307,7 @@ def test_records_alone_give_shards_without_models(study: StudyConfig, tmp_path: 
 
     assert all(samples.velocity is None for samples in shards)
     np.testing.assert_array_equal(np.concatenate([samples.gathers for samples in shards]), records)
-    assert "gain 1: there are no models to calibrate it with" in found.said
+    assert "gain 1: there are no models to calibrate it with" in found.findings
 
 
 def test_numbers_of_models_and_records_must_agree(study: StudyConfig, tmp_path: Path) -> None:
@@ -347,7 +349,7 @@ def test_yang_and_mas_folders_become_one_set(study: StudyConfig, tmp_path: Path)
     found = datasets.find(study, [tmp_path / "vmodel"], tmp_path / "georec", spacing=20.0)
     jobs = datasets.jobs(study, found.source, split="train", validation=2)
 
-    assert "vmodel1.mat .. vmodel12.mat (12 files): recognised as Yang and Ma models, 12" in found.said[0]
+    assert "vmodel1.mat .. vmodel12.mat (12 files): recognised as Yang and Ma models, 12" in found.findings[0]
     assert found.source.gain == pytest.approx(-1 / 20, rel=1e-3)
     for job, samples in zip(jobs, stored(study, jobs), strict=True):
         np.testing.assert_array_equal(samples.velocity, models[job.numbers])
@@ -403,8 +405,8 @@ def test_a_folder_of_openfwi_is_models_and_records(tmp_path: Path) -> None:
 
     assert len(found.source) == 4
     assert found.source.gain == pytest.approx(0.01, rel=1e-4)
-    assert "recognised as OpenFWI models, 4 of 70 x 70 cells at 10 m" in found.said[0]
-    assert "recognised as OpenFWI records, 4 of 5 x 1000 x 70" in found.said[1]
+    assert "recognised as OpenFWI models, 4 of 70 x 70 cells at 10 m" in found.findings[0]
+    assert "recognised as OpenFWI records, 4 of 5 x 1000 x 70" in found.findings[1]
 
 
 def test_openfwi_records_for_another_study_name_the_study_that_fits(
@@ -460,7 +462,7 @@ def test_raw_floats_read_in_the_wrong_order_are_refused_with_the_flag_that_reads
 
     np.testing.assert_array_equal(job.source.velocity([0]), models)
     assert job.origin.source.axes == "x-depth"
-    assert "--axes depth-x takes them so" in stated.said[-1]
+    assert "--axes depth-x takes them so" in stated.findings[-1]
 
 
 def test_raw_floats_of_a_square_model_with_depth_fastest_are_exchanged(
@@ -558,7 +560,7 @@ def test_a_header_of_madagascar_needs_no_flags(study: StudyConfig, tmp_path: Pat
     (job,) = datasets.jobs(study, found.source, split="train")
 
     np.testing.assert_allclose(job.source.velocity([0]), models, rtol=1e-6)
-    said = "\n".join(found.said)
+    said = "\n".join(found.findings)
     assert "vp.rsf: .rsf taken as models, 1 of 24 x 36 cells at 20 m" in said
     assert f"numbers in {tmp_path}/vp.rsf@" in said
     assert "o1=0.1 left unused" in said
@@ -603,7 +605,9 @@ def test_models_alike_in_both_directions_are_remarked_upon_and_imported(
 
     found = datasets.find(study, [tmp_path / "wall.npy"], spacing=20.0)
 
-    assert re.search(r"wall\.npy: .*are depth and line exchanged\? If so, add --axes x-depth", found.said[-1])
+    assert re.search(
+        r"wall\.npy: .*are depth and line exchanged\? If so, add --axes x-depth", found.findings[-1]
+    )
     np.testing.assert_array_equal(found.source.velocity([0]), wall)
 
 
