@@ -40,7 +40,7 @@ TAKEN: dict[Holds, tuple[str, Holds]] = {
 
 
 class RawShape(NamedTuple):
-    """What stands after --shape: lengths and, since a flag of many words takes all up to the next, files."""
+    """The words after --shape: lengths, and files, because the flag takes all words up to the next flag."""
 
     lengths: tuple[int, ...]
     files: tuple[Path, ...]
@@ -89,7 +89,7 @@ class SegyFlags:
         return config.validate(HeaderBytes, dict(self.bytes), source="--bytes")
 
     def given(self, *but: str) -> dict[str, Any]:
-        """The flags that are not as by default, by their names, but for some."""
+        """Return the flags that differ from their defaults, by name, except for some."""
         plain = {**vars(self), "bytes": dict(self.bytes)}
         default = {**vars(NO_FLAGS), "bytes": dict(STANDARD)}
         return {name: value for name, value in plain.items() if value != default[name] and name not in but}
@@ -324,7 +324,7 @@ def _path(path: Path | None) -> str:
 
 
 def _agreed(question: str) -> bool:
-    """Ask; where nobody is there to answer, that is no."""
+    """Ask a question on the terminal; without a terminal the answer is no."""
     if not sys.stdin.isatty():
         return False
     try:

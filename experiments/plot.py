@@ -26,7 +26,7 @@ TAKES = {
     "gather": ("FILE", "sample", "shot"),
     "attention": ("run", "data", "split", "sample", "shot", "at"),
 }
-"""What may be given with each of the three."""
+"""Parameters that belong to each of the three figures."""
 
 
 def plot(

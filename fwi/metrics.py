@@ -348,7 +348,7 @@ METRICS = {
         base_salt_error, "error of the base of salt", "m", best="min", needs_salt=True, compared=False
     ),
 }
-"""Every metric by the name under which its scores are kept; the order is that of all tables."""
+"""Every metric by the name of its scores, in the order of all tables."""
 
 
 def _top(salt: Tensor) -> Tensor:

@@ -33,12 +33,12 @@ def measure(bench: Bench) -> Result:
     from fwi.data import ShotDataset
 
     training = ShotDataset([data], "train")
-    plain_rates, trainer_rates = turns(study, training, bench.repeats, _plain_training(study, training))
+    plain_rates, rates = turns(study, training, bench.repeats, _plain_training(study, training))
 
     step = Figure(
         "training step",
         "samples/s",
-        trainer_rates,
+        rates,
         "the trainer's, as the study has it, on batches in memory",
     )
     plain = Figure(
