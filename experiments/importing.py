@@ -69,7 +69,7 @@ class SegyFlags:
     """The flags of ``fwi import`` that are for SEG-Y alone."""
 
     holds: Holds | None = None
-    """SEG-Y: what the file holds; told by its geometry, or else its samples, if not given."""
+    """SEG-Y: what the file holds; inferred from its geometry, or else its samples, if not given."""
     bytes: HeaderBytes = STANDARD
     """SEG-Y: where in the trace headers each value is."""
     line_start: float | None = None
@@ -121,7 +121,7 @@ def import_models(
 ) -> None:
     """Bring velocity models of others to the study's grid, with their records or with simulated ones.
 
-    Formats are told by content: OpenFWI's .npy, Yang and Ma's .mat, other .npy, .npz, .mat and HDF5,
+    Formats are recognised by content: OpenFWI's .npy, Yang and Ma's .mat, other .npy, .npz, .mat and HDF5,
     Madagascar's .rsf, raw float32 of a given shape, velocity sections in SEG-Y or SU. Or bring the shots of a
     SEG-Y or SU file onto the study's survey: what the file holds and what will be changed is said before
     anything is done.
