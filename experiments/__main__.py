@@ -14,7 +14,7 @@ def main() -> None:
         print("fwi: error: interrupted; run the same command again", file=sys.stderr)
         raise SystemExit(130) from None
     finally:
-        # All is said: the interpreter only puts itself away, and processes that end now are no news.
+        # All messages are out: the interpreter only shuts down, and processes that end now need no message.
         for number, answer in (
             (signal.SIGINT, signal.SIG_IGN),
             (signal.SIGTERM, signal.SIG_IGN),

@@ -117,7 +117,7 @@ def function_of(name: str) -> Callable[..., None]:
 
 
 def _with_valid_study(function: Callable[..., None]) -> Callable[..., None]:
-    """Validate the study only once its flags are merged in, so that all their mistakes are told at once."""
+    """Validate the study after its flags are merged in, so that all mistakes are reported at once."""
 
     @functools.wraps(function)
     def checked(*, study: dict[str, Any], **others: Any) -> None:
@@ -127,7 +127,7 @@ def _with_valid_study(function: Callable[..., None]) -> Callable[..., None]:
 
 
 def _base(files: list[str], arguments: list[str]) -> StudyConfig:
-    """The study that the flags go before: the files over the defaults, or on --resume over the run's own."""
+    """Load the study that the flags override: files over the defaults, or over the run's own on --resume."""
     runs = taken("--run", arguments)[0] if "--resume" in arguments else []
     if not runs:
         return config.load(files)
@@ -161,14 +161,14 @@ _REMEDIES = {
     errno.EEXIST: "a folder is wanted here; choose another place",
     errno.ENOTDIR: "a folder is wanted here; choose another place",
 }
-"""What to do about errors of the system that nothing nearer to them has put in words."""
+"""Remedies for errors of the operating system that no other message explains."""
 
 
 def _in_words(error: ValueError | OSError) -> str:
     if not isinstance(error, OSError) or error.errno is None:
         return str(error)  # our own: it says all
-    said = (error.filename, error.strerror, _REMEDIES.get(error.errno))
-    return ": ".join(str(part) for part in said if part)
+    parts = (error.filename, error.strerror, _REMEDIES.get(error.errno))
+    return ": ".join(str(part) for part in parts if part)
 
 
 def _fail(message: str, code: int = 2) -> None:

@@ -1,4 +1,4 @@
-"""``fwi config``: what a study is, merged and checked."""
+"""``fwi config``: show, validate or describe a study."""
 
 import json
 from typing import Literal
@@ -42,7 +42,7 @@ def config(
 
 
 def _rehearse(study: StudyConfig, survey: Survey) -> None:
-    """Refuse what would be refused in training, or after it."""
+    """Refuse a study that training, or a later step, would refuse."""
     from fwi.check import require_resolved
     from fwi.networks.rehearsal import require_trainable
 
@@ -51,7 +51,7 @@ def _rehearse(study: StudyConfig, survey: Survey) -> None:
 
 
 def _network(study: StudyConfig, survey: Survey) -> str:
-    """The network as a table, for one sample."""
+    """Format the network's parts as a table, for one sample."""
     from fwi.networks import table
 
     parts = table.parts(study.model, survey)

@@ -61,10 +61,10 @@ def evaluate(
         for n in chosen
     ]
     drawn = plots.sections(rows, trained.study.grid.spacing, trained.study.grid.velocity)
-    told = f"{folder.name}, {split}"
+    source = f"{folder.name}, {split}"
     captions = {
-        f"{stem}-sections": f"{told}: truth, inversion and difference; the line is the true salt's outline",
-        f"{stem}-gathers": f"{told} {chosen[0]}: the middle shot, and what the inversion explains of it",
+        f"{stem}-sections": f"{source}: truth, inversion and difference; the line is the true salt's outline",
+        f"{stem}-gathers": f"{source} {chosen[0]}: the middle shot, and what the inversion explains of it",
     }
     plots.save(drawn, figures / f"{stem}-sections.png")
     shot = trained.survey.config.shots // 2

@@ -40,7 +40,7 @@ TAKEN: dict[Holds, tuple[str, Holds]] = {
 
 
 class RawShape(NamedTuple):
-    """What stands after --shape: lengths and, since a flag of many words takes all up to the next, files."""
+    """The words after --shape: lengths, and files, because the flag takes all words up to the next flag."""
 
     lengths: tuple[int, ...]
     files: tuple[Path, ...]
@@ -69,7 +69,7 @@ class SegyFlags:
     """The flags of ``fwi import`` that are for SEG-Y alone."""
 
     holds: Holds | None = None
-    """SEG-Y: what the file holds; told by its geometry, or else its samples, if not given."""
+    """SEG-Y: what the file holds; inferred from its geometry, or else its samples, if not given."""
     bytes: HeaderBytes = STANDARD
     """SEG-Y: where in the trace headers each value is."""
     line_start: float | None = None
@@ -89,7 +89,7 @@ class SegyFlags:
         return config.validate(HeaderBytes, dict(self.bytes), source="--bytes")
 
     def given(self, *but: str) -> dict[str, Any]:
-        """The flags that are not as by default, by their names, but for some."""
+        """Return the flags that differ from their defaults, by name, except for some."""
         plain = {**vars(self), "bytes": dict(self.bytes)}
         default = {**vars(NO_FLAGS), "bytes": dict(STANDARD)}
         return {name: value for name, value in plain.items() if value != default[name] and name not in but}
@@ -121,7 +121,7 @@ def import_models(
 ) -> None:
     """Bring velocity models of others to the study's grid, with their records or with simulated ones.
 
-    Formats are told by content: OpenFWI's .npy, Yang and Ma's .mat, other .npy, .npz, .mat and HDF5,
+    Formats are recognised by content: OpenFWI's .npy, Yang and Ma's .mat, other .npy, .npz, .mat and HDF5,
     Madagascar's .rsf, raw float32 of a given shape, velocity sections in SEG-Y or SU. Or bring the shots of a
     SEG-Y or SU file onto the study's survey: what the file holds and what will be changed is said before
     anything is done.
@@ -324,7 +324,7 @@ def _path(path: Path | None) -> str:
 
 
 def _agreed(question: str) -> bool:
-    """Ask; where nobody is there to answer, that is no."""
+    """Ask a question on the terminal; without a terminal the answer is no."""
     if not sys.stdin.isatty():
         return False
     try:

@@ -26,7 +26,7 @@ TAKES = {
     "gather": ("FILE", "sample", "shot"),
     "attention": ("run", "data", "split", "sample", "shot", "at"),
 }
-"""What may be given with each of the three."""
+"""Parameters that belong to each of the three figures."""
 
 
 def plot(
@@ -120,18 +120,19 @@ def _attention(
     velocity = run.invert(gathers)
     salt = velocity >= run.study.salt.threshold
     cell = middle(salt) if at is None else _cell(at, run.study)
-    looked = run.attended(gathers, cell)
+    maps = run.attended(gathers, cell)
     for place, each in run.inverter.network.attending().items():
-        if place not in {look.place for look in looked}:
+        if place not in {each_map.place for each_map in maps}:
             print(f"{place}: {each.mechanism} moves its map instead of weighing it, and is left out")
     if run.study.model.columns == "midpoints":
         midpoints, samples = Midpoints(survey), gathers.shape[1]
-        looked = [
-            look.by_receiver(samples, midpoints, shot) if look.axes == "record" else look for look in looked
+        maps = [
+            each_map.by_receiver(samples, midpoints, shot) if each_map.axes == "record" else each_map
+            for each_map in maps
         ]
     sample = plots.SampleColumn(f"{name}, inverted", gathers[shot], velocity, salt)
     return plots.attention_maps(
-        sample, looked, cell, grid.spacing, grid.velocity, survey.receiver_x[shot], survey.recorded_dt
+        sample, maps, cell, grid.spacing, grid.velocity, survey.receiver_x[shot], survey.recorded_dt
     )
 
 

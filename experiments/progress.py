@@ -48,13 +48,13 @@ class _Lines:
     def __init__(self, title: str, total: int, unit: str) -> None:
         self.title, self.total, self.unit = title, total, unit
         self.start = self.last = time.monotonic()
-        self.told = 0
+        self.shown = 0
 
     def __call__(self, done: int) -> None:
         now = time.monotonic()
-        if done == self.told or (now - self.last < LINE_EVERY and done < self.total):
+        if done == self.shown or (now - self.last < LINE_EVERY and done < self.total):
             return
-        self.last, self.told = now, done
+        self.last, self.shown = now, done
         rate = done / max(now - self.start, 1e-9)
         left = (self.total - done) / rate if rate else float("inf")
         print(

@@ -1,8 +1,8 @@
-"""What reaches the terminal: every name is shown, and none of them is obeyed.
+"""Output to the terminal, with control characters of names escaped.
 
-Names of files, keys and attributes come from strangers, and may hold sequences that colour the terminal,
-rename its window or hide what stands beside them. Whatever a command prints passes through here, so that no
-message has to think of it.
+Names of files, keys and attributes may come from others, and may hold sequences that colour the terminal,
+rename its window or hide text beside them. All output of a command passes through here, so that messages
+need not escape names themselves.
 """
 
 import contextlib
@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from typing import Any, TextIO, cast
 
 CONTROLS = (*range(0x20), *range(0x7F, 0xA0))
-"""Escape and its kind; all but tabs and newlines are shown."""
+"""Control characters, such as escape, which are shown as escapes except for tabs and newlines."""
 TURNING = (0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A))
-"""What has a terminal write from right to left, so that a name reads as another."""
+"""Characters that reverse the direction of writing, by which one name can look like another."""
 
 _SHOWN = {code: f"\\x{code:02x}" for code in CONTROLS if chr(code) not in "\t\n"}
 _SHOWN |= {code: f"\\u{code:04x}" for code in TURNING}
@@ -31,7 +31,7 @@ def escaped() -> Iterator[None]:
 
 
 def unescaped(stream: TextIO) -> TextIO:
-    """The stream below, for what draws on the terminal and prints no names."""
+    """Return the underlying stream, for code that draws on the terminal and prints no names."""
     while isinstance(stream, _Escaped):
         stream = stream.below
     return stream

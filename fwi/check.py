@@ -1,9 +1,9 @@
-"""The physics check: does a section explain the records it was inverted from?
+"""The physics check: whether a section explains the records it was inverted from.
 
-The section is simulated on a finer grid and with another order than the data were, so that agreement does not
-come from equal errors of discretisation, and compared with the records shot by shot. The mean model of the
-training set is compared in the same way: a section that explains the records little better than it says
-nothing about them.
+The section is simulated on a finer grid and with another order of finite differences than the data, so that
+agreement does not come from equal discretisation errors, and compared with the records shot by shot. The mean
+model of the training set is compared in the same way; a section must explain the records clearly better than
+the mean model to be believed.
 """
 
 import math
@@ -26,7 +26,7 @@ Array = NDArray[np.float32]
 
 
 class Misfit(NamedTuple):
-    """How simulated gathers differ from recorded ones, each figure of shape ``(shot,)``."""
+    """The misfit of simulated against recorded gathers; arrays have the shape ``(shot,)``."""
 
     nrms: Array
     """RMS of the residual over RMS of the record, weighted by time squared, after one gain for all shots."""
@@ -44,7 +44,7 @@ class Verdict:
 
     believed: bool
     reasons: tuple[str, ...]
-    """What the verdict rests on, one sentence each."""
+    """The reasons for the verdict, one sentence each."""
     misfit: Misfit
     mean_model: Misfit
     simulated: Array
@@ -64,7 +64,7 @@ class Verdict:
         return f"{self.word}: {'; '.join(self.reasons)}"
 
     def summary(self) -> dict[str, object]:
-        """The medians over shots, and the shots themselves, for tables and files."""
+        """The medians over shots and the values of each shot, for tables and files."""
         shots = {"nrms": self.misfit.nrms, "correlation": self.misfit.correlation, "shift": self.misfit.shift}
         return {
             "nrms": float(np.median(self.misfit.nrms)),
@@ -82,8 +82,8 @@ class PhysicsCheck:
 
     Args:
         survey: the records' survey.
-        physics: the settings with which records of this survey are simulated; the check takes another order
-            and as wide an absorbing layer in metres.
+        physics: the settings with which records of this survey are simulated; the check uses another order
+            and an absorbing layer of the same width in metres.
         config: the check's grid and order, and the limits of what is believed.
         mean_model: the training set's mean model [m/s], shape ``(depth, x)``.
 

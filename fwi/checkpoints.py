@@ -1,4 +1,4 @@
-"""The weights of a run: its checkpoints, from which training goes on, and the inverter, which is used."""
+"""The weights of a run: checkpoints to resume training from, and the inverter to use."""
 
 import shlex
 import zipfile
@@ -16,7 +16,7 @@ from fwi.run_folder import RunError
 DECISIVE = ("grid", "survey", "model")
 """Sections of a study in which a checkpoint and its run must agree for the weights to mean anything."""
 PREFIX = "inverter."
-"""What the names of weights in a checkpoint begin with: the training holds the inverter."""
+"""Prefix of the names of weights in a checkpoint, as the inverter is a part of the training task."""
 PARTS = {
     "epoch": int,
     "global_step": int,
@@ -26,16 +26,17 @@ PARTS = {
     "callbacks": dict,
     "loops": dict,
 }
-"""What of a checkpoint a training goes on from."""
+"""Entries of a checkpoint that a resumed training needs, with their types."""
 
 
 def inverter(folder: Path, study: StudyConfig, which: Path | None = None) -> Inverter:
-    """The inverter of a run, ready to invert.
+    """Load the inverter of a run, ready to invert.
 
     Args:
         folder: the run.
         study: the run's study.
-        which: take the weights of ``run_folder.BEST`` or ``run_folder.LAST``; the file for use if left out.
+        which: checkpoint to take the weights from, ``run_folder.BEST`` or ``run_folder.LAST``; the run's
+            inverter file if left out.
 
     Raises:
         ValueError: the file is missing, damaged, or of another study.
@@ -68,8 +69,8 @@ def read(
         folder: the run.
         which: ``run_folder.BEST`` or ``run_folder.LAST``.
         study: the run's study.
-        weights_alone: they are to be used, and no training is to go on from the checkpoint.
-        earlier: take one of an earlier version as well.
+        weights_alone: require the weights only, because no training is resumed from the checkpoint.
+        earlier: accept a checkpoint of an earlier version as well.
 
     Raises:
         RunError: the checkpoint is missing, damaged, or of a study with another grid, survey or network.
@@ -84,7 +85,7 @@ def read(
         with zipfile.ZipFile(path) as file:
             if sum(part.file_size for part in file.infolist()) > path.stat().st_size:  # torch packs nothing
                 raise ValueError("its parts are said to be larger than the file")
-            # The checksums that torch writes and does not compare.
+            # torch writes these checksums but does not compare them.
             if (damaged := file.testzip()) is not None:
                 raise ValueError(f"the checksum of its part {damaged} differs")
         checkpoint: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
@@ -92,9 +93,9 @@ def read(
         wrong = [name for name, kind in parts.items() if not isinstance(checkpoint.get(name), kind)]
         if wrong:
             raise ValueError(f"{', '.join(wrong)} is missing or of another type")
-        told = checkpoint["hyper_parameters"]["study"]
-        # Keys that came later stand at the defaults, with which the code does what it did before them.
-        trained = StudyConfig.model_validate({section: told[section] for section in DECISIVE})
+        stated = checkpoint["hyper_parameters"]["study"]
+        # Keys added since then take their defaults, which keep the behaviour of the earlier version.
+        trained = StudyConfig.model_validate({section: stated[section] for section in DECISIVE})
     except Exception as error:  # torch raises many kinds for a damaged file
         raise RunError(f"{path}: not a readable checkpoint ({type(error).__name__}: {error})") from None
     if not earlier and of_earlier_version(checkpoint):
@@ -107,7 +108,7 @@ def read(
 
 
 def of_earlier_version(checkpoint: dict[str, Any]) -> bool:
-    """Whether a checkpoint's weights have the names that they had before there were inverters."""
+    """Whether the weights of a checkpoint have the names of versions before the inverter."""
     return any(str(name).startswith(("network.", "transform.")) for name in checkpoint["state_dict"])
 
 
@@ -117,11 +118,11 @@ def _require_own(folder: Path, path: Path, trained: StudyConfig, study: StudyCon
     Args:
         folder: the run.
         path: the file with the weights.
-        trained: what they were trained with.
+        trained: the study that the weights were trained with.
         study: the run's study.
 
     Raises:
-        RunError: naming every setting that differs.
+        RunError: settings differ; the message names all of them.
     """
     where = "checkpoint" if path.suffix == ".ckpt" else "inverter"
     different = [
@@ -136,5 +137,5 @@ def _require_own(folder: Path, path: Path, trained: StudyConfig, study: StudyCon
 
 
 def inverter_weights(checkpoint: dict[str, Any]) -> dict[str, torch.Tensor]:
-    """The weights of a checkpoint by the names that they have in the inverter."""
+    """Return the weights of a checkpoint by their names in the inverter."""
     return {name.removeprefix(PREFIX): weights for name, weights in checkpoint["state_dict"].items()}

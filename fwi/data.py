@@ -1,4 +1,4 @@
-"""Samples for the network: shards are opened when they are read, and mirrored exactly."""
+"""Samples for the network, read from shards and mirrored at random."""
 
 import hashlib
 import shlex
@@ -21,7 +21,7 @@ from fwi.shards import DAMAGE, ShardError, open_shard, refuse_differences
 from fwi.survey import Survey
 
 OPEN_FILES = 64
-"""Shards that one process keeps open."""
+"""Number of shards that one process keeps open."""
 
 
 class Sample(NamedTuple):
@@ -40,7 +40,7 @@ class ShotDataset(Dataset[Sample]):
 
     Args:
         sets: data sets of one survey.
-        split: which split.
+        split: the split to read.
 
     Raises:
         ShardError: the sets differ in survey, or have no sample in this split.
@@ -66,8 +66,8 @@ class ShotDataset(Dataset[Sample]):
         """Read a sample.
 
         Args:
-            key: its number, or ``(number, flip)``. The sampler decides which samples are mirrored, so that no
-                worker process draws random numbers, and a resumed training sees what it would have seen.
+            key: number of the sample, or ``(number, flip)``. The sampler decides which samples are mirrored,
+                so that no worker process draws random numbers and a resumed training sees the same samples.
 
         Raises:
             ShardError: the shard is damaged.
@@ -89,7 +89,7 @@ class ShotDataset(Dataset[Sample]):
         return mirrored(sample) if flip else sample
 
     def digest(self) -> str:
-        """SHA-256 over the checksums of its shards in their order: equal where the samples are the same."""
+        """SHA-256 over the checksums of the shards in their order, which identifies the samples."""
         return hashlib.sha256("".join(entry.sha256 for _, entry in self.shards).encode()).hexdigest()
 
     def mean_model(self) -> NDArray[np.float32]:
@@ -134,7 +134,7 @@ def require_survey(data: DataSet, survey: Survey, whose: str) -> None:
     """Refuse a data set of another survey.
 
     Raises:
-        ShardError: naming every setting that differs.
+        ShardError: the surveys differ; the message names every setting that differs.
     """
     refuse_differences(
         f"{data.folder} was made for another survey than {whose}", data.survey.differences(survey)
@@ -142,15 +142,15 @@ def require_survey(data: DataSet, survey: Survey, whose: str) -> None:
 
 
 def require_complete(data: DataSet, storage: StorageConfig, remedy: str) -> None:
-    """Refuse a simulated data set that holds fewer samples to train or validate on than its study says.
+    """Refuse a simulated data set with fewer training or validation samples than its study asks for.
 
     Args:
-        data: the set; one that was imported has as many as its files had.
-        storage: the study's.
-        remedy: how to complete it.
+        data: the data set; an imported set is not refused, as its files decide its size.
+        storage: the storage section of the study.
+        remedy: how to complete the set.
 
     Raises:
-        ShardError: naming what is there.
+        ShardError: samples are missing; the message gives the number that is there.
     """
     wanted: dict[Split, int] = {"train": storage.train, "validation": storage.validation}
     for split, count in wanted.items():
@@ -163,18 +163,18 @@ def require_complete(data: DataSet, storage: StorageConfig, remedy: str) -> None
 
 
 class EpochSampler(Sampler[tuple[int, bool]]):
-    """Shuffle anew each epoch and say which samples to mirror; a function of (seed, epoch) alone.
+    """Shuffle the samples of each epoch and choose those to mirror, as a function of (seed, epoch) alone.
 
-    So an interrupted training continues with the very samples that an uninterrupted one would see, and a
-    training on several devices with those that one device would see.
+    An interrupted training thus continues with the same samples as an uninterrupted one, and a training on
+    several devices sees the same samples as on one.
 
     Args:
-        size: samples of the split.
-        flip: probability of mirroring one.
-        seed: what they are shuffled with.
-        batch_size: samples of a step over all devices; at most ``size``.
-        device: number of the device, from 0.
-        devices: how many share each batch, each of them as many samples.
+        size: number of samples of the split.
+        flip: probability of mirroring a sample.
+        seed: seed of the shuffling and mirroring.
+        batch_size: number of samples of a step over all devices; at most ``size``.
+        device: number of this device, from 0.
+        devices: number of devices, which share each batch in equal parts.
     """
 
     def __init__(
@@ -203,9 +203,9 @@ class EpochSampler(Sampler[tuple[int, bool]]):
 def training_loader(
     dataset: ShotDataset, config: DataConfig, batch_size: int, seed: int, device: int = 0, devices: int = 1
 ) -> DataLoader[Sample]:
-    """Batches in a new order each epoch, mirrored at random; of each, the part of one of several devices.
+    """Load one device's part of each training batch, in a new order each epoch and mirrored at random.
 
-    What is left over at the end of an epoch is left out of it. ``batch_size`` is that of all devices.
+    An incomplete batch at the end of an epoch is dropped. ``batch_size`` counts the samples of all devices.
     """
     batch_size = min(batch_size, len(dataset))
     sampler = EpochSampler(len(dataset), config.flip, seed, batch_size, device, devices)
@@ -215,12 +215,12 @@ def training_loader(
 def evaluation_loader(
     dataset: ShotDataset, config: DataConfig, batch_size: int, device: int = 0, devices: int = 1
 ) -> DataLoader[Sample]:
-    """Batches in the order of the files; every ``devices``-th sample where several devices share the work."""
+    """Load batches in the order of the files; each of several devices takes every ``devices``-th sample."""
     return _loader(dataset, config, max(1, batch_size // devices), range(device, len(dataset), devices))
 
 
 class Loader(DataLoader[Sample]):
-    """A loader whose worker processes leave Ctrl-C to their parent."""
+    """A loader whose worker processes leave the handling of Ctrl-C to their parent."""
 
     def __iter__(self) -> Any:
         """Begin an epoch; the first also starts the workers."""

@@ -1,4 +1,4 @@
-"""What is known of a run's sections on one data set: the content of ``evaluation.json``."""
+"""The evaluation of a run on one data set: the content of ``evaluation.json``."""
 
 import math
 from typing import Annotated, Literal, NamedTuple
@@ -15,7 +15,7 @@ def _none_if_undefined(value: object) -> object:
 
 
 Number = Annotated[float | None, BeforeValidator(_none_if_undefined)]
-"""None where it is undefined, as the salt's top without salt: NaN is no JSON."""
+"""A number, or None where it is undefined, such as the top of salt without salt; JSON has no NaN."""
 
 
 class Score(BaseModel):
@@ -33,7 +33,7 @@ class Score(BaseModel):
 
 
 class PerShot(BaseModel):
-    """How well each shot is explained; none are kept of a check from before they were."""
+    """The misfit of each shot; the lists are empty in evaluations of versions that did not store them."""
 
     nrms: list[Number] = []
     correlation: list[Number] = []
@@ -43,7 +43,7 @@ class PerShot(BaseModel):
 
 
 class CheckedSample(BaseModel):
-    """The physics check of one inverted section: medians over shots, and the shots."""
+    """The physics check of one inverted section: medians over shots, and the values of each shot."""
 
     sample: str
     nrms: Number = None
@@ -57,14 +57,14 @@ class CheckedSample(BaseModel):
 
 
 class Evaluation(BaseModel):
-    """What ``evaluation.json`` of a run folder holds."""
+    """The content of ``evaluation.json`` in a run folder."""
 
     split: str
     samples: int
     data: str = ""
     seconds_per_section: float | None = None
     predictors: dict[str, dict[str, Score]] = {}
-    """Scores by predictor (``network``, and the naive ones it is measured by) and metric."""
+    """Scores by predictor (``network`` and the naive predictors that it is compared with) and metric."""
     check: list[CheckedSample] = []
     captions: dict[str, str] = {}
     """Captions of ``figures/*.png`` by file stem."""
@@ -73,11 +73,11 @@ class Evaluation(BaseModel):
 
 
 class Evaluated(NamedTuple):
-    """An evaluation with the sections that it is of."""
+    """An evaluation with the sections that it describes."""
 
     evaluation: Evaluation
     sections: NDArray[np.float32]
-    """What the network made of the records [m/s], shape ``(sample, depth, x)``."""
+    """The inverted sections [m/s], shape ``(sample, depth, x)``."""
     truth: NDArray[np.float32]
     """The true models [m/s], same shape."""
     salt: NDArray[np.uint8]

@@ -1,4 +1,4 @@
-"""Files that are whole or absent: whatever has its final name was written to its end."""
+"""Files that are written completely or not at all: a file with its final name is complete."""
 
 import contextlib
 import fcntl
@@ -19,10 +19,10 @@ from numpy.typing import NDArray
 from fwi.memory import amount
 
 READ_AT_ONCE = 2**26
-"""Bytes of an array that is read whatever it is for."""
+"""Size in bytes up to which an array is read whatever its shape."""
 
 NPY_HEADER = 10_000
-"""Bytes of the longest header of a .npy that NumPy reads."""
+"""Length in bytes of the longest .npy header that NumPy reads."""
 
 
 def write_whole(path: Path, content: str | bytes | memoryview) -> None:
@@ -35,7 +35,7 @@ def write_whole(path: Path, content: str | bytes | memoryview) -> None:
         OSError: the folder is not writable or the disk is full; the temporary file is removed.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    # By chance, not by process: those of two machines can have the same number.
+    # A random name: processes of two machines can have the same number.
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     try:
         with open(temporary, "xb") as file:  # never through a link that somebody has put there
@@ -87,10 +87,10 @@ def read_npy(path: Path, wanted: tuple[int, ...] | None = None) -> NDArray[Any]:
 
 
 def npy_header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
-    """Shape, Fortran order and type of an array in .npy format; leaves the file at its first number.
+    """Read shape, Fortran order and type of an array in .npy format, up to the first value of the array.
 
     Raises:
-        ValueError: this is no such header; a length that no header has is refused before it is read.
+        ValueError: this is no .npy header; a header that is too long is refused before it is read.
     """
     version = np.lib.format.read_magic(file)
     size = 2 if version == (1, 0) else 4
@@ -107,10 +107,10 @@ def npy_header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
 
 
 def require_regular(path: Path) -> None:
-    """Refuse what is no file, or has no end: a folder, a device, a pipe.
+    """Refuse a path that is not a regular file, such as a folder, a device or a pipe.
 
     Raises:
-        ValueError: the message says what it is.
+        ValueError: the path is not a regular file; the message says what it is.
     """
     try:
         mode = path.stat().st_mode
@@ -122,14 +122,14 @@ def require_regular(path: Path) -> None:
 
 
 def read_regular(path: Path, limit: int) -> bytes:
-    """Read a file as a whole, unless it has no end or is larger than any of its kind.
+    """Read a whole regular file of limited size.
 
     Args:
         path: the file, or a link to it.
-        limit: how many bytes it has at most.
+        limit: largest size in bytes.
 
     Raises:
-        ValueError: there is none, it is something else than a file, or too large.
+        ValueError: the file is missing, too large, or not a regular file.
         OSError: it cannot be read.
     """
     require_regular(path)
@@ -150,15 +150,15 @@ def appending(path: Path) -> IO[str]:
 
 
 def read_own(path: Path, limit: int) -> bytes:
-    """Read a file that is part of what somebody hands on: no link to another file, pipe or device.
+    """Read a file of a folder that is passed on to others; links, pipes and devices are refused.
 
     Args:
         path: the file.
-        limit: how many bytes it has at most.
+        limit: largest size in bytes.
 
     Raises:
-        FileNotFoundError: there is none.
-        ValueError: it is something else than a file, or too large.
+        FileNotFoundError: the file is missing.
+        ValueError: it is too large, or not a regular file.
         OSError: it cannot be read.
     """
     # Nothing else is opened: a pipe would wait for its writer, and some devices act at being opened.
@@ -172,9 +172,9 @@ def read_own(path: Path, limit: int) -> bytes:
 
 
 def refuse_links(folder: Path, *names: str) -> None:
-    """Refuse to use a folder in one of ours if it is a link: what is written there would land elsewhere.
+    """Refuse subfolders that are links, because files written there would end up elsewhere.
 
-    The outer folder itself may be a link, such as to a larger disk: its user has named it.
+    The outer folder itself may be a link, such as to a larger disk, because the user has named it.
 
     Args:
         folder: a data set, a run, or the like.
@@ -193,11 +193,11 @@ def refuse_links(folder: Path, *names: str) -> None:
 
 
 def remove_leftovers(folder: Path, pattern: str) -> None:
-    """Remove what killed processes left in a folder: temporary files and locks.
+    """Remove temporary files and locks that killed processes left in a folder.
 
     Args:
-        folder: where to look.
-        pattern: names of files that are only written under a claim; what belongs to a claim in force stays.
+        folder: the folder.
+        pattern: names of files that are only written under a claim; files of a claim in force are kept.
     """
     for leftover in [*folder.glob(f".{pattern}.*.tmp"), *folder.glob(f".{pattern}.lock")]:
         if leftover.is_dir() and not leftover.is_symlink():
@@ -283,7 +283,7 @@ def _remove_unless_file(lock: Path) -> None:
 
 @contextlib.contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Keep a folder to this process while the block runs; the lock ends with the process, whatever ends it.
+    """Lock a folder for this process while the block runs; the lock ends with the process in any case.
 
     Raises:
         BlockingIOError: another process holds it.

@@ -1,6 +1,6 @@
-"""Ctrl-C and the request to end (SIGTERM): raised where the program is, at any moment, and never twice.
+"""Ctrl-C and the request to end (SIGTERM), raised as an exception at any moment, but only once.
 
-A command runs within ``raised()``; whoever starts processes does so within ``held_back()``.
+A command runs within ``raised()``; code that starts processes does so within ``held_back()``.
 """
 
 import contextlib
@@ -18,8 +18,8 @@ from typing import Any
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 PATIENCE = 1.0
-"""Seconds after a first signal in which a second means the same one: ``timeout`` sends it to the command and
-to its group. Whoever sends one later does not want to wait until everything is put away."""
+"""Seconds after a first signal in which a second is taken as the same one, because ``timeout`` signals both
+the command and its group. A later signal ends the program without waiting for it to clean up."""
 
 
 class Interrupted(KeyboardInterrupt):
@@ -34,11 +34,11 @@ class Interruption:
         self._since = 0.0
 
     def came(self, patience: float = 0.0) -> bool:
-        """Whether a signal came, or comes yet.
+        """Whether a signal arrived, or arrives within a short time.
 
         Args:
-            patience: how long to wait for it [s]: a signal to the whole group of processes can end a worker,
-                and the worker's end be noticed, before it arrives here.
+            patience: time to wait for a signal [s]: a signal to the whole group of processes can end a
+                worker, and the worker's end can be noticed, before the signal arrives here.
         """
         with contextlib.suppress(Interrupted):
             if self.number is None:
@@ -47,7 +47,7 @@ class Interruption:
 
     @property
     def exit_code(self) -> int:
-        """What a shell expects of a program that a signal ended: 130 after Ctrl-C, 143 after SIGTERM."""
+        """Exit code that a shell expects after a signal: 130 after Ctrl-C, 143 after SIGTERM."""
         return 128 + (self.number or signal.SIGINT)
 
     def _take(self, number: int, _: FrameType | None) -> None:
@@ -67,8 +67,8 @@ class Interruption:
 def raised() -> Iterator[Interruption]:
     """Raise ``Interrupted`` in the block at Ctrl-C and at SIGTERM; for the main thread.
 
-    Libraries turn it into errors of their own kind, so ask what is yielded whether a signal came. After one,
-    other threads and finalisers keep their errors to themselves: they only tell of the end.
+    Libraries turn it into errors of their own, so the yielded object says whether a signal arrived. After a
+    signal, errors of other threads and of finalisers are not shown, as they are only its consequence.
     """
     interruption = Interruption()
     before = {number: signal.getsignal(number) for number in SIGNALS}
@@ -97,9 +97,9 @@ def raised() -> Iterator[Interruption]:
 
 @contextlib.contextmanager
 def held_back() -> Iterator[None]:
-    """Start processes that Ctrl-C does not reach: it is their parent's, which gets it after the block.
+    """Hold back Ctrl-C and SIGTERM while processes are started; this process receives them after the block.
 
-    So does SIGTERM, lest a process be left half started.
+    Ctrl-C does not reach the started processes, and none is left half started.
     """
     came: list[int] = []
     # Another thread may take the signal, whose handler then runs here although this thread blocks it.
@@ -120,7 +120,7 @@ def held_back() -> Iterator[None]:
 
 
 def end_with_parent() -> None:
-    """End this process, whatever it does, as soon as its parent is gone; for a thread of its own."""
+    """End this process as soon as its parent is gone, whatever it is doing; run it in a separate thread."""
     parent = parent_process()
     if parent is not None:
         wait([parent.sentinel])

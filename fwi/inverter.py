@@ -29,7 +29,7 @@ from fwi.survey import Survey
 Array = NDArray[np.float32]
 
 BATCH = 16
-"""Records that pass through the network at once."""
+"""Largest number of records that pass through the network at once."""
 FORMAT = "1"
 """Version of the file's layout."""
 SETTINGS: dict[str, tuple[str, ...] | None] = {
@@ -41,7 +41,7 @@ SETTINGS: dict[str, tuple[str, ...] | None] = {
     "data": ("amplitude",),
     "train": ("precision", "channels_last"),
 }
-"""Sections of the study that an inverter keeps, and which of their settings where it is not all."""
+"""Sections of the study that an inverter keeps, with the settings it keeps where these are not all."""
 MEAN_MODEL = "mean_model"
 """Name of the mean model among the tensors."""
 FILE = "inverter.safetensors"
@@ -53,16 +53,16 @@ class InverterError(ValueError):
 
 
 class Inverter(nn.Module):
-    """Gathers as they are recorded to velocity: normalisation, sorting, network and bounded output.
+    """The inversion from recorded gathers to velocity: normalisation, sorting, network and output.
 
     Weights have the same names whether records are sorted by midpoint or not.
 
     Args:
-        study: the survey, the network, and how both are computed: the sections of ``SETTINGS``.
-        normalise: the amplitudes of the records that it was trained on; one that changes little if left out,
-            where weights are loaded anyway.
-        mean_model: mean of the models that it was trained on [m/s], shape ``(depth, x)``, with which the
-            physics check compares sections.
+        study: the study, of which the sections of ``SETTINGS`` are kept.
+        normalise: normalisation measured on the training records; a placeholder if left out, for an inverter
+            whose weights are loaded afterwards.
+        mean_model: mean of the training models [m/s], shape ``(depth, x)``, to which the physics check
+            compares sections.
 
     Raises:
         ValueError: the network cannot serve the survey.
@@ -105,7 +105,7 @@ class Inverter(nn.Module):
 
         Raises:
             ValueError: the records have another shape than the survey's, or hold NaN or infinite samples, or
-                the network makes such speeds of them.
+                the inverted speeds are not finite.
         """
         parts = torch.split(self.batch(gathers), BATCH)
         with torch.inference_mode(), self.autocast():
@@ -119,10 +119,10 @@ class Inverter(nn.Module):
         return velocity
 
     def batch(self, gathers: Array) -> Tensor:
-        """Records as a batch ``(batch, shot, time, receiver)`` that the network takes.
+        """Turn records into a batch ``(batch, shot, time, receiver)`` for the network.
 
         Raises:
-            ValueError: they have another shape than the survey's, or samples that are not finite.
+            ValueError: the records have another shape than the survey's, or samples that are not finite.
         """
         gathers = np.array(gathers, dtype=np.float32)  # a copy, which of a mapped file may be written to
         if gathers.shape[-3:] != self.survey.gather_shape or gathers.ndim not in (3, 4):
@@ -135,22 +135,22 @@ class Inverter(nn.Module):
         return torch.from_numpy(gathers.reshape(-1, *self.survey.gather_shape))
 
     def autocast(self) -> torch.autocast:
-        """A block in which operations compute in the inverter's precision."""
+        """Context in which operations compute in the inverter's precision."""
         return torch.autocast(self.device.type, torch.bfloat16, enabled=in_bf16(self.study.train.precision))
 
     @property
     def device(self) -> torch.device:
-        """Where the weights are."""
+        """Device that holds the weights."""
         return next(self.parameters()).device
 
     def lay_out(self) -> "Inverter":
-        """Bring the weights into the memory order of the study."""
+        """Convert the weights to the memory order of the study."""
         last = self.study.train.channels_last
         order = torch.channels_last if last else torch.contiguous_format
         return self.to(memory_format=order)  # type: ignore[call-overload, no-any-return]
 
     def ready(self) -> "Inverter":
-        """Make it ready to invert: on the GPU if there is one, in its memory order, in evaluation mode."""
+        """Prepare for inversion: on the GPU if there is one, in its memory order, in evaluation mode."""
         return self.to("cuda" if torch.cuda.is_available() else "cpu").lay_out().eval()
 
     def save(self, path: Path | str, weights: Mapping[str, Tensor] | None = None) -> None:
@@ -158,7 +158,7 @@ class Inverter(nn.Module):
 
         Args:
             path: the file.
-            weights: take these, such as a moving average of the inverter's own, in their place.
+            weights: weights to write in place of the inverter's own, such as their moving average.
         """
         tensors = {name: each.contiguous().cpu() for name, each in (weights or self.state_dict()).items()}
         if self.mean_model is not None:
@@ -176,7 +176,7 @@ def load(path: Path | str) -> Inverter:
     """Load an inverter, ready to invert, onto the GPU if there is one. It runs no code of the file.
 
     Args:
-        path: a file that ``Inverter.save`` wrote, or the folder of a run, which holds one.
+        path: a file written by ``Inverter.save``, or the folder of a run with such a file.
 
     Raises:
         InverterError: the file is missing, damaged or no inverter.
@@ -191,7 +191,7 @@ def load(path: Path | str) -> Inverter:
         notes, tensors = _read(path)
         study = StudyConfig.model_validate(json.loads(notes["settings"]))
         mean_model = tensors.pop(MEAN_MODEL, None)
-        # Sizes are compared before memory for them is taken.
+        # Sizes are compared before memory is allocated.
         with on_shapes(study.model, Survey(study.grid, study.survey)) as network:
             wanted = {f"network.{name}": each.shape for name, each in network.state_dict().items()}
         found = {name: each.shape for name, each in tensors.items() if name.startswith("network.")}
@@ -210,7 +210,7 @@ def load(path: Path | str) -> Inverter:
 
 
 def in_bf16(wanted: str) -> bool:
-    """Whether to compute in bf16: where it is wanted, or where ``auto`` finds hardware that does so."""
+    """Whether to compute in bf16: if configured, or if ``auto`` finds hardware for it."""
     if wanted != "auto":
         return wanted == "bf16"
     if torch.cuda.is_available():
@@ -232,7 +232,7 @@ def _read(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
 
 
 def _checksum(notes: Mapping[str, str], tensors: Mapping[str, Tensor]) -> str:
-    """SHA-256 of what an inverter's file holds, in an order of its own."""
+    """Compute the SHA-256 of the content of an inverter's file, in a fixed order."""
     content = hashlib.sha256(json.dumps(notes, sort_keys=True).encode())
     for name, tensor in sorted(tensors.items()):
         content.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())

@@ -1,7 +1,7 @@
-"""What the training minimises: a weighted sum of misfits between predicted and true velocity.
+"""The training loss: a weighted sum of misfits between predicted and true velocity.
 
-``build`` makes the loss of a study's ``train.loss``. Velocities come in m/s and are scaled so that the grid's
-velocity range is -1 .. 1: a weight then means the same for every survey.
+``build`` makes the loss of a study's ``train.loss``. Velocities in m/s are scaled so that the grid's velocity
+range is -1 .. 1; a weight then means the same for every survey.
 """
 
 from collections.abc import Callable, Mapping
@@ -13,21 +13,21 @@ from fwi.config import LossName
 from fwi.metrics import ssim
 
 SALT_WIDTH = 0.2
-"""Scaled speed by which a prediction must exceed the salt threshold for odds of e to 1 that it means salt."""
+"""Scaled speed above the salt threshold at which the odds that the prediction is salt are e to 1."""
 
 
 def ssim_loss(prediction: Tensor, truth: Tensor) -> Tensor:
-    """One minus the structural similarity of velocities scaled to -1 .. 1: 0 where they agree, at most 2."""
+    """Compute one minus the SSIM of velocities scaled to -1 .. 1: 0 where they agree, at most 2."""
     return 1 - ssim((prediction + 1) / 2, (truth + 1) / 2).mean()
 
 
 def salt_loss(prediction: Tensor, truth: Tensor, threshold: float) -> Tensor:
-    """Cross-entropy between where there is salt and how far a prediction exceeds the speed that tells it.
+    """Compute the cross-entropy of true salt, with the speed above the salt threshold as the logit.
 
-    An absolute error alone is lowest at the median: what is salt in two models of five, as far as the records
-    tell, is best given a sediment's speed, and a network begins by drawing no salt at all. Here such a cell
-    pays for every m/s that it is below the threshold. Where the records leave no doubt, the corner of the
-    absolute error at the truth outweighs this term at a weight of 0.3.
+    The absolute error is lowest at the median: a cell that the records leave undecided, with salt in two
+    models of five, is best given a sediment's speed, and a network begins by drawing no salt at all. This
+    term adds a cost for every m/s that such a cell is below the threshold. Where the records leave no doubt,
+    the absolute error, with its kink at the truth, outweighs this term at a weight of 0.3.
     """
     log_odds = (prediction - threshold) / SALT_WIDTH
     return F.binary_cross_entropy_with_logits(log_odds, (truth >= threshold).float())
@@ -39,7 +39,7 @@ LOSSES: dict[LossName, Callable[[Tensor, Tensor, float], Tensor]] = {
     "ssim": lambda prediction, truth, _: ssim_loss(prediction, truth),
     "salt": salt_loss,
 }
-"""The terms, each of (prediction, truth, salt's threshold) scaled to -1 .. 1; shape ``(batch, depth, x)``."""
+"""The terms of the loss: functions of prediction, truth and salt threshold, all scaled to -1 .. 1."""
 
 
 def build(
@@ -69,7 +69,7 @@ def build(
 
 
 class VelocityLoss(nn.Module):
-    """Weighted sum of terms of ``LOSSES``, in float32 whatever the prediction's precision."""
+    """Weighted sum of terms of ``LOSSES``, computed in float32 for predictions of any precision."""
 
     def __init__(
         self, terms: Mapping[LossName, float], velocity_range: tuple[float, float], salt_threshold: float
@@ -91,7 +91,7 @@ class VelocityLoss(nn.Module):
             The loss, a scalar.
 
         Raises:
-            ValueError: the shapes differ, which broadcasting would hide.
+            ValueError: the shapes differ; broadcasting would hide this.
         """
         if prediction.shape != truth.shape:
             raise ValueError(

@@ -1,6 +1,6 @@
 """The manifest of a data set: the folder's ``manifest.json``, which lists its shards with their checksums.
 
-A value that is not what it should be is refused, and what is written is read again as it was.
+Wrong values are refused, and a manifest that is written is read back unchanged.
 """
 
 import hashlib
@@ -23,9 +23,9 @@ from fwi.survey import Survey
 
 MANIFEST = "manifest.json"
 LARGEST_MANIFEST = 500_000_000
-"""Bytes of the largest manifest: one of 300,000 shards has half of them."""
+"""Largest size of a manifest in bytes; one of 300,000 shards has half of it."""
 ANEW = "delete it and repeat the command that made the set, which takes up the shards that are whole"
-"""How to have a manifest again."""
+"""Remedy for a damaged manifest, as messages give it."""
 
 
 def _in_folder(name: str) -> str:
@@ -36,7 +36,7 @@ def _in_folder(name: str) -> str:
 
 @with_config(ConfigDict(extra="allow"))
 class Provenance(TypedDict, total=False):
-    """When, with what and on what a set was begun; each part may be missing."""
+    """Time, software and machine with which a set was begun; each part may be missing."""
 
     created: str
     command: str
@@ -64,12 +64,12 @@ class Entry:
     bytes: int
     sha256: str
     origin: Annotated[Origin, PlainValidator(parse_origin)]
-    """Where its samples come from."""
+    """Origin of the samples."""
     seconds: float | None = field(default=None, compare=False)
-    """How long one thread took to make it; None where nobody measured it."""
+    """Seconds that one thread took to make it; None if not measured."""
 
     def to_dict(self) -> dict[str, Any]:
-        """The entry as plain values, as the manifest stores it."""
+        """Return the entry as plain values, as the manifest stores it."""
         return vars(self) | {"origin": self.origin.to_dict()}
 
 
@@ -81,7 +81,7 @@ class Storage(TypedDict):
 
 @with_config(ConfigDict(extra="allow"))
 class Recipe(TypedDict):
-    """What all shards share; grid and survey are looked into by ``Survey.from_dict``."""
+    """Settings that all shards share; ``Survey.from_dict`` validates grid and survey."""
 
     grid: dict[str, Any]
     survey: dict[str, Any]
@@ -91,21 +91,21 @@ class Recipe(TypedDict):
 
 @dataclass(frozen=True)
 class Content:
-    """The manifest as it is in its file."""
+    """The content of the manifest's file."""
 
     schema: int
     recipe: Recipe
     provenance: Annotated[dict[str, Any], AfterValidator(_require_provenance)]
     shards: tuple[Entry, ...]
     checksum: str | None = None
-    """SHA-256 of the manifest without it; None in manifests that were written before there was one."""
+    """SHA-256 of the manifest without this field; None in manifests of earlier versions."""
 
 
 def parse(content: bytes) -> Content:
     """Read the JSON of a manifest.
 
     Raises:
-        ValueError: naming the first key that is missing or of another type than it should be.
+        ValueError: a key is missing or has the wrong type; the message names the first.
     """
     try:
         return TypeAdapter(Content).validate_json(content, strict=True)
@@ -118,9 +118,9 @@ class DataSet:
     """The manifest of a folder of shards.
 
     Args:
-        folder: where manifest and shards are.
-        recipe: what all shards share: survey, physics and precision, as plain values.
-        provenance: when, with which versions and on what the set was begun.
+        folder: folder of manifest and shards.
+        recipe: settings that all shards share (survey, physics and precision) as plain values.
+        provenance: time, versions and machine with which the set was begun.
         entries: the finished shards.
     """
 
@@ -134,7 +134,7 @@ class DataSet:
         """Read a folder's manifest.
 
         Raises:
-            ShardError: there is none, it is not one of ours, or not what was written.
+            ShardError: the manifest is missing, foreign, or differs from its checksum.
         """
         path = folder / MANIFEST
         try:
@@ -168,7 +168,7 @@ class DataSet:
         write_whole(self.folder / MANIFEST, content.replace(b"{\n", b"{\n" + head, 1))
 
     def _content(self) -> bytes:
-        """The manifest without its checksum, with a line for each shard: there may be 50,000."""
+        """Serialise the manifest without its checksum, with one line per shard, as there may be 50,000."""
         head = {"schema": SCHEMA, "recipe": self.recipe, "provenance": self.provenance}
         lines = [f"{json.dumps(key)}: {json.dumps(value)}" for key, value in head.items()]
         entries = ",\n".join(json.dumps(entry.to_dict()) for entry in self.entries)
@@ -176,18 +176,18 @@ class DataSet:
         return f"{{\n{content}\n}}\n".encode()
 
     def _is_of(self, checksum: str, written: bytes) -> bool:
-        """Whether a checksum is that of the manifest as it stands in its file, or as it would be written."""
+        """Whether a checksum matches the manifest as read from its file, or as it would be written now."""
         as_it_stands = written.replace(_checksum_line(checksum), b"", 1)
         return checksum == hashlib.sha256(as_it_stands).hexdigest() or (
             checksum == hashlib.sha256(self._content()).hexdigest()  # somebody has only formatted it
         )
 
     def with_entry(self, entry: Entry) -> "DataSet":
-        """The same set with one more finished shard, in the order of splits and names."""
+        """Return the set with one more finished shard, in the order of splits and names."""
         return self.with_entries([entry])
 
     def with_entries(self, entries: Iterable[Entry]) -> "DataSet":
-        """The same set with more finished shards, in the order of splits and names."""
+        """Return the set with more finished shards, in the order of splits and names."""
         files = {entry.file: entry for entry in (*self.entries, *entries)}
         return replace(
             self, entries=tuple(sorted(files.values(), key=lambda e: (SPLITS.index(e.split), e.file)))
@@ -199,23 +199,23 @@ class DataSet:
         return Survey.from_dict(self.recipe)
 
     def split(self, split: Split) -> list[Entry]:
-        """The shards of one split."""
+        """Return the shards of one split."""
         return [entry for entry in self.entries if entry.split == split]
 
     def size(self, split: Split) -> int:
-        """Samples in a split."""
+        """Return the number of samples in a split."""
         return sum(entry.samples for entry in self.split(split))
 
     @property
     def sizes(self) -> str:
-        """Samples in each split that has any, in words: "1600 train, 100 test"."""
+        """Number of samples in each split that has any, as text such as "1600 train, 100 test"."""
         return ", ".join(f"{self.size(split)} {split}" for split in SPLITS if self.size(split))
 
     def verify(self, split: Split | None = None) -> None:
         """Compare the SHA-256 of every shard (of a split) with the manifest.
 
         Raises:
-            ShardError: naming every shard that is missing or not what it was.
+            ShardError: shards are missing or changed; the message names all of them.
         """
         entries = self.entries if split is None else self.split(split)
         wrong = [f"{self.folder / entry.file}: {what}" for entry in entries if (what := self.damage(entry))]
@@ -224,7 +224,7 @@ class DataSet:
             raise ShardError("\n".join([*wrong, remedy]))
 
     def damage(self, entry: Entry) -> str:
-        """What is wrong with the file of a shard: nothing if its SHA-256 is that of the manifest."""
+        """Describe the damage to the file of a shard; empty if its SHA-256 matches the manifest."""
         path = self.folder / entry.file
         try:
             size = path.stat().st_size

@@ -1,4 +1,4 @@
-"""The machine's memory: what needs more of it is refused before any is taken."""
+"""The machine's memory, against which needs are compared before memory is allocated."""
 
 import contextlib
 import os
@@ -9,7 +9,7 @@ CGROUPS = Path("/sys/fs/cgroup")
 
 
 def total() -> int:
-    """Bytes that this process may have: the machine's, or what a container or ``ulimit`` leaves of it."""
+    """Return the bytes that this process may use, within the limits of machine, container and ``ulimit``."""
     limits = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")]
     with contextlib.suppress(OSError):
         own = Path("/proc/self/cgroup").read_text().rpartition("::/")[2].strip()
@@ -21,7 +21,7 @@ def total() -> int:
 
 
 def amount(size: int) -> str:
-    """A number of bytes for people."""
+    """Format a number of bytes for messages."""
     if size < 1e4:
         return f"{size} bytes"
     return f"{size / 1e9:,.2f} GB" if size >= 1e8 else f"{size / 1e6:.2f} MB"

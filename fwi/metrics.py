@@ -1,11 +1,11 @@
-"""How far a velocity section is from the truth: per-sample metrics and their summary.
+"""Metrics of velocity sections against the truth, per sample, and their summary.
 
-``METRICS`` is the one table of them: whatever scores, draws, prints or compares sections reads it, so a new
-metric is its function and its entry there. The metrics are torch functions on any device, so training can
-validate with the ones that evaluation reports; ``score`` takes all of them at once. Sections are velocities
-in m/s of shape ``(batch, depth, x)``, never normalised, and every metric is one number per sample. A metric
-that a sample cannot have (an error below the salt where nothing is below it) is NaN, and ``summarise`` leaves
-it out and counts the rest.
+``METRICS`` is the table of all metrics, which scoring, figures, tables and comparisons read; a new metric is
+a function and an entry there. The metrics are torch functions on any device, so training validates with the
+metrics that evaluation reports; ``score`` computes all of them at once. Sections are velocities in m/s of
+shape ``(batch, depth, x)``, never normalised, and every metric is one number per sample. A metric that is
+undefined for a sample (such as an error below the salt in a model without salt) is NaN; ``summarise`` leaves
+it out and counts the others.
 """
 
 from collections.abc import Callable
@@ -27,39 +27,39 @@ RESAMPLES = 2000  # of the bootstrap
 
 
 Extreme = Literal["min", "max"]
-"""Which of a metric's values is the best: the smallest or the largest."""
+"""Whether the smallest or the largest value of a metric is the best."""
 
 
 class Metric(NamedTuple):
-    """What is known of a metric."""
+    """A metric: its function, title, unit and direction, and where it is used."""
 
     function: Callable[[Tensor, Tensor, Tensor, float], Tensor]
     """Called with predicted and true velocity [m/s], the true salt (boolean), all of shape
     ``(batch, depth, x)``, and the cell size [m]; returns one value per sample, shape ``(batch,)``."""
     title: str
-    """Its name as it stands within a sentence."""
+    """Name of the metric within a sentence."""
     unit: str
-    """Empty for a ratio."""
+    """Unit of the metric, empty for a ratio."""
     best: Extreme
     needs_salt: bool = False
-    """Whether samples may lack it, those without salt first of all: their NaN is left out of a mean."""
+    """Whether the metric may be NaN, mainly for samples without salt, which a mean then leaves out."""
     validated: bool = False
-    """Whether training takes it after each epoch; it may then stop the training early."""
+    """Whether training computes it after each epoch; early stopping may then use it."""
     compared: bool = True
-    """Whether it is in the table and the figure that compare variants of a study."""
+    """Whether it appears in the table and figure that compare variants of a study."""
 
     def heading(self, before: str = "") -> str:
-        """The title, after a word such as "validation", with a capital letter."""
+        """Return the title with a capital letter, after a word such as "validation" if given."""
         words = f"{before} {self.title}".strip()
         return words[:1].upper() + words[1:]
 
     def label(self, before: str = "") -> str:
-        """The heading with the unit, as it stands over a column or a panel."""
+        """Return the heading with the unit, for a column or a panel."""
         return self.heading(before) + (f" ({self.unit})" if self.unit else "")
 
 
 class Summary(NamedTuple):
-    """A metric over the samples that have it; NaN in every field but ``samples`` where none has."""
+    """A metric over the samples where it is defined; all fields but ``samples`` are NaN if there is none."""
 
     mean: float
     median: float
@@ -72,13 +72,13 @@ class Summary(NamedTuple):
     high: float
     """Upper end of the bootstrap 95 % interval of the mean."""
     samples: int
-    """How many samples have the metric."""
+    """Number of samples where the metric is defined."""
 
 
 def score(
     prediction: Sections, truth: Sections, salt: Sections, spacing: float
 ) -> dict[str, NDArray[np.float32]]:
-    """Take every metric of every sample.
+    """Compute every metric of every sample.
 
     Args:
         prediction: Predicted velocity [m/s], shape ``(batch, depth, x)``, tensor or array.
@@ -88,7 +88,7 @@ def score(
 
     Returns:
         One value per sample, shape ``(batch,)``, by the names of ``METRICS``, in their units. Metrics that
-        need salt are NaN for samples without it, and for samples that lack the region they look at.
+        need salt are NaN for samples without salt, and for samples without the region that they average over.
 
     Raises:
         ValueError: the three shapes differ or are not ``(batch, depth, x)``, or the prediction is not finite.
@@ -112,16 +112,16 @@ def score(
 
 
 def monitored() -> dict[str, Extreme]:
-    """Name what training takes after each epoch, as it is logged, and say which of its values is the best."""
+    """Return the metrics that training logs after each epoch, with the direction of the best value."""
     metrics = {f"validation/{name}": metric.best for name, metric in METRICS.items() if metric.validated}
     return {"validation/loss": "min", **metrics}
 
 
 def summarise(values: NDArray[np.floating[Any]], seed: int = 0) -> Summary:
-    """Summarise one metric over the samples that have it.
+    """Summarise one metric over the samples where it is defined.
 
     Args:
-        values: One value per sample, shape ``(samples,)``; NaN where a sample lacks the metric.
+        values: One value per sample, shape ``(samples,)``; NaN where it is undefined.
         seed: Seed of the bootstrap, which resamples 2000 times and takes percentiles of the means.
     """
     present = np.asarray(values, dtype=np.float64)
@@ -168,7 +168,7 @@ def rmse(prediction: Tensor, truth: Tensor) -> Tensor:
 def ssim_openfwi(prediction: Tensor, truth: Tensor) -> Tensor:
     """Structural similarity per sample as OpenFWI (Deng et al., 2022) reports it.
 
-    1500 .. 4500 m/s is mapped to 0 .. 1 whatever the survey's own range; then see ``ssim``.
+    Speeds of 1500 .. 4500 m/s are mapped to 0 .. 1 for every survey, and passed to ``ssim``.
 
     Args:
         prediction: Predicted velocity [m/s], shape ``(batch, depth, x)``.
@@ -209,16 +209,17 @@ def salt_threshold(truth: Tensor, salt: Tensor) -> Tensor:
     """Speed [m/s] above which a predicted cell counts as salt, per sample.
 
     It lies midway between the speed of the true model's salt and that of its fastest sediment (4250 m/s for
-    4500 and 4000). One speed per model, because with the sediment's own speed cell by cell a fast layer put a
-    little too shallow would count as salt. It uses nothing but the truth, so no predictor can move it.
+    4500 and 4000). There is one speed per model, because with the local speed of the sediment a fast layer
+    predicted a little too shallow would count as salt. It depends on the truth alone, so no prediction can
+    change it.
 
     Args:
         truth: True velocity [m/s], shape ``(batch, depth, x)``.
         salt: Where the truth is salt, same shape.
 
     Returns:
-        Shape ``(batch,)``; NaN for a model without salt, or whose sediment is as fast as its salt, so that
-        speed does not tell the two apart.
+        Shape ``(batch,)``; NaN for a model without salt, or with sediment as fast as its salt, where speed
+        cannot distinguish the two.
     """
     inside = salt.bool()
     salt_speed = _mean_where(truth, inside, dim=(1, 2))
@@ -228,7 +229,7 @@ def salt_threshold(truth: Tensor, salt: Tensor) -> Tensor:
 
 
 def predicted_salt(prediction: Tensor, truth: Tensor, salt: Tensor) -> Tensor:
-    """Where a prediction is faster than ``salt_threshold``: boolean, shape ``(batch, depth, x)``."""
+    """Return the cells faster than ``salt_threshold``: boolean, shape ``(batch, depth, x)``."""
     return prediction > salt_threshold(truth, salt)[:, None, None]
 
 
@@ -247,9 +248,10 @@ def salt_iou(prediction: Tensor, truth: Tensor, salt: Tensor) -> Tensor:
 
 
 def near_salt_boundary(salt: Tensor) -> Tensor:
-    """Cells with both salt and sediment at most three cells away along each axis: boolean, salt's shape.
+    """Return the band of three cells on either side of the salt boundary: boolean, shape of ``salt``.
 
-    That is a band of three cells on either side of the boundary. The section's edge is no boundary.
+    Its cells have both salt and sediment at most three cells away along each axis. The section's edge is no
+    boundary.
     """
     inside = salt.bool().float()
     salt_near = F.max_pool2d(inside, 2 * BOUNDARY + 1, stride=1, padding=BOUNDARY)
@@ -258,7 +260,7 @@ def near_salt_boundary(salt: Tensor) -> Tensor:
 
 
 def below_salt(salt: Tensor) -> Tensor:
-    """Cells under the lowest salt of their column, where the column has salt: boolean, salt's shape."""
+    """Return the cells under the lowest salt of each column with salt: boolean, shape of ``salt``."""
     depth = torch.arange(salt.shape[1], device=salt.device)[:, None]
     return (depth >= _base(salt)[:, None]) & salt.bool().any(dim=1, keepdim=True)
 
@@ -346,16 +348,16 @@ METRICS = {
         base_salt_error, "error of the base of salt", "m", best="min", needs_salt=True, compared=False
     ),
 }
-"""Every metric by the name under which its scores are kept; the order is that of all tables."""
+"""Every metric by the name of its scores, in the order of all tables."""
 
 
 def _top(salt: Tensor) -> Tensor:
-    """Cells above the highest salt of each column, shape ``(batch, x)``; meaningless without salt."""
+    """Count the cells above the highest salt of each column, shape ``(batch, x)``; undefined without salt."""
     return salt.to(torch.uint8).argmax(dim=1)
 
 
 def _base(salt: Tensor) -> Tensor:
-    """Cells down to the end of the lowest salt of each column, shape ``(batch, x)``."""
+    """Count the cells down to the base of the lowest salt of each column, shape ``(batch, x)``."""
     return salt.shape[1] - _top(salt.flip(1))
 
 

@@ -1,4 +1,4 @@
-"""How simulated gathers differ from recorded ones: every quantity of that kind has its one definition here.
+"""The misfit of simulated against recorded gathers: the definitions of all its quantities and windows.
 
 Gathers have the shape ``(..., shot, time, receiver)``: time is the last axis but one, and other axes may
 precede the shots, such as that of a batch. All functions are differentiable, run on the device of their
@@ -20,8 +20,8 @@ BAND_EDGE = 0.5
 def weighted_by_time(gathers: Tensor, dt: float, power: float) -> Tensor:
     """Multiply gathers by ``t ** power``, where t is the time since the first sample [s].
 
-    A power of 2 about undoes the loss of amplitude on the way (Claerbout, 1985, Imaging the Earth's
-    Interior): otherwise the direct arrival, which knows nothing of the salt, would be all that counts in a
+    A power of 2 roughly compensates the loss of amplitude along the path (Claerbout, 1985, Imaging the
+    Earth's Interior). Otherwise the direct arrival, which does not depend on the salt, would dominate a
     misfit.
 
     Args:
@@ -250,7 +250,7 @@ def band_passed(gathers: Tensor, dt: float, lowest: float, highest: float) -> Te
 
 
 def _gain(target: Tensor, scaled: Tensor, over: tuple[int, ...] | None) -> Tensor:
-    """The factor of ``scaled`` that brings it closest to ``target``."""
+    """Compute the factor of ``scaled`` that brings it closest to ``target``."""
     _require_same_shape(target, scaled)
     over = tuple(range(target.ndim)) if over is None else over
     target, scaled = target.double(), scaled.double()
@@ -259,19 +259,19 @@ def _gain(target: Tensor, scaled: Tensor, over: tuple[int, ...] | None) -> Tenso
 
 
 def _unit_traces(gathers: Tensor) -> Tensor:
-    """Traces divided by the root of their sum of squares; those that are zero throughout stay so."""
+    """Divide traces by the root of their sum of squares; traces of zeros stay zero."""
     gathers = gathers.double()
     norm: Tensor = torch.linalg.vector_norm(gathers, dim=TIME, keepdim=True)
     return gathers / norm.where(norm > 0, math.inf)
 
 
 def _times(nt: int, dt: float, device: torch.device) -> Tensor:
-    """Times of the samples [s], shape ``(time,)``."""
+    """Return the times of the samples [s], shape ``(time,)``."""
     return torch.arange(nt, dtype=torch.float64, device=device) * dt
 
 
 def _falling(distance: Tensor) -> Tensor:
-    """One up to a distance of 0, falling as ``cos^2`` to zero at 1 and further."""
+    """Return 1 up to a distance of 0, falling as ``cos^2`` to 0 at a distance of 1 and beyond."""
     return torch.cos(0.5 * math.pi * distance.clamp(0, 1)) ** 2
 
 

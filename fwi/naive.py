@@ -11,7 +11,7 @@ SHIFT = 10.0  # m, by which the naive "shifted truth" is too deep
 
 
 class Predictor(NamedTuple):
-    """What a naive predictor is called in tables, and what it knows."""
+    """The title of a naive predictor in tables, and the knowledge it uses."""
 
     title: str
     meaning: str
@@ -23,7 +23,7 @@ PREDICTORS = {
     "blurred truth": Predictor("blurred truth", "all in its place, but nothing sharp"),
     "shifted truth": Predictor("shifted truth", "all sharp, but a little too deep"),
 }
-"""The naive predictors by name; what they know, the network has to find in the records."""
+"""The naive predictors by name; they use knowledge that the network has to infer from the records."""
 
 
 def predictions(

@@ -1,4 +1,4 @@
-"""The amplitudes that a network sees: recorded gathers, compressed and scaled."""
+"""Normalisation of recorded gathers: amplitudes are compressed and scaled for the network."""
 
 import shlex
 
@@ -10,14 +10,14 @@ from fwi.data import ShotDataset
 from fwi.shards import ShardError
 
 STATISTICS_SAMPLES = 64
-"""Training samples, spread over the split, on which the two numbers are measured."""
+"""Number of training samples, spread over the split, on which scale and spread are measured."""
 
 
 class Normalisation(nn.Module):
-    """Bring recorded gathers to the amplitudes that the network sees.
+    """Normalise recorded gathers for the network.
 
-    ``signed_log`` is ``sign(d) log(1 + |d| / scale) / spread``, with which deep reflections count beside the
-    direct arrival; ``raw`` leaves the gathers as they are. Both numbers are buffers, saved with the weights.
+    ``signed_log`` is ``sign(d) log(1 + |d| / scale) / spread``, which raises deep reflections relative to the
+    direct arrival; ``raw`` leaves the gathers unchanged. Scale and spread are saved with the weights.
 
     Args:
         amplitude: ``signed_log`` or ``raw``.
@@ -57,7 +57,7 @@ class Normalisation(nn.Module):
         return cls(amplitude, scale, float(cls(amplitude, scale)(gathers).std()))
 
     def forward(self, gathers: Tensor) -> Tensor:
-        """Normalise gathers ``(..., shot, time, receiver)`` of any precision; gives float32."""
+        """Normalise gathers ``(..., shot, time, receiver)`` of any precision, and return float32."""
         gathers = gathers.float()
         if self.amplitude == "raw":
             return gathers

@@ -1,8 +1,8 @@
-"""Where the samples of a shard come from: drawn from a salt preset, or imported, and how.
+"""The origin of a shard's samples: drawn from a salt preset, or imported from files.
 
-The manifest and the shard itself note an origin as JSON. Its kind is not written there: ``parse_origin``
-tells it by the keys. What is read is written again as it was, with the keys that this version does not know
-and without those that came later, so that the checksums of older data sets hold.
+The manifest and the shard itself store an origin as JSON. Its kind is not stored; ``parse_origin`` infers it
+from the keys. An origin that was read is written back unchanged, with keys that this version does not know
+and without keys that it has added, so that the checksums of older data sets hold.
 """
 
 from typing import Any, TypeAlias
@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from fwi.config import SaltConfig
 
 Number: TypeAlias = int | float
-"""A number that stays as it is written: 20 is not 20.0 to a checksum."""
+"""A number that is stored as it was written, because 20 and 20.0 differ in a checksum."""
 
 
 class Stored(BaseModel):
@@ -21,7 +21,7 @@ class Stored(BaseModel):
     model_config = ConfigDict(frozen=True, extra="allow", strict=True)
 
     def to_dict(self) -> dict[str, Any]:
-        """The values as they are stored: keys that were not given are left out."""
+        """Return the values as they are stored; keys that were not given are left out."""
         return self.model_dump(exclude_unset=True)
 
 
@@ -32,7 +32,7 @@ class Salt(Stored):
     seed: int
 
     def config(self) -> SaltConfig:
-        """The preset as this version draws from it, parameters that came later at their defaults.
+        """Return the preset for this version, with parameters added since then at their defaults.
 
         Raises:
             ValidationError: this version does not know the preset.
@@ -41,7 +41,7 @@ class Salt(Stored):
 
     @property
     def preset_name(self) -> str:
-        """What the preset is called."""
+        """Name of the preset."""
         return self.preset if isinstance(self.preset, str) else str(self.preset["name"])
 
 
@@ -49,7 +49,7 @@ class Files(Stored):
     """The file, or files, that arrays were read from."""
 
     file: str
-    """Its name, or the names of the first and the last of several."""
+    """Name of the file, or the names of the first and the last of several."""
     key: str | None
     """Name of the array in the file; None where it has one array without a name."""
     sha256: str | list[str]
@@ -70,21 +70,21 @@ class ModelFiles(Files):
 
 
 class ScaledRecords(Stored):
-    """Files of records, as ``Files``, and how these were scaled to the simulation; any key may be missing."""
+    """Files of records and their scaling to the simulation; any key may be missing."""
 
     file: str | None = None
     key: str | None = None
     sha256: str | list[str] | None = None
     gain: Number | None = None
-    """Factor of their amplitudes."""
+    """Factor applied to the amplitudes."""
     nrms: Number | None = None
     """Misfit against simulated records after scaling; None where it was not measured."""
     thinning: int = 1
-    """Of so many time samples one was kept."""
+    """Interval of the kept time samples: 3 keeps every third."""
 
 
 class ModelAndRecordFiles(ModelFiles):
-    """Files of models with those of their records, or of records alone, which stand in both places then."""
+    """Files of models and of their records; for records alone, both name the files of the records."""
 
     records: ScaledRecords
 
@@ -93,7 +93,7 @@ class ChangedFiles(Files):
     """A SEG-Y or SU file of shots."""
 
     changes: list[str]
-    """What was done to its records, each in a sentence."""
+    """Changes made to the records, one sentence each."""
 
 
 class Drawn(Stored):
@@ -101,11 +101,11 @@ class Drawn(Stored):
 
     salt: Salt
     stream: int
-    """Number of the random stream: each split draws from its own."""
+    """Number of the random stream; each split has a stream of its own."""
 
     @classmethod
     def of(cls, salt: SaltConfig, stream: int) -> "Drawn":
-        """The origin of models that are drawn now."""
+        """Build the origin of models drawn by this version."""
         return cls(salt=_salt(salt), stream=stream)
 
 
@@ -137,7 +137,7 @@ def parse_origin(stored: Any) -> Origin:
     """Read an origin from the plain values of a manifest or shard.
 
     Raises:
-        ValueError: naming the first key that is missing or of another type than it should be.
+        ValueError: a key is missing or has the wrong type; the message names the first.
     """
     if not isinstance(stored, dict):
         raise ValueError(f"input should be an object, got {stored!r:.60}")
@@ -158,7 +158,7 @@ def _kind(stored: dict[str, Any]) -> type[Origin]:
 
 
 def preset_of(origin: Origin) -> SaltConfig | None:
-    """What models were drawn from; None for imports, and for presets that this version does not know."""
+    """Return the preset of drawn models; None for imports and for presets unknown to this version."""
     if not isinstance(origin, Drawn):
         return None
     try:
@@ -168,10 +168,10 @@ def preset_of(origin: Origin) -> SaltConfig | None:
 
 
 def in_full(origin: Origin) -> Origin:
-    """An origin with the parameters that presets have got since it was noted, at their defaults.
+    """Complete an origin by the preset parameters that were added since it was stored, at their defaults.
 
-    With these a preset draws what it drew before, so that a set of an older version can be completed and
-    compared.
+    With the defaults a preset draws the same models as before, so that a set of an older version can be
+    completed and compared.
     """
     salt = preset_of(origin)
     return origin if salt is None else origin.model_copy(update={"salt": _salt(salt)})
@@ -182,7 +182,7 @@ def _salt(config: SaltConfig) -> Salt:
 
 
 def first_mistake(error: ValidationError) -> str:
-    """The key of the first value that is not what it should be, and how."""
+    """Describe the first wrong value by its key and the mistake."""
     first = error.errors()[0]
     key = ".".join(str(part) for part in first["loc"])
     if first["type"] == "value_error":  # raised by a function of this project, which has named the value

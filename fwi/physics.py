@@ -1,4 +1,4 @@
-"""The wave equation: velocity in, shot gathers out. The only file that knows deepwave and its conventions."""
+"""The wave equation, from velocity to shot gathers; deepwave and its conventions are used here alone."""
 
 import functools
 import math

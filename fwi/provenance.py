@@ -1,4 +1,4 @@
-"""Where a result comes from: versions, commit, machine and time."""
+"""The provenance of a result: versions, commit, machine and time."""
 
 import datetime
 import os
@@ -14,7 +14,7 @@ PACKAGES = ("salt-fwi", "torch", "deepwave", "numpy", "h5py", "lightning")
 
 
 def versions() -> dict[str, str]:
-    """Versions of what decides the numbers, and the commit of this project where it is a checkout."""
+    """Return the versions of the packages that affect results, and this project's commit in a checkout."""
     found = {"python": platform.python_version()}
     for package in PACKAGES:
         try:
@@ -26,7 +26,7 @@ def versions() -> dict[str, str]:
 
 
 def provenance() -> dict[str, Any]:
-    """Versions, and when, how and on what this process runs."""
+    """Return versions, time, command and machine of this process."""
     return {
         "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),

@@ -1,7 +1,7 @@
-"""A run folder as one HTML page that needs nothing else: no network, no script, no other file.
+"""The report of a run folder: one HTML page that needs no network, no script and no other file.
 
-The page shows what is there and names what is missing, with the command that makes it: a half-finished run
-has a report, too.
+The page shows the results that exist and names missing ones with the command that makes them, so that an
+unfinished run has a report too.
 """
 
 import base64
@@ -21,7 +21,7 @@ from fwi.metrics import METRICS
 from fwi.naive import PREDICTORS
 
 PNG = b"\x89PNG\r\n\x1a\n"
-"""What every PNG begins with."""
+"""First bytes of every PNG file."""
 
 LIMIT = 20_000_000
 """Bytes that a file which is part of a report has at most: figures and tables have a hundredth of them."""
@@ -166,7 +166,7 @@ def _data_uri(image: bytes) -> str:
 
 
 def _result(evaluation: Evaluation) -> list[str]:
-    """Say in sentences what the evaluation found."""
+    """Describe the results of the evaluation in sentences."""
     sentences = []
     scores = evaluation.predictors.get("network", {})
     mae = scores.get("mae", Score())
@@ -215,7 +215,7 @@ def _study(folder: Path) -> dict[str, Any]:
 
 
 def _network(model: config.ModelConfig) -> str:
-    """The network in a line."""
+    """Describe the network in one line."""
     channels = "-".join(str(count) for count in model.channels)
     parts = [f"{model.name}, channels {channels}"]
     slots = (("attention", model.attention), ("skip", model.skip), ("bottleneck", model.bottleneck))

@@ -1,4 +1,4 @@
-"""Run folders of earlier versions, brought to the form of this one."""
+"""Conversion of run folders of earlier versions to the form of this version."""
 
 import io
 from pathlib import Path
@@ -17,8 +17,8 @@ OF_WEIGHTS = ("state_dict", "current_model_state")
 def convert(folder: Path) -> list[Path]:
     """Rename the weights in the checkpoints of a run, and write its inverter.
 
-    Before there were inverters, the network of a checkpoint stood beside its normalisation, and had another
-    name where records were sorted by midpoint.
+    In versions before the inverter, a checkpoint named network and normalisation separately, and the network
+    had another name where records were sorted by midpoint.
 
     Args:
         folder: the run's folder.

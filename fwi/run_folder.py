@@ -1,4 +1,4 @@
-"""The run folder: what it holds, how it is begun, and how a trained network is taken from it."""
+"""The run folder: its files, how a run is begun, and checks before it is resumed or used."""
 
 import json
 import shlex
@@ -21,7 +21,7 @@ BEST, LAST = Path("checkpoints/best.ckpt"), Path("checkpoints/last.ckpt")
 LARGEST_TABLE = 20_000_000
 """Bytes of the largest list of stages, checksums or epochs: each of these takes some hundred."""
 ELSEWHERE = ("train.devices", "train.nodes")
-"""What a run may be continued with otherwise than it was begun with: results are equal within rounding."""
+"""Settings that may change when a run is resumed, because results stay equal within rounding."""
 
 
 class RunError(ValueError):
@@ -32,7 +32,7 @@ def require_new(folder: Path) -> None:
     """Refuse a folder that already holds a run.
 
     Raises:
-        RunError: it does.
+        RunError: the folder holds a run.
     """
     if (folder / CONFIG).exists():
         raise RunError(f"{folder} holds a run; continue it with --resume, or choose another --run")
@@ -69,7 +69,7 @@ def require_own(folder: Path, given: StudyConfig) -> None:
 
 
 def described(training: ShotDataset, validation: ShotDataset) -> dict[str, dict[str, Any]]:
-    """The samples of a training, as its run notes them: how many, and a checksum of all."""
+    """Describe the samples of a training, as its run stores them: their number and a common checksum."""
     parts = {"training": training, "validation": validation}
     return {name: {"samples": len(part), "sha256": part.digest()} for name, part in parts.items()}
 

@@ -37,7 +37,7 @@ _inspected: set[tuple[int, ...]] = set()
 """Files that were found to hold what they say: a loader opens many of them again and again."""
 
 DAMAGE = (OSError, LookupError, RuntimeError, TypeError, ValueError)
-"""What h5py raises on a file that is not what it was."""
+"""Errors that h5py raises on a damaged file."""
 
 
 class ShardError(ValueError):
@@ -45,7 +45,7 @@ class ShardError(ValueError):
 
 
 def refuse_differences(what: str, differences: list[str], remedy: str = "") -> None:
-    """Refuse what was made otherwise than is wanted.
+    """Refuse data that were made with other settings than required.
 
     Args:
         what: what differs from what, such as "data/salt was made for another survey than this study's".
@@ -121,7 +121,7 @@ def read(path: Path) -> Samples:
 
 
 def describe(path: Path) -> tuple[dict[str, Any], list[int]]:
-    """What a shard says of itself: its attributes, and the number of each of its samples.
+    """Read the attributes of a shard, and the number of each of its samples.
 
     Raises:
         ShardError: the file is damaged or no shard.

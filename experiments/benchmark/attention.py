@@ -28,24 +28,24 @@ class Case(NamedTuple):
 
     name: str
     words: tuple[str, ...]
-    """What it is asked for by: mechanism and slot, or name and folder of its file."""
+    """Words that select the case: mechanism and slot, or name and folder of its file."""
     model: ModelConfig | None
     refusal: str = ""
-    """Why there is no such network."""
+    """Reason why the network cannot be built; empty if it can."""
 
 
 class Cost(NamedTuple):
-    """What a network costs; times are seconds, turn by turn."""
+    """The cost of a network; times are in seconds, turn by turn."""
 
     parameters: int
     multiply_adds: int
-    """For one sample."""
+    """Number of multiply-adds for one sample."""
     peak: int
-    """Bytes that a training step takes, with weights, gradients and the optimiser's state."""
+    """Peak memory of a training step in bytes, with weights, gradients and the optimiser's state."""
     step: list[float]
     inference: list[float]
     plain_step: list[float]
-    """Plain's in the same turns."""
+    """Training steps of ``plain`` in the same turns."""
     plain_inference: list[float]
 
     @property
@@ -139,7 +139,7 @@ def _alone(study: StudyConfig, slot: Slot, name: str, place: int, places: int) -
 
 
 def _bare(study: StudyConfig) -> dict[str, Any]:
-    """What the study says of its network besides name and attention."""
+    """Return the study's settings of the network except for name and attention."""
     return study.model.model_dump(include={"channels", "columns", "output"})
 
 
@@ -157,7 +157,7 @@ def _case(name: str, words: tuple[str, ...], model: Callable[[], ModelConfig]) -
 
 
 def _cost(case: Case, plain: Contestant, samples: int, repeats: int) -> Cost | str:
-    """What a case costs, or why it cannot be had."""
+    """Measure the cost of a case, or return the reason why it cannot be built."""
     if case.model is None:
         return case.refusal
     try:

@@ -14,7 +14,7 @@ from fwi.files import write_whole
 
 
 class Usage(NamedTuple):
-    """What a command took."""
+    """The resources that a command used."""
 
     seconds: float
     cpu_seconds: float

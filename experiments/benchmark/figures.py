@@ -1,4 +1,4 @@
-"""What a benchmark is given and what it gives: figures measured turn by turn, and their table."""
+"""Settings and results of a benchmark: figures measured turn by turn, and their table."""
 
 import statistics
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ from fwi.config import StudyConfig
 
 
 class Bench(NamedTuple):
-    """What to measure with."""
+    """Settings of a benchmark."""
 
     study: StudyConfig
     samples: int | None
@@ -25,7 +25,7 @@ class Bench(NamedTuple):
 
 
 class Result(NamedTuple):
-    """What was measured."""
+    """The results of a benchmark."""
 
     samples: int
     rows: list[tuple[str, ...]]
@@ -37,7 +37,7 @@ class Result(NamedTuple):
 
 
 class Figure(NamedTuple):
-    """Something measured, turn by turn."""
+    """A quantity measured turn by turn."""
 
     name: str
     unit: str
@@ -51,8 +51,8 @@ class Figure(NamedTuple):
         return statistics.median(self.turns)
 
     def by(self, other: "Figure", name: str, meaning: str, target: float | None = None) -> "Figure":
-        """This by another figure, turn by turn."""
-        ratios = [mine / theirs for mine, theirs in zip(self.turns, other.turns, strict=True)]
+        """Divide by another figure, turn by turn."""
+        ratios = [value / reference for value, reference in zip(self.turns, other.turns, strict=True)]
         return Figure(name, "x", ratios, meaning, target)
 
 

@@ -24,12 +24,12 @@ COPIES = 20
 
 
 class Turn(NamedTuple):
-    """What a GPU does per second."""
+    """Rates of a GPU per second."""
 
     cells: float
-    """Cell updates."""
+    """Number of cell updates per second."""
     copied: float
-    """Bytes that a copy within its memory reads and writes."""
+    """Bytes that a copy within its memory reads and writes per second."""
 
 
 def figures(turns: Sequence[Turn]) -> list[Figure]:

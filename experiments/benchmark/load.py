@@ -1,4 +1,4 @@
-"""``fwi benchmark load``: the loader against what a training step eats."""
+"""``fwi benchmark load``: the rate of the loader against the rate at which training uses samples."""
 
 from data_prep.make.jobs import salt_jobs
 from data_prep.make.simulate import make

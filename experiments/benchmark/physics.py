@@ -54,15 +54,15 @@ class Setting(NamedTuple):
 
 
 class Measured(NamedTuple):
-    """What a setting costs and how wrong it is; errors are NRMS of the records weighted by time squared."""
+    """Cost and error of a setting; errors are the NRMS of records weighted by time squared."""
 
     setting: Setting
     error: float
-    """Against the finest grid."""
+    """Error against the finest grid."""
     own_error: float
-    """Against the same grid with order 8, a quarter of the time step and the widest layer."""
+    """Error against the same grid with order 8, a quarter of the time step and the widest layer."""
     turns: list[float]
-    """CPU time by that of the study's setting, turn by turn."""
+    """Ratio of the CPU time to that of the study's setting, turn by turn."""
 
     @property
     def cost(self) -> float:
@@ -144,7 +144,7 @@ def _measure(study: StudyConfig, samples: int, repeats: int) -> Result:
 
 
 def frontier(measured: Sequence[Measured]) -> list[Measured]:
-    """Those that no other beats in error without costing more, or in cost without being worse."""
+    """Return the settings that no other setting beats in error at no higher cost, or the reverse."""
     return [
         one
         for one in measured

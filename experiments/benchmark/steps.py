@@ -33,7 +33,7 @@ def turns(
     task = seeded_task(study, training)
     batches = first_batches(study, training)
     samples = sum(len(batch.velocity) for batch in batches)
-    theirs, ours, start = [], [], 0.0
+    other_rates, trainer_rates, start = [], [], 0.0
 
     def begin(*_: Any) -> None:
         nonlocal start
@@ -42,9 +42,9 @@ def turns(
     def end(*_: Any) -> None:
         if torch.cuda.is_available():
             torch.cuda.synchronize()
-        ours.append(samples / (time.perf_counter() - start))
+        trainer_rates.append(samples / (time.perf_counter() - start))
         begin()
-        theirs.append(other() / (time.perf_counter() - start))
+        other_rates.append(other() / (time.perf_counter() - start))
 
     clock = LambdaCallback(on_train_epoch_start=begin, on_train_epoch_end=end)
     epochs = study.model_copy(update={"train": study.train.model_copy(update={"epochs": repeats + 1})})
@@ -52,7 +52,7 @@ def turns(
         callbacks = [clock, *moving_average(study, samples)]
         fit = trainer(epochs, callbacks, enable_checkpointing=False).fit
         fit(task, DataLoader(batches, batch_size=None))  # type: ignore[arg-type]
-    return theirs[1:], ours[1:]
+    return other_rates[1:], trainer_rates[1:]
 
 
 def bare_step(study: StudyConfig, task: Any, bf16: bool = False) -> Callable[[Any], Any]:

@@ -33,13 +33,16 @@ def measure(bench: Bench) -> Result:
     from fwi.data import ShotDataset
 
     training = ShotDataset([data], "train")
-    theirs, ours = turns(study, training, bench.repeats, _plain_training(study, training))
+    plain_rates, rates = turns(study, training, bench.repeats, _plain_training(study, training))
 
     step = Figure(
-        "training step", "samples/s", ours, "the trainer's, as the study has it, on batches in memory"
+        "training step",
+        "samples/s",
+        rates,
+        "the trainer's, as the study has it, on batches in memory",
     )
     plain = Figure(
-        "plain PyTorch", "samples/s", theirs, "same network, loss, optimiser; eager float32, contiguous"
+        "plain PyTorch", "samples/s", plain_rates, "same network, loss, optimiser; eager float32, contiguous"
     )
     large = Figure(f"peak, {samples} samples", "MB", peaks[1:], "memory of fwi train's largest process")
     return result(

@@ -1,4 +1,4 @@
-"""``fwi sweep``: many trainings of one study, and what they tell."""
+"""``fwi sweep``: many trainings of one study, and their comparison."""
 
 import os
 from pathlib import Path

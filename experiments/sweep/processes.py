@@ -15,7 +15,7 @@ from fwi.files import appending
 from fwi.interrupts import end_with_parent, held_back
 
 LOG = "sweep.log"
-"""What the commands of a run say, in its folder."""
+"""File in the run's folder with the output of its commands."""
 LOOK_EVERY = 2.0
 """Seconds between two looks at the progress."""
 
@@ -74,8 +74,8 @@ def _failure(log: Path, code: int | None) -> str:
         )
     if code == 0:
         return ""
-    said = [line for line in log.read_text(errors="replace").splitlines() if line.strip()]
-    return f"failed: {said[-1] if said else f'exit code {code}'} ({log})"
+    lines = [line for line in log.read_text(errors="replace").splitlines() if line.strip()]
+    return f"failed: {lines[-1] if lines else f'exit code {code}'} ({log})"
 
 
 def _run(commands: Sequence[Sequence[str]], log: Path, environment: dict[str, str]) -> None:

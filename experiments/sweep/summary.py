@@ -17,9 +17,9 @@ from fwi.provenance import provenance
 
 TABLE, FIGURE, NUMBERS = "ablation.md", "ablation.png", "ablation.json"
 CHOOSE_BY = "validation"
-"""What says which variant is best, by ``CHOSEN_METRIC``; all else only reports."""
+"""Evaluation that chooses the best variant, by ``CHOSEN_METRIC``; the others are only reported."""
 CHOSEN_METRIC = "mae"
-"""The metric by which a variant is the best, a difference is told and each seed is shown."""
+"""The metric that chooses the best variant, and whose differences and seeds are shown."""
 
 Values = NDArray[np.float64]
 Runs = Mapping[str, Mapping[int, Path]]
@@ -39,13 +39,13 @@ class Estimate(NamedTuple):
 
 
 class Found(NamedTuple):
-    """What is known of a variant on one set of samples; None for a metric that no sample has."""
+    """The results of a variant on one set of samples; None for a metric that is undefined for all."""
 
     seeds: tuple[int, ...]
     scores: dict[str, Estimate | None]
     """By metric."""
     differences: dict[str, Estimate | None]
-    """By metric: how much more it is than the reference's, sample by sample, of the seeds that both have."""
+    """Difference to the reference by metric, sample by sample, over the seeds that both have."""
 
 
 def compared() -> dict[str, Metric]:

@@ -15,7 +15,7 @@ SAME_BUDGET = (("data", "extra_folders"), ("train", "epochs"), ("train", "seed")
 
 
 class Variant(NamedTuple):
-    """One way of doing it."""
+    """A variant of the study."""
 
     name: str
     study: StudyConfig

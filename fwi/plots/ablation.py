@@ -18,7 +18,7 @@ class Dots(NamedTuple):
     by_seed: Sequence[float]
     """The score of each training."""
     bar: tuple[float, float] | None
-    """Where the mean may lie beside the reference's; None for the reference and for a single training."""
+    """Interval of the mean relative to the reference; None for the reference and for a single training."""
 
 
 def dots_and_bars(panels: Mapping[str, Mapping[str, Dots]], reference: str) -> "Figure":

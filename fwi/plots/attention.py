@@ -1,4 +1,4 @@
-"""What a network attended to, over the section that it inverted and over the record."""
+"""Attention maps of a network, drawn over the inverted section and over the record."""
 
 import math
 from collections.abc import Sequence
@@ -39,16 +39,16 @@ def attention_maps(
     receiver_x: Array,
     dt: float,
 ) -> "Figure":
-    """Draw an inverted section and, panel by panel, what each attention of the network made of the record.
+    """Draw an inverted section and, panel by panel, the map of each attention mechanism of the network.
 
-    Maps of the record's axes lie over the gather, all others show the section's; factors that are the same
-    everywhere are steps, a channel each. Every panel has the colour scale of its own range, which its title
-    tells; the line is the outline of the inverted salt, the star the cell that gathers.
+    Maps on the record's axes are drawn over the gather, the others on the section's axes; factors that are
+    constant over a map are drawn as one step per channel. Every panel has its own colour range, given in its
+    title. The line is the outline of the inverted salt, the star the cell whose weights are shown.
 
     Args:
         sample: the record's name, one of its gathers, and the inverted section and salt.
-        looked: what the network attended to, in the order of the panels.
-        cell: row and column of the section that the weights were asked for.
+        looked: the attention maps, in the order of the panels.
+        cell: row and column of the section whose weights are shown.
         spacing: cell size [m].
         velocity_range: slowest and fastest speed of the colour scale [m/s].
         receiver_x: position of each receiver of the gather [m], shape ``(receiver,)``.

@@ -40,18 +40,18 @@ def gathers(
     dt: float,
     names: tuple[str, str] = ("Recorded", "Simulated"),
 ) -> "Figure":
-    """Draw one shot as recorded, as simulated, and what is left, all in the grey scale of the record.
+    """Draw one shot as recorded, as simulated, and their difference, all in the grey scale of the record.
 
-    Amplitudes are multiplied by time, which makes up for most of the spreading of the waves: without it the
-    direct wave leaves nothing of the reflections to see. They are clipped at the 99th percentile of the
-    record, and the figure says so, and at what value.
+    Amplitudes are multiplied by time to compensate most of the geometrical spreading; otherwise the direct
+    wave would hide the reflections. They are clipped at the 99th percentile of the record, which the figure
+    states with its value.
 
     Args:
         recorded: Pressure, shape ``(time, receiver)``.
         simulated: Pressure of the same shape, or None to show the record alone.
         receiver_x: Position of each receiver [m], shape ``(receiver,)``, in any order.
         dt: Time between two samples [s].
-        names: What the two gathers are called.
+        names: Titles of the two gathers.
 
     Raises:
         ValueError: the gathers differ in shape, or the receivers are not one per trace.

@@ -1,4 +1,4 @@
-"""What the figures share: sections in km, colours, clipping, and how a figure becomes a file."""
+"""Style that all figures share: sections in km, colours, clipping, and saving to files."""
 
 import io
 from collections.abc import Sequence
@@ -19,14 +19,14 @@ Array = NDArray[Any]
 
 DPI = 150
 CLIP_PERCENTILE = 99
-"""Beyond this percentile of amplitudes, a few strong values would leave the rest without contrast."""
+"""Percentile at which amplitudes are clipped, so that a few strong values do not hide the others."""
 PANEL_WIDTH = 3.8
 """Width of one panel [inch]: three side by side fill a page."""
 LINE_COLOURS = {"training": "#7f8c8d", "validation": "#11467b"}
 
 
 def page(width: float, height: float, layout: Any = "compressed") -> "Figure":
-    """An empty figure of a size in inches."""
+    """Make an empty figure of a size in inches."""
     from matplotlib.figure import Figure
 
     return Figure(figsize=(width, height), layout=layout)
@@ -66,12 +66,12 @@ def outline(axes: "Axes", salt: Array | None, spacing: float, colour: str) -> No
 
 
 def as_float(values: Array | None) -> Array:
-    """The values in double precision."""
+    """Convert values to double precision."""
     return np.asarray(values, dtype=np.float64)
 
 
 def percentile(arrays: Sequence[Array]) -> float:
-    """The amplitude at which to clip; of silence, any."""
+    """Return the amplitude at which to clip; for gathers of zeros any positive number will do."""
     if not arrays:
         return 1.0
     amplitudes = np.abs(np.concatenate([array.ravel() for array in arrays]))

@@ -31,7 +31,7 @@ class SectionRow(NamedTuple):
     salt: Array | None = None
     """True where there is salt, shape ``(depth, x)``; its outline is drawn."""
     remark: str = ""
-    """Said of the inversion in its title, such as the outcome of its physics check."""
+    """Remark in the inversion's title, such as the outcome of its physics check."""
 
 
 def sections(rows: Sequence[SectionRow], spacing: float, velocity_range: tuple[float, float]) -> "Figure":

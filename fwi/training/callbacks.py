@@ -1,4 +1,4 @@
-"""What happens beside the optimisation: checkpoints, the table of epochs, progress, and Weights & Biases."""
+"""Callbacks of a training: checkpoints, the table of epochs, progress, and Weights & Biases."""
 
 import csv
 import io
@@ -23,7 +23,7 @@ from fwi.metrics import monitored
 from fwi.training.wandb import open_wandb, wandb_mode
 
 FIXED_SECTIONS = 4
-"""Validation samples that are drawn after each epoch."""
+"""Number of validation samples that are drawn as figures after each epoch."""
 COLUMNS = ("epoch", "step", "seconds", "learning_rate", "train/loss", *monitored())
 
 

@@ -166,7 +166,7 @@ def moving_average(study: StudyConfig, samples: int) -> list[Callback]:
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Keep the trainer's advice to its developers from users: what concerns them is said by this project."""
+    """Silence the trainer's advice to developers; this project reports what concerns its users."""
     loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric")]
     levels = [logger.level for logger in loggers]
     with warnings.catch_warnings():

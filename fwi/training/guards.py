@@ -1,4 +1,4 @@
-"""What ends a training that can no longer come to anything: a loss that is no number, a run that is gone."""
+"""Guards that end a hopeless training: its loss is not finite, or its run folder is gone."""
 
 import math
 from pathlib import Path
@@ -54,7 +54,7 @@ class RunFolder(Callback):
     """End the training as soon as its folder was moved or deleted.
 
     Raises:
-        RunError: it was.
+        RunError: the folder was moved or deleted.
     """
 
     def __init__(self, run: Path) -> None:

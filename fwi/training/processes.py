@@ -23,7 +23,7 @@ GRACE = 20.0
 """Seconds that a process may take to notice that another has ended, before it is ended itself."""
 
 PUT_AWAY = 5.0
-"""Seconds that a process has to end its workers when it is told to end."""
+"""Seconds that a process has to end its workers after it is asked to end."""
 
 SPIN = 0.002
 """Seconds that a process watches for another's numbers before it sleeps until they come."""
@@ -67,7 +67,7 @@ class Pipes:
 
 @contextlib.contextmanager
 def together(rank: Rank, work: Callable[..., None], *arguments: Any) -> Iterator[Gather]:
-    """Have the other processes of this machine do their part of what the block does in this one.
+    """Run the work of the other processes of this machine while the block runs in this one.
 
     Args:
         rank: this process. Where a launcher has started the others, they do their part by themselves.
@@ -131,7 +131,7 @@ def _others(rank: Rank, work: Callable[..., None], arguments: Sequence[Any]) -> 
     except (ValueError, OSError, KeyboardInterrupt, SystemExit):
         raise  # the first one's own
     except Exception:
-        time.sleep(0.5)  # the other's end may be told a little later than what it causes
+        time.sleep(0.5)  # the end of another process may be reported a little later than its consequences
         _raise_failure(others)
         raise
     finally:
@@ -152,7 +152,7 @@ class _Other(NamedTuple):
 
     @property
     def failure(self) -> Exception | None:
-        """What ended it, if it has ended before its work was done."""
+        """The error that ended the process before its work was done, if one did."""
         code = self.process.exitcode
         if not code:
             return None
@@ -177,8 +177,8 @@ def _watched(others: Sequence[_Other]) -> Iterator[None]:
     def watch() -> None:
         wait([other.process.sentinel for other in others])
         if any(other.process.exitcode for other in others) and not stopped.wait(GRACE):
-            said = next(str(other.failure) for other in others if other.process.exitcode)
-            print(f"fwi: error: {said}", file=sys.stderr, flush=True)
+            failure = next(str(other.failure) for other in others if other.process.exitcode)
+            print(f"fwi: error: {failure}", file=sys.stderr, flush=True)
             os._exit(2)
 
     threading.Thread(target=watch, daemon=True).start()

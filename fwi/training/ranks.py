@@ -22,11 +22,11 @@ class Rank(NamedTuple):
     """One of the processes of a training."""
 
     number: int = 0
-    """From 0, which owns the run."""
+    """Number of the process; process 0 owns the run."""
     processes: int = 1
-    """How many there are on all machines."""
+    """Number of processes on all machines."""
     nodes: int = 1
-    """Machines."""
+    """Number of machines."""
     launched: bool = False
     """Whether srun or torchrun has started them all."""
 
@@ -44,7 +44,7 @@ class Rank(NamedTuple):
         """Refuse a step whose samples the devices cannot share evenly.
 
         Raises:
-            ValueError: naming the sizes that they can.
+            ValueError: the devices cannot; the message names the sizes that they can share.
         """
         if samples % self.processes:
             few = samples - samples % self.processes
@@ -80,7 +80,7 @@ def find(train: TrainConfig) -> Rank:
 
 
 def _launcher() -> Any:
-    """What srun or torchrun tells of this process; None where neither has started several."""
+    """Find the environment that srun or torchrun gives this process; None if neither started several."""
     from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
     from lightning.fabric.plugins.environments.torchelastic import TorchElasticEnvironment
 
