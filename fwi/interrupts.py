@@ -26,6 +26,16 @@ class Interrupted(KeyboardInterrupt):
     """The user pressed Ctrl-C, or a scheduler asked the program to end."""
 
 
+def check() -> None:
+    """Raise again an interruption that a library has swallowed; for each step of long work.
+
+    Raises:
+        Interrupted: a signal came within the block of ``raised()`` that is running.
+    """
+    if _running is not None and _running.number is not None:
+        raise Interrupted
+
+
 class Interruption:
     """The signal that ended a block of ``raised()``, if one did."""
 
@@ -63,6 +73,9 @@ class Interruption:
         os.kill(os.getpid(), number or signal.SIGINT)
 
 
+_running: Interruption | None = None  # what the innermost block of raised() has yielded
+
+
 @contextlib.contextmanager
 def raised() -> Iterator[Interruption]:
     """Raise ``Interrupted`` in the block at Ctrl-C and at SIGTERM; for the main thread.
@@ -70,7 +83,9 @@ def raised() -> Iterator[Interruption]:
     Libraries turn it into errors of their own, so the yielded object says whether a signal arrived. After a
     signal, errors of other threads and of finalisers are not shown, as they are only its consequence.
     """
+    global _running
     interruption = Interruption()
+    outer, _running = _running, interruption
     before = {number: signal.getsignal(number) for number in SIGNALS}
     thread_hook, final_hook = threading.excepthook, sys.unraisablehook
 
@@ -93,6 +108,7 @@ def raised() -> Iterator[Interruption]:
         for number, handler in before.items():
             signal.signal(number, handler)
         threading.excepthook, sys.unraisablehook = thread_hook, final_hook
+        _running = outer
 
 
 @contextlib.contextmanager

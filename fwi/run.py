@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from fwi import checkpoints, metrics, naive, run_folder
+from fwi import checkpoints, interrupts, metrics, naive, run_folder
 from fwi.check import PhysicsCheck, Verdict
 from fwi.config import StudyConfig
 from fwi.data import Sample, ShotDataset
@@ -118,6 +118,7 @@ class Run:
         verdicts = {}
         with progress("check", len(chosen), "sections") as advance:
             for done, number in enumerate(chosen, start=1):
+                interrupts.check()
                 verdicts[number] = self.check(sections[number], dataset[number].gathers.float().numpy())
                 advance(done)
         evaluation = Evaluation(
@@ -151,6 +152,7 @@ class Run:
         inverted, truth, salt, seconds = [], [], [], 0.0
         with progress("invert", len(dataset), "sections") as advance:
             for first in range(0, len(dataset), BATCH):
+                interrupts.check()
                 numbers = range(first, min(first + BATCH, len(dataset)))
                 samples = [dataset[number] for number in numbers]
                 batch = Sample(*(torch.stack(parts) for parts in zip(*samples, strict=True)))

@@ -13,7 +13,7 @@ from concurrent.futures.process import BrokenProcessPool
 from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
 
-from fwi.interrupts import end_with_parent, held_back
+from fwi.interrupts import check, end_with_parent, held_back
 
 JobT = TypeVar("JobT")
 ResultT = TypeVar("ResultT")
@@ -54,6 +54,7 @@ def completed(
                 executor.submit(work, job).add_done_callback(finished.put)
         done, waiting = 0, len(jobs)
         while waiting:
+            check()
             ended = _all_of(finished, patience=REPORT_EVERY)
             waiting -= len(ended)
             if counter.value != done:

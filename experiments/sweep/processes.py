@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from experiments import cli
 from fwi.files import appending
-from fwi.interrupts import end_with_parent, held_back
+from fwi.interrupts import check, end_with_parent, held_back
 
 LOG = "sweep.log"
 """File in the run's folder with the output of its commands."""
@@ -55,6 +55,7 @@ def finished(work: Sequence[Work], workers: int, look: Callable[[], None]) -> Ge
                 with held_back():
                     process.start()
                 active[process.sentinel] = (process, folder)
+            check()
             ended = wait(list(active), LOOK_EVERY)
             for sentinel in [each for each in active if each in ended]:
                 process, folder = active.pop(sentinel)

@@ -9,7 +9,7 @@ from lightning import LightningModule, Trainer  # noqa: TID253 - nobody imports 
 from lightning.pytorch.callbacks import Callback  # noqa: TID253
 from torch import Tensor
 
-from fwi import run_folder
+from fwi import interrupts, run_folder
 
 
 class FiniteLoss(Callback):
@@ -61,7 +61,8 @@ class RunFolder(Callback):
         self.run = run
 
     def on_train_batch_start(self, *_: Any) -> None:
-        """Look before each step."""
+        """Look before each step, also for an interruption that a library has swallowed."""
+        interrupts.check()
         run_folder.require_there(self.run)
 
     def on_validation_epoch_start(self, *_: Any) -> None:

@@ -1,3 +1,4 @@
+import contextlib
 import errno
 import http.server
 import os
@@ -306,6 +307,24 @@ def test_ctrl_c_between_beginning_a_run_and_its_first_step_says_how_to_go_on(
 
     assert f"interrupted; go on with: fwi train --run {run} --resume" in said
     assert (run / run_folder.CONFIG).exists()
+
+
+def test_a_signal_that_a_library_swallows_ends_the_training_before_its_next_step(
+    study_file, tmp_path, monkeypatch, interrupted
+):
+    def swallow(*_: object) -> None:
+        with contextlib.suppress(BaseException):
+            signal.raise_signal(signal.SIGTERM)
+
+    monkeypatch.setattr(InversionTask, "on_train_epoch_start", swallow)
+    run = tmp_path / "run"
+
+    said = interrupted(
+        signal.SIGTERM, "train", "--config", study_file, "--run", run, "--tracking.mode", "disabled"
+    )
+
+    assert f"interrupted; go on with: fwi train --run {run} --resume" in said
+    assert not (run / run_folder.LAST).exists()
 
 
 # -- Weights & Biases

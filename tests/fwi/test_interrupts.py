@@ -1,3 +1,4 @@
+import contextlib
 import signal
 import subprocess
 import sys
@@ -6,7 +7,7 @@ import time
 
 import pytest
 
-from fwi.interrupts import Interrupted, held_back, raised
+from fwi.interrupts import Interrupted, check, held_back, raised
 
 TWICE = """
 import os, signal, sys, time
@@ -104,3 +105,13 @@ def test_processes_started_in_the_block_are_deaf_to_ctrl_c():
     asked = subprocess.run([sys.executable, "-c", script, ask], capture_output=True, text=True, check=True)
 
     assert asked.stdout == "True\nFalse\n"
+
+
+def test_an_interruption_that_a_library_swallows_is_raised_again_at_the_next_step():
+    with raised():
+        check()
+        with contextlib.suppress(BaseException):
+            signal.raise_signal(signal.SIGTERM)
+        with pytest.raises(Interrupted):
+            check()
+    check()
