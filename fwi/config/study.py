@@ -194,7 +194,7 @@ class TrainConfig(Section):
     """The training of the network."""
 
     epochs: Count = 40
-    """Number of passes over the training split."""
+    """Passes over the training split."""
     batch_size: Count = 16
     """Number of samples per optimisation step, all devices together."""
     devices: Literal["auto"] | Annotated[int, Field(ge=1, le=1024, strict=True)] = "auto"
