@@ -1,5 +1,6 @@
 """The weights of a run: checkpoints to resume training from, and the inverter to use."""
 
+import io
 import shlex
 import zipfile
 from pathlib import Path
@@ -9,7 +10,7 @@ import torch
 
 from fwi import run_folder
 from fwi.config import StudyConfig
-from fwi.files import require_regular
+from fwi.files import require_regular, write_whole
 from fwi.inverter import FILE, Inverter, load
 from fwi.run_folder import RunError
 
@@ -134,6 +135,13 @@ def _require_own(folder: Path, path: Path, trained: StudyConfig, study: StudyCon
         raise RunError(
             f"{path} is of another study than {folder / run_folder.CONFIG}:\n" + "\n".join(different)
         )
+
+
+def write(path: Path, checkpoint: dict[str, Any]) -> None:
+    """Write a checkpoint whole, or leave the former one."""
+    buffer = io.BytesIO()
+    torch.save(checkpoint, buffer)
+    write_whole(path, buffer.getbuffer())
 
 
 def inverter_weights(checkpoint: dict[str, Any]) -> dict[str, torch.Tensor]:

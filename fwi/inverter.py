@@ -52,6 +52,10 @@ class InverterError(ValueError):
     """A file that holds no inverter, or a damaged one."""
 
 
+class DivergedError(ValueError):
+    """Weights that make speeds which are not finite."""
+
+
 class Inverter(nn.Module):
     """The inversion from recorded gathers to velocity: normalisation, sorting, network and output.
 
@@ -112,7 +116,7 @@ class Inverter(nn.Module):
             sections = torch.cat([self(part.to(self.device)).float().cpu() for part in parts])
         velocity: Array = sections.reshape(*np.shape(gathers)[:-3], *sections.shape[1:]).numpy()
         if not np.isfinite(velocity).all():
-            raise ValueError(
+            raise DivergedError(
                 "the network has diverged: its weights make NaN or infinite speeds of these records; train "
                 "another --run, with a lower train.learning_rate"
             )

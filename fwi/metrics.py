@@ -281,9 +281,7 @@ def top_salt_error(prediction: Tensor, truth: Tensor, salt: Tensor, spacing: flo
     Returns:
         Shape ``(batch,)``; NaN where no column counts.
     """
-    inside, predicted = salt.bool(), predicted_salt(prediction, truth, salt)
-    error = (_top(predicted) - _top(inside)).abs() * spacing
-    return _mean_where(error, inside.any(dim=1) & predicted.any(dim=1), dim=1)
+    return _depth_error(_top, prediction, truth, salt, spacing)
 
 
 def base_salt_error(prediction: Tensor, truth: Tensor, salt: Tensor, spacing: float) -> Tensor:
@@ -300,9 +298,7 @@ def base_salt_error(prediction: Tensor, truth: Tensor, salt: Tensor, spacing: fl
     Returns:
         Shape ``(batch,)``; NaN where no column counts.
     """
-    inside, predicted = salt.bool(), predicted_salt(prediction, truth, salt)
-    error = (_base(predicted) - _base(inside)).abs() * spacing
-    return _mean_where(error, inside.any(dim=1) & predicted.any(dim=1) & ~inside[:, -1], dim=1)
+    return _depth_error(_base, prediction, truth, salt, spacing, counted=~salt.bool()[:, -1])
 
 
 METRICS = {
@@ -359,6 +355,20 @@ def _top(salt: Tensor) -> Tensor:
 def _base(salt: Tensor) -> Tensor:
     """Count the cells down to the base of the lowest salt of each column, shape ``(batch, x)``."""
     return salt.shape[1] - _top(salt.flip(1))
+
+
+def _depth_error(
+    depth: Callable[[Tensor], Tensor],
+    prediction: Tensor,
+    truth: Tensor,
+    salt: Tensor,
+    spacing: float,
+    counted: Tensor | bool = True,
+) -> Tensor:
+    """Average the error of a depth in cells over the counted columns with both true and predicted salt."""
+    inside, predicted = salt.bool(), predicted_salt(prediction, truth, salt)
+    error = (depth(predicted) - depth(inside)).abs() * spacing
+    return _mean_where(error, inside.any(dim=1) & predicted.any(dim=1) & counted, dim=1)
 
 
 def _mean_where(values: Tensor, region: Tensor, dim: int | tuple[int, ...]) -> Tensor:

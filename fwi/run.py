@@ -22,7 +22,7 @@ from fwi.check import PhysicsCheck, Verdict
 from fwi.config import StudyConfig
 from fwi.data import Sample, ShotDataset
 from fwi.evaluation import CheckedSample, Evaluated, Evaluation, Score
-from fwi.inverter import BATCH, Array, Inverter
+from fwi.inverter import BATCH, Array, DivergedError, Inverter
 from fwi.networks.attended import Attended, attended
 
 Progress = Callable[[str, int, str], AbstractContextManager[Callable[[int], None]]]
@@ -69,10 +69,8 @@ class Run:
         """Invert records of the run's survey: see ``Inverter.invert``."""
         try:
             return self.inverter.invert(gathers)
-        except ValueError as error:
-            if "diverged" in str(error):
-                raise ValueError(f"{self.folder}: {error}") from None
-            raise
+        except DivergedError as error:
+            raise DivergedError(f"{self.folder}: {error}") from None
 
     def attended(self, gathers: Array, cell: tuple[int, int]) -> list[Attended]:
         """Compute the attention maps of the network for one record: see ``fwi.networks.attended``.

@@ -1,13 +1,10 @@
 """Conversion of run folders of earlier versions to the form of this version."""
 
-import io
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from fwi import checkpoints, run_folder
-from fwi.files import locked, refuse_links, write_whole
+from fwi.files import locked, refuse_links
 from fwi.inverter import FILE
 
 OF_WEIGHTS = ("state_dict", "current_model_state")
@@ -42,9 +39,7 @@ def convert(folder: Path) -> list[Path]:
             for part in OF_WEIGHTS:
                 if part in checkpoint:
                     checkpoint[part] = _renamed(checkpoint[part])
-            buffer = io.BytesIO()
-            torch.save(checkpoint, buffer)
-            write_whole(folder / which, buffer.getbuffer())
+            checkpoints.write(folder / which, checkpoint)
             written.append(folder / which)
         if written or not (folder / FILE).exists():
             checkpoints.inverter(folder, study, run_folder.BEST).save(folder / FILE)

@@ -72,12 +72,10 @@ class WholeFiles(TorchCheckpointIO):
     ) -> None:
         """Write a checkpoint, or leave the former one."""
         run_folder.require_there(self.run)
-        buffer = io.BytesIO()
-        torch.save(checkpoint, buffer)
         if Path(path).name == run_folder.BEST.name:
             weights = checkpoints.inverter_weights(checkpoint)
             self.inverter.save(self.run / FILE, weights)
-        write_whole(Path(path), buffer.getbuffer())
+        checkpoints.write(Path(path), checkpoint)
 
 
 class EarlyStop(EarlyStopping):
