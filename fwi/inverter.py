@@ -38,7 +38,7 @@ SETTINGS: dict[str, tuple[str, ...] | None] = {
     "physics": None,
     "model": None,
     "check": None,
-    "data": ("amplitude",),
+    "data": ("amplitude", "knee"),
     "train": ("precision", "channels_last"),
 }
 """Sections of the study that an inverter keeps, with the settings it keeps where these are not all."""
@@ -78,7 +78,7 @@ class Inverter(nn.Module):
         super().__init__()
         self.study, self.mean_model = study, mean_model
         self.survey = Survey(study.grid, study.survey)
-        self.normalise = normalise or Normalisation(study.data.amplitude)
+        self.normalise = normalise or Normalisation(study.data.amplitude, study.data.knee)
         by_midpoint = study.model.columns == "midpoints"
         self.sort: nn.Module = Midpoints(self.survey) if by_midpoint else nn.Identity()
         self.network = networks.build(study.model, self.survey)
