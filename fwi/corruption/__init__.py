@@ -11,11 +11,12 @@ from typing import NamedTuple
 
 import numpy as np
 
+from fwi.config import CorruptConfig
 from fwi.corruption import amplitudes, geometry, noise, source, traces
 from fwi.corruption.band import Gathers
 from fwi.survey import Survey
 
-__all__ = ["CORRUPTIONS", "Corruption", "Gathers"]
+__all__ = ["CORRUPTIONS", "Corruption", "Gathers", "corrupted"]
 
 
 class Corruption(NamedTuple):
@@ -56,3 +57,32 @@ CORRUPTIONS: dict[str, Corruption] = {
 }
 """All corruptions by name. One is added by its function, its entry here, and its probability and range in
 ``fwi.config.corruption``."""
+
+
+def corrupted(
+    gathers: Gathers, survey: Survey, config: CorruptConfig, random: np.random.Generator
+) -> Gathers:
+    """Corrupt a share of the records, each by one corruption or more.
+
+    Args:
+        gathers: a record, shape ``(shot, time, receiver)``.
+        survey: the record's survey.
+        config: share of the records; probability and range of each corruption.
+        random: draws whether and how this record is corrupted.
+
+    Returns:
+        The record itself where it stays clean; a new one otherwise.
+    """
+    if random.random() >= config.share:
+        return gathers
+    probabilities = np.array([getattr(config, name).probability for name in CORRUPTIONS])
+    suffered = random.random(len(probabilities)) < probabilities
+    if not suffered.any():
+        suffered[random.choice(len(probabilities), p=probabilities / probabilities.sum())] = True
+    for (name, corruption), happens in zip(CORRUPTIONS.items(), suffered, strict=True):
+        if happens:
+            low, high = getattr(config, name).range
+            place = random.random()
+            strength = low * (high / low) ** place if corruption.by_factor else low + place * (high - low)
+            gathers = corruption.function(gathers, survey, strength, random)
+    return np.ascontiguousarray(gathers)
