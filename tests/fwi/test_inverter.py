@@ -16,7 +16,7 @@ from fwi.normalisation import Normalisation
 from fwi.shards import read
 
 
-@pytest.fixture(scope="module", params=["receivers", "midpoints"])
+@pytest.fixture(scope="module", params=["receivers", "midpoints", "offsets"])
 def study(request: pytest.FixtureRequest, tiny_study: StudyConfig) -> StudyConfig:
     model = ModelConfig(channels=(4, 8), attention=("se", "ca"), columns=request.param)
     return tiny_study.model_copy(update={"model": model})
@@ -29,9 +29,9 @@ def inverter(study: StudyConfig, tiny_data: Path) -> Inverter:
     torch.manual_seed(3)
     made = Inverter(study, Normalisation("signed_log", 1e-3, 2.0), mean_model)
     with torch.no_grad():
-        for buffer in made.buffers():
-            if buffer.is_floating_point():
-                buffer.mul_(1.5)
+        for tensor in made.state_dict().values():
+            if tensor.is_floating_point():
+                tensor.mul_(1.5)
     return made.eval()
 
 
