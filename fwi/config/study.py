@@ -6,6 +6,7 @@ from typing import Annotated, Literal, get_args
 from pydantic import Field, field_validator, model_validator
 
 from fwi.config.base import MOST_CELLS, NOT_TRUTH, Count, Folder, NotNegative, Positive, Section, Share
+from fwi.config.corruption import CorruptConfig
 from fwi.config.model import ModelConfig
 from fwi.config.salt import SaltConfig
 
@@ -171,6 +172,7 @@ class DataConfig(Section):
     noise with them."""
     flip: Share = 0.5
     """Probability of mirroring shots, receivers and model of a training sample (needs a symmetric survey)."""
+    corrupt: CorruptConfig = CorruptConfig()
     workers: Annotated[int, Field(ge=0, le=MOST_WORKERS), NOT_TRUTH] = 1
     """Number of processes that load samples; with 0 the training process loads them."""
 
