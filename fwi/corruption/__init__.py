@@ -54,6 +54,10 @@ CORRUPTIONS: dict[str, Corruption] = {
     "dead": Corruption(traces.dead, "Dead traces", "", (0.1, 0.3, 0.5)),
     "dead_block": Corruption(traces.dead_block, "Block of dead traces", "", (0.1, 0.2, 0.3)),
     "missing_shots": Corruption(traces.missing_shots, "Missing shots", "", (0.125, 0.25, 0.5)),
+    "sparse_shots": Corruption(traces.sparse_shots, "One of every few shots", "", (2.0, 3.0, 4.0)),
+    "sparse_receivers": Corruption(
+        traces.sparse_receivers, "One of every few receivers", "", (2.0, 3.0, 4.0)
+    ),
 }
 """All corruptions by name. One is added by its function, its entry here, and its probability and range in
 ``fwi.config.corruption``."""
