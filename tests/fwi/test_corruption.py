@@ -428,6 +428,20 @@ def test_the_table_and_the_config_have_the_same_corruptions_with_ranges_that_wor
             assert np.isfinite(corrupt(name, strength)).all()
 
 
+@pytest.mark.parametrize(
+    ("name", "strength", "label"),
+    [
+        ("white", 20.0, "White noise in the band, 20 dB"),
+        ("dead", 0.125, "Dead traces, 12.5 %"),
+        ("gain", 0.5, "Gain, times 0.5"),
+        ("shot_gain", 0.2, "Gains of shots, times e^±0.2"),
+        ("delay", 0.04, "Delay, 0.04 s"),
+    ],
+)
+def test_a_corruption_is_named_with_its_strength(name, strength, label) -> None:
+    assert CORRUPTIONS[name].label(strength) == label
+
+
 def test_the_share_of_records_that_stay_clean_is_what_is_left_over() -> None:
     stored = record()[:, :, :5].copy()
     survey = Survey(GRID, FIXED.config.model_copy(update={"receivers": 5}))
@@ -458,7 +472,7 @@ def test_each_corruption_is_suffered_with_its_probability_and_drawn_from_its_ran
         low, high = getattr(config, name).range
         assert len(strengths) / 3000 == pytest.approx(getattr(config, name).probability, abs=0.03)
         assert low <= min(strengths) < max(strengths) <= high
-        middle = np.sqrt(low * high) if CORRUPTIONS[name].by_factor else (low + high) / 2
+        middle = np.sqrt(low * high) if CORRUPTIONS[name].unit == "factor" else (low + high) / 2
         assert (np.array(strengths) < middle).mean() == pytest.approx(0.5, abs=0.1)
 
 
