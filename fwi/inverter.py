@@ -39,7 +39,7 @@ SETTINGS: dict[str, tuple[str, ...] | None] = {
     "physics": None,
     "model": None,
     "check": None,
-    "data": ("amplitude",),
+    "data": ("amplitude", "knee"),
     "train": ("precision", "channels_last"),
 }
 """Sections of the study that an inverter keeps, with the settings it keeps where these are not all."""
@@ -93,7 +93,7 @@ class Inverter(nn.Module):
         super().__init__()
         self.study, self.mean_model = study, mean_model
         self.survey = Survey(study.grid, study.survey)
-        self.normalise = normalise or Normalisation(study.data.amplitude)
+        self.normalise = normalise or Normalisation(study.data.amplitude, study.data.knee)
         self.sort = _sorting(study, self.survey)
         self.network = networks.build(study.model, self.survey)
 

@@ -27,8 +27,8 @@ class Corruption(NamedTuple):
     title: str
     """Its name in figures and tables."""
     unit: str
-    """Unit of the strength, or what it is where it has no unit: ``share``, ``factor``, or ``ln`` for the
-    standard deviation of a natural logarithm."""
+    """Unit of the strength, or what it is where it has no unit: ``share``, ``factor``, ``interval``, or
+    ``ln`` for the standard deviation of a natural logarithm."""
     strengths: tuple[float, float, float]
     """Three strengths, mild to severe, at which networks are compared."""
 
@@ -37,6 +37,7 @@ class Corruption(NamedTuple):
         amount = {
             "share": f"{100 * strength:.3g} %",
             "factor": f"times {strength:g}",
+            "interval": f"1 of {strength:g}",
             "ln": f"times e^±{strength:g}",
         }
         return f"{self.title}, {amount.get(self.unit, f'{strength:g} {self.unit}')}"
@@ -60,6 +61,8 @@ CORRUPTIONS: dict[str, Corruption] = {
     "dead": Corruption(traces.dead, "Dead traces", "share", (0.1, 0.3, 0.5)),
     "dead_block": Corruption(traces.dead_block, "Block of dead traces", "share", (0.1, 0.2, 0.3)),
     "missing_shots": Corruption(traces.missing_shots, "Missing shots", "share", (0.125, 0.25, 0.5)),
+    "sparse_shots": Corruption(traces.sparse_shots, "Sparse shots", "interval", (2.0, 3.0, 4.0)),
+    "sparse_receivers": Corruption(traces.sparse_receivers, "Sparse receivers", "interval", (2.0, 3.0, 4.0)),
 }
 """All corruptions by name. One is added by its function, its entry here, and its probability and range in
 ``fwi.config.corruption``."""
@@ -93,5 +96,7 @@ def corrupted(
                 strength = low * (high / low) ** place
             else:
                 strength = low + place * (high - low)
-            gathers = corruption.function(gathers, survey, strength, random)
+            changed = corruption.function(gathers, survey, strength, random)
+            if changed.any():  # what one leaves, the next may take away: a silent record teaches nothing
+                gathers = changed
     return np.ascontiguousarray(gathers)

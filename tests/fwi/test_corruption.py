@@ -1,5 +1,7 @@
 """Corruptions of records: each against physics or an exact answer, and none where its strength says so."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -39,8 +41,11 @@ NEUTRAL = {
     "dead": 0.0,
     "dead_block": 0.0,
     "missing_shots": 0.0,
+    "sparse_shots": 1.0,
+    "sparse_receivers": 1.0,
 }
 """The strength at which each corruption changes nothing."""
+DEADLY = ("dead", "dead_block", "missing_shots", "sparse_shots", "sparse_receivers")
 NOISES = ("white", "dips", "swell", "bursts")
 
 
@@ -81,7 +86,7 @@ def rms(values) -> float:
 def test_a_corruption_gives_a_new_record_that_random_numbers_and_strength_decide(name, survey) -> None:
     stored = record(survey)
     for strength in CORRUPTIONS[name].strengths:
-        one, same, other = (corrupt(name, strength, stored, survey, seed) for seed in (0, 0, 1))
+        one, same, *others = (corrupt(name, strength, stored, survey, seed) for seed in (0, 0, 1, 2, 3, 4))
 
         assert one.shape == stored.shape
         assert one.dtype == np.float32
@@ -89,7 +94,7 @@ def test_a_corruption_gives_a_new_record_that_random_numbers_and_strength_decide
         assert rms(one - stored) > 1e-3 * rms(stored)
         np.testing.assert_array_equal(one, same)
         if name not in ("frequency", "phase", "delay", "mute", "gain"):
-            assert (one != other).any()
+            assert any((one != other).any() for other in others)
     np.testing.assert_array_equal(stored, record(survey))
 
 
@@ -101,7 +106,7 @@ def test_dead_traces_and_shots_stay_exactly_zero(name) -> None:
         dead = ~corrupt(name, strength, stored).any(axis=1)
 
         assert dead[~stored.any(axis=1)].all()
-        if name not in ("dead", "dead_block", "missing_shots"):
+        if name not in DEADLY:
             assert not dead[stored.any(axis=1)].any()
 
 
@@ -237,9 +242,39 @@ def test_whole_shots_are_missing_but_for_one(share, missing) -> None:
     np.testing.assert_array_equal(left[~gone], record()[~gone])
 
 
+@pytest.mark.parametrize(("every", "kept"), [(2.0, {3}), (3.4, {2}), (4.0, {1, 2}), (50.0, {1})])
+def test_sparse_shots_and_receivers_are_at_equal_intervals(every, kept) -> None:
+    counts, firsts = set(), set()
+    for seed in range(30):
+        (there,) = corrupt("sparse_shots", every, seed=seed).any(axis=(1, 2)).nonzero()
+
+        assert set(np.diff(there)) <= {round(every)}
+        counts.add(len(there))
+        firsts.add(there[0])
+    assert counts == kept
+    assert firsts == set(range(min(round(every), 6)))
+
+    of_receivers = corrupt("sparse_receivers", every).any(axis=1)
+    assert (of_receivers == of_receivers[0]).all()
+    assert set(np.diff(of_receivers[0].nonzero()[0])) <= {round(every)}
+
+
 @pytest.mark.parametrize("name", ["dead", "dead_block"])
 def test_not_everything_dies(name) -> None:
     assert corrupt(name, 1.0).any()
+
+
+def test_something_is_left_of_a_record_that_is_killed_in_several_ways() -> None:
+    killed = {
+        "missing_shots": {"probability": 1.0, "range": (1.0, 1.0)},
+        "sparse_shots": {"probability": 1.0, "range": (4.0, 4.0)},
+        "dead_block": {"probability": 1.0, "range": (1.0, 1.0)},
+        "sparse_receivers": {"probability": 1.0, "range": (20.0, 20.0)},
+    }
+    config = CorruptConfig(share=1.0, **killed)
+
+    for seed in range(20):
+        assert corrupted(record(), FIXED, config, np.random.default_rng(seed)).any()
 
 
 def test_swapped_traces_have_the_other_sign_singly_or_in_blocks() -> None:
@@ -442,6 +477,18 @@ def test_a_corruption_is_named_with_its_strength(name, strength, label) -> None:
     assert CORRUPTIONS[name].label(strength) == label
 
 
+def test_the_guide_lists_the_corruptions_in_their_order_with_their_defaults() -> None:
+    guide = Path(__file__).resolve().parents[2] / "docs" / "training.md"
+    rows = [line.strip("| ").split(" | ") for line in guide.read_text().splitlines()]
+
+    listed = {row[0].strip("`"): row[3:] for row in rows if row[0].strip("`") in CORRUPTIONS}
+    assert list(listed) == list(CORRUPTIONS)
+    for name, (probability, limits) in listed.items():
+        default = getattr(CorruptConfig(), name)
+        assert float(probability) == default.probability
+        assert tuple(map(float, limits.split(" .. "))) == default.range
+
+
 def test_the_share_of_records_that_stay_clean_is_what_is_left_over() -> None:
     stored = record()[:, :, :5].copy()
     survey = Survey(GRID, FIXED.config.model_copy(update={"receivers": 5}))
@@ -463,7 +510,8 @@ def test_each_corruption_is_suffered_with_its_probability_and_drawn_from_its_ran
             return gathers
 
         monkeypatch.setitem(corruption.CORRUPTIONS, name, known._replace(function=note))
-    config = CorruptConfig(share=1.0)
+    at_times = {"probability": 0.1}  # these are off unless a study says otherwise
+    config = CorruptConfig(share=1.0, sparse_shots=at_times, sparse_receivers=at_times)
     stored = record()
     for number in range(3000):
         corrupted(stored, FIXED, config, np.random.default_rng(number))
@@ -477,7 +525,7 @@ def test_each_corruption_is_suffered_with_its_probability_and_drawn_from_its_ran
 
 
 def test_what_dies_is_dead_after_all_else() -> None:
-    every = {name: {"probability": 1.0} for name in CORRUPTIONS}
+    every = {name: {"probability": 1.0} for name in CORRUPTIONS if not name.startswith("sparse")}
     config = CorruptConfig(share=1.0, **every | {"dead": {"probability": 1.0, "range": (0.3, 0.3)}})
 
     left = corrupted(record(), FIXED, config, np.random.default_rng(0))
