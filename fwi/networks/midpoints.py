@@ -37,7 +37,7 @@ class Midpoints(nn.Module):
         super().__init__()
         shots, _, receivers = survey.gather_shape
         spacing, self.columns = survey.grid.spacing, survey.grid.nx
-        interval = abs(survey.receiver_x[0, 1] - survey.receiver_x[0, 0])
+        interval = np.abs(np.diff(survey.receiver_x[0])).min()
         per_bin = max(1, math.ceil(2 * spacing / interval - ROUNDING))
         midpoint = (survey.shot_x[:, None] + survey.receiver_x) / 2
         place = np.floor(midpoint / spacing * per_bin + ROUNDING).astype(int)
