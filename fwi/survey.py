@@ -137,9 +137,16 @@ class Survey:
         return np.broadcast_to(line, (config.shots, config.receivers)).copy()
 
     @cached_property
+    def midpoint(self) -> Floats:
+        """Position halfway between shot and receiver of each trace [m], shape ``(shot, receiver)``."""
+        middle: Floats = (self.shot_x[:, None] + self.receiver_x) / 2
+        return middle
+
+    @cached_property
     def offset(self) -> Floats:
-        """Distance of each receiver from its shot along the line [m], shape ``(shot, receiver)``."""
-        return np.abs(self.receiver_x - self.shot_x[:, None])
+        """Distance from shot to receiver of each trace [m], shape ``(shot, receiver)``."""
+        distance: Floats = np.abs(self.shot_x[:, None] - self.receiver_x)
+        return distance
 
     @property
     def layout(self) -> str:
