@@ -42,6 +42,9 @@ class ShotDataset(Dataset[Sample]):
         sets: data sets of one survey.
         split: the split to read.
 
+    Attributes:
+        survey: the survey of all sets.
+
     Raises:
         ShardError: the sets differ in survey, or have no sample in this split.
     """
@@ -56,6 +59,7 @@ class ShotDataset(Dataset[Sample]):
             folders = ", ".join(str(data.folder) for data in sets)
             raise ShardError(f"{folders}: no samples in the {split} split; set storage.{split} and simulate")
         self.split, self.folders = split, [data.folder for data in sets]
+        self.survey = sets[0].survey
         self.ends = np.cumsum([entry.samples for _, entry in self.shards])
         self._files: OrderedDict[Path, Any] = OrderedDict()
 
