@@ -84,6 +84,9 @@ class SurveyConfig(Section):
     """Receivers that record each shot."""
     spread: Literal["fixed", "streamer"] = "fixed"
     """``fixed``: the receivers span the whole line for every shot. ``streamer``: they trail each shot."""
+    receiver_x: Annotated[tuple[NotNegative, ...], Field(max_length=MOST_CELLS)] | None = None
+    """Position of each receiver along the line [m], ascending; only for receivers of a fixed spread that are
+    not evenly spaced over the whole line."""
     near_offset: Positive = 100.0
     """Streamer only: distance from the shot to its nearest receiver [m]."""
     receiver_interval: Positive = 20.0
