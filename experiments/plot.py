@@ -7,12 +7,12 @@ import numpy as np
 import tyro
 from numpy.typing import NDArray
 
-from data_prep.records import read, require_sample
+from data_prep.records import read_for, require_sample
 from experiments.flags import Study
 from fwi import plots, shards
 from fwi.config import Split, StudyConfig
 from fwi.corruption import CORRUPTIONS
-from fwi.data import ShotDataset, require_survey
+from fwi.data import ShotDataset
 from fwi.files import read_npy
 from fwi.manifest import DataSet
 from fwi.run import Run, load_run
@@ -131,13 +131,13 @@ def _attention(
     shot: int | None,
     at: tuple[float, float] | None,
 ) -> "Figure":
-    survey, grid = run.survey, run.study.grid
-    name, gathers = _record(run, data, split, number)
+    grid = run.study.grid
+    name, gathers, survey = _record(run, data, split, number)
     shot = _shot(survey, shot)
-    velocity = run.invert(gathers)
+    velocity = run.invert(gathers, survey)
     salt = velocity >= run.study.salt.threshold
     cell = middle(salt) if at is None else _cell(at, run.study)
-    maps = run.attended(gathers, cell)
+    maps = run.attended(gathers, cell, survey)
     for place, each in run.inverter.network.attending().items():
         if place not in {each_map.place for each_map in maps}:
             print(f"{place}: {each.mechanism} moves its map instead of weighing it, and is left out")
@@ -153,24 +153,25 @@ def _attention(
     )
 
 
-def _record(run: Run, data: Path | None, split: Split | None, number: int) -> tuple[str, NDArray[np.float32]]:
-    """A record's name and its gathers ``(shot, time, receiver)``, of a data set or of a file."""
+def _record(
+    run: Run, data: Path | None, split: Split | None, number: int
+) -> tuple[str, NDArray[np.float32], Survey]:
+    """A record of a data set or file: its name, its gathers ``(shot, time, receiver)`` and its survey."""
     source = data or run.study.storage.folder
     if source.suffix and not source.is_dir():
         if split is not None:
             raise ValueError(f"--split {split}: {source} is a file; splits are of a data set's folder")
-        whose = f"that of the run {run.folder}"
-        records = read(source, run.survey, run.study.physics, dtype=run.study.storage.dtype, whose=whose)
+        records = read_for(run, source)
         if records.changes:
             print("\n".join([str(source), *(f"  {change}" for change in records.changes)]))
         require_sample(number, len(records.gathers), source)
-        return f"{source.stem} {number}", records.gathers[number]
+        return f"{source.stem} {number}", records.gathers[number], records.survey
     split = split or "test"
     found = DataSet.read(source)
-    require_survey(found, run.survey, f"that of the run {run.folder}")
+    run.require(found.survey, source)
     dataset = ShotDataset([found], split)
     require_sample(number, len(dataset), source)
-    return f"{split} {number}", dataset[number].gathers.float().numpy()
+    return f"{split} {number}", dataset[number].gathers.float().numpy(), found.survey
 
 
 def middle(salt: NDArray[np.bool_]) -> tuple[int, int]:
