@@ -6,6 +6,7 @@ from typing import Annotated, Literal, get_args
 from pydantic import Field, field_validator, model_validator
 
 from fwi.config.base import MOST_CELLS, NOT_TRUTH, Count, Folder, NotNegative, Positive, Section, Share
+from fwi.config.corruption import CorruptConfig
 from fwi.config.model import ModelConfig
 from fwi.config.salt import SaltConfig
 
@@ -174,6 +175,7 @@ class DataConfig(Section):
     noise with them."""
     flip: Share = 0.5
     """Probability of mirroring shots, receivers and model of a training sample (needs a symmetric survey)."""
+    corrupt: CorruptConfig = CorruptConfig()
     workers: Annotated[int, Field(ge=0, le=MOST_WORKERS), NOT_TRUTH] = 1
     """Number of processes that load samples; with 0 the training process loads them."""
 
@@ -218,10 +220,14 @@ class TrainConfig(Section):
     """Peak learning rate."""
     weight_decay: Annotated[float, Field(ge=0, le=1000), NOT_TRUTH] = 0.01
     """Decoupled weight decay; ``adamw`` only."""
-    schedule: Literal["cosine", "constant"] = "cosine"
-    """Course of the learning rate after the warm-up."""
+    schedule: Literal["cosine", "constant_cosine", "constant"] = "cosine"
+    """Course of the learning rate. ``cosine``: it rises to its peak (see warmup) and falls to zero along half
+    a cosine. ``constant_cosine``: the same, but it stays at its peak until it falls (see decay).
+    ``constant``: it is at its peak throughout."""
     warmup: Share = 0.05
     """Share of the steps over which the learning rate rises to its peak."""
+    decay: Share = 0.5
+    """Share of the steps, at the end, over which the learning rate falls; ``constant_cosine`` only."""
     ema: Annotated[float, Field(ge=0, lt=1), NOT_TRUTH] = 0.998
     """Decay per step of the moving average of the weights that is validated and saved; 0 for none."""
     clip: NotNegative = 1.0
