@@ -90,6 +90,10 @@ class Run:
         """Judge a section by its records: see ``fwi.check.PhysicsCheck``."""
         return self._physics(velocity, gathers)
 
+    def simulate(self, velocity: Array) -> Array:
+        """Record a section on the grid of the physics check: see ``PhysicsCheck.simulate``."""
+        return self._physics.simulate(velocity)
+
     def evaluate(self, dataset: ShotDataset, checks: int = 6, progress: Progress = silent) -> Evaluated:
         """Invert the samples of a data set, score them beside naive predictors, and check some by physics.
 
