@@ -75,7 +75,26 @@ def _network(study: StudyConfig, survey: Survey) -> str:
         for line in lines
     ]
     note = f"{study.model.name}; multiply-adds and memory kept for a training step (float32), per sample"
-    return "\n".join([note, "", *(line.rstrip() for line in text), ""])
+    return "\n".join([note, _input(study, survey), "", *(line.rstrip() for line in text), ""])
+
+
+def _input(study: StudyConfig, survey: Survey) -> str:
+    """Describe the network's input in a line."""
+    from fwi.networks.sizes import Sizes
+
+    channels, samples, columns = Sizes.of(survey, study.model).record
+    match study.model.columns:
+        case "offsets":
+            step = survey.length / (channels - 1)
+            return (
+                f"input: {channels} classes of offset (every {step:.0f} m) x {samples} samples x {columns} "
+                "midpoints, stacked from the traces of any shots and receivers"
+            )
+        case "midpoints":
+            return (
+                f"input: {channels} channels of the survey's shots x {samples} samples x {columns} midpoints"
+            )
+    return f"input: {channels} shots x {samples} samples x {columns} receivers"
 
 
 def _shape(shape: tuple[int, ...]) -> tuple[str, str]:

@@ -14,7 +14,6 @@ from fwi.config import Split, StudyConfig
 from fwi.data import ShotDataset, require_survey
 from fwi.files import read_npy
 from fwi.manifest import DataSet
-from fwi.networks.midpoints import Midpoints
 from fwi.run import Run, load_run
 from fwi.survey import Survey
 
@@ -124,10 +123,10 @@ def _attention(
     for place, each in run.inverter.network.attending().items():
         if place not in {each_map.place for each_map in maps}:
             print(f"{place}: {each.mechanism} moves its map instead of weighing it, and is left out")
-    if run.study.model.columns == "midpoints":
-        midpoints, samples = Midpoints(survey), gathers.shape[1]
+    if run.study.model.columns != "receivers":
+        column = (survey.midpoint[shot] // grid.spacing).astype(int)
         maps = [
-            each_map.by_receiver(samples, midpoints, shot) if each_map.axes == "record" else each_map
+            each_map.by_receiver(gathers.shape[1], grid.nx, column) if each_map.axes == "record" else each_map
             for each_map in maps
         ]
     sample = plots.SampleColumn(f"{name}, inverted", gathers[shot], velocity, salt)

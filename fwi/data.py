@@ -1,4 +1,4 @@
-"""Samples for the network, read from shards and mirrored at random."""
+"""Samples for the network, read from shards, mirrored and corrupted at random."""
 
 import hashlib
 import shlex
@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from fwi.config import DataConfig, Split, StorageConfig
+from fwi.config import CorruptConfig, DataConfig, Split, StorageConfig
+from fwi.corruption import corrupted
 from fwi.interrupts import held_back
 from fwi.manifest import DataSet, Entry
 from fwi.origin import Drawn
@@ -22,6 +23,9 @@ from fwi.survey import Survey
 
 OPEN_FILES = 64
 """Number of shards that one process keeps open."""
+
+CORRUPTION_STREAM = 0xC0881075
+"""First word of the seeds of corruptions, which sets them apart from all else that a seed is for."""
 
 
 class Sample(NamedTuple):
@@ -56,6 +60,7 @@ class ShotDataset(Dataset[Sample]):
             folders = ", ".join(str(data.folder) for data in sets)
             raise ShardError(f"{folders}: no samples in the {split} split; set storage.{split} and simulate")
         self.split, self.folders = split, [data.folder for data in sets]
+        self.survey = sets[0].survey
         self.ends = np.cumsum([entry.samples for _, entry in self.shards])
         self._files: OrderedDict[Path, Any] = OrderedDict()
 
@@ -162,7 +167,49 @@ def require_complete(data: DataSet, storage: StorageConfig, remedy: str) -> None
             )
 
 
-class EpochSampler(Sampler[tuple[int, bool]]):
+class Draw(NamedTuple):
+    """A training sample as an epoch takes it."""
+
+    number: int
+    """Number of the sample in its split."""
+    flip: bool
+    """Whether it is mirrored."""
+    epoch: int
+    """The epoch."""
+
+
+class TrainingSamples(Dataset[Sample]):
+    """Training samples as they are fed to the network: mirrored, and corrupted where the study says so.
+
+    A record is corrupted as a function of (seed, epoch, number), whichever process loads it.
+
+    Args:
+        stored: the samples of the training split.
+        corrupt: share and kind of the corrupted records. If any are, all records are in single precision.
+        seed: seed of the corruptions.
+    """
+
+    def __init__(self, stored: ShotDataset, corrupt: CorruptConfig, seed: int) -> None:
+        self.stored, self.corrupt, self.seed = stored, corrupt, seed
+
+    def __len__(self) -> int:
+        return len(self.stored)
+
+    def __getitem__(self, draw: Draw) -> Sample:
+        """Read a sample, mirror it, and corrupt its record.
+
+        Raises:
+            ShardError: the shard is damaged.
+        """
+        sample = self.stored[draw.number, draw.flip]
+        if not self.corrupt.share:
+            return sample
+        random = np.random.default_rng([CORRUPTION_STREAM, self.seed, draw.epoch, draw.number])
+        gathers = corrupted(sample.gathers.float().numpy(), self.stored.survey, self.corrupt, random)
+        return sample._replace(gathers=torch.from_numpy(gathers))
+
+
+class EpochSampler(Sampler[Draw]):
     """Shuffle the samples of each epoch and choose those to mirror, as a function of (seed, epoch) alone.
 
     An interrupted training thus continues with the same samples as an uninterrupted one, and a training on
@@ -191,10 +238,10 @@ class EpochSampler(Sampler[tuple[int, bool]]):
     def __len__(self) -> int:
         return self.steps * self.part
 
-    def __iter__(self) -> Iterator[tuple[int, bool]]:
-        random = np.random.default_rng([self.seed, self.epoch])
+    def __iter__(self) -> Iterator[Draw]:
+        random, epoch = np.random.default_rng([self.seed, self.epoch]), self.epoch
         order, flips = random.permutation(self.size), random.random(self.size) < self.flip
-        drawn = list(zip(order.tolist(), flips.tolist(), strict=True))
+        drawn = [Draw(*each, epoch) for each in zip(order.tolist(), flips.tolist(), strict=True)]
         for step in range(self.steps):
             first = (step * self.devices + self.device) * self.part
             yield from drawn[first : first + self.part]
@@ -203,13 +250,14 @@ class EpochSampler(Sampler[tuple[int, bool]]):
 def training_loader(
     dataset: ShotDataset, config: DataConfig, batch_size: int, seed: int, device: int = 0, devices: int = 1
 ) -> DataLoader[Sample]:
-    """Load one device's part of each training batch, in a new order each epoch and mirrored at random.
+    """Load one device's part of each training batch: in a new order each epoch, mirrored and corrupted.
 
     An incomplete batch at the end of an epoch is dropped. ``batch_size`` counts the samples of all devices.
     """
     batch_size = min(batch_size, len(dataset))
     sampler = EpochSampler(len(dataset), config.flip, seed, batch_size, device, devices)
-    return _loader(dataset, config, batch_size // devices, sampler)
+    fed = TrainingSamples(dataset, config.corrupt, seed)
+    return _loader(fed, config, batch_size // devices, sampler)
 
 
 def evaluation_loader(
@@ -229,7 +277,7 @@ class Loader(DataLoader[Sample]):
 
 
 def _loader(
-    dataset: ShotDataset, config: DataConfig, batch_size: int, sampler: EpochSampler | range
+    dataset: Dataset[Sample], config: DataConfig, batch_size: int, sampler: EpochSampler | range
 ) -> DataLoader[Sample]:
     return Loader(
         dataset,

@@ -21,6 +21,7 @@ from fwi import networks
 from fwi.config import StudyConfig
 from fwi.files import require_regular, write_whole
 from fwi.networks.midpoints import Midpoints
+from fwi.networks.offsets import CommonOffsets
 from fwi.networks.rehearsal import on_shapes
 from fwi.normalisation import Normalisation
 from fwi.provenance import versions
@@ -38,10 +39,24 @@ SETTINGS: dict[str, tuple[str, ...] | None] = {
     "physics": None,
     "model": None,
     "check": None,
-    "data": ("amplitude",),
+    "data": ("amplitude", "knee"),
     "train": ("precision", "channels_last"),
 }
 """Sections of the study that an inverter keeps, with the settings it keeps where these are not all."""
+FREE = tuple(
+    f"survey.{key}:"
+    for key in (
+        "shots",
+        "shot_x",
+        "shot_margin",
+        "receivers",
+        "receiver_x",
+        "spread",
+        "near_offset",
+        "receiver_interval",
+    )
+)
+"""Beginnings of the differences between two surveys that an inverter of any survey can serve."""
 MEAN_MODEL = "mean_model"
 """Name of the mean model among the tensors."""
 FILE = "inverter.safetensors"
@@ -78,42 +93,72 @@ class Inverter(nn.Module):
         super().__init__()
         self.study, self.mean_model = study, mean_model
         self.survey = Survey(study.grid, study.survey)
-        self.normalise = normalise or Normalisation(study.data.amplitude)
-        by_midpoint = study.model.columns == "midpoints"
-        self.sort: nn.Module = Midpoints(self.survey) if by_midpoint else nn.Identity()
+        self.normalise = normalise or Normalisation(study.data.amplitude, study.data.knee)
+        self.sort = _sorting(study, self.survey)
         self.network = networks.build(study.model, self.survey)
 
-    def forward(self, gathers: Tensor) -> Tensor:
+    @property
+    def any_survey(self) -> bool:
+        """Whether the inverter takes records of other shots and receivers than those of its own survey."""
+        return isinstance(self.sort, CommonOffsets)
+
+    def require(self, survey: Survey) -> None:
+        """Refuse a survey whose records cannot be inverted.
+
+        An inverter of any survey takes all shots and receivers over the same grid that record the same
+        wavelet at the same times, from the same depth. Others take their own survey alone.
+
+        Raises:
+            ValueError: the survey is another; the message lists what differs.
+        """
+        differences = self.survey.differences(survey)
+        if self.any_survey:
+            differences = [each for each in differences if not each.startswith(FREE)]
+        if differences:
+            hint = (
+                "" if self.any_survey else "; one with model.columns: offsets takes any shots and receivers"
+            )
+            raise ValueError(
+                f"the records' survey is not the one that the network was trained for "
+                f"({'; '.join(differences)}): bring them to it, or train another network{hint}"
+            )
+
+    def forward(self, gathers: Tensor, survey: Survey | None = None) -> Tensor:
         """Invert a batch in the precision of the surrounding autocast; differentiable.
 
         Args:
-            gathers: pressure as recorded, shape ``(batch, shot, time, receiver)``.
+            gathers: pressure as recorded, shape ``(batch, shot, time, receiver)``; a trace that is zero
+                throughout counts as missing where the inverter takes any survey.
+            survey: survey of the records, for an inverter of any survey; its own if left out.
 
         Returns:
             P-wave speed [m/s], shape ``(batch, depth, x)``, in float32.
         """
         gathers = self.normalise(gathers)
+        own = survey is None or survey == self.survey
+        record = self.sort(gathers) if own else self.sort(gathers, survey)
         if self.study.train.channels_last:
-            gathers = gathers.to(memory_format=torch.channels_last)
-        velocity: Tensor = self.network(self.sort(gathers))
+            record = record.contiguous(memory_format=torch.channels_last)
+        velocity: Tensor = self.network(record)
         return velocity
 
-    def invert(self, gathers: Array) -> Array:
-        """Invert records of the inverter's survey, in its precision.
+    def invert(self, gathers: Array, survey: Survey | None = None) -> Array:
+        """Invert records in the inverter's precision.
 
         Args:
             gathers: pressure, shape ``(shot, time, receiver)``, or ``(batch, shot, time, receiver)``.
+            survey: survey of the records; the inverter's own if left out.
 
         Returns:
             P-wave speed [m/s], shape ``(depth, x)``, or ``(batch, depth, x)``.
 
         Raises:
-            ValueError: the records have another shape than the survey's, or hold NaN or infinite samples, or
-                the inverted speeds are not finite.
+            ValueError: the survey is one that the inverter cannot serve, the records have another shape than
+                the survey's, or hold NaN or infinite samples, or the inverted speeds are not finite.
         """
-        parts = torch.split(self.batch(gathers), BATCH)
+        parts = torch.split(self.batch(gathers, survey), BATCH)
         with torch.inference_mode(), self.autocast():
-            sections = torch.cat([self(part.to(self.device)).float().cpu() for part in parts])
+            sections = torch.cat([self(part.to(self.device), survey).float().cpu() for part in parts])
         velocity: Array = sections.reshape(*np.shape(gathers)[:-3], *sections.shape[1:]).numpy()
         if not np.isfinite(velocity).all():
             raise DivergedError(
@@ -122,21 +167,31 @@ class Inverter(nn.Module):
             )
         return velocity
 
-    def batch(self, gathers: Array) -> Tensor:
+    def batch(self, gathers: Array, survey: Survey | None = None) -> Tensor:
         """Turn records into a batch ``(batch, shot, time, receiver)`` for the network.
 
         Raises:
-            ValueError: the records have another shape than the survey's, or samples that are not finite.
+            ValueError: the inverter cannot serve the survey, the records have another shape than the
+                survey's, or samples that are not finite.
         """
+        if survey is not None:
+            self.require(survey)
+        shape = (survey or self.survey).gather_shape
         gathers = np.array(gathers, dtype=np.float32)  # a copy, which of a mapped file may be written to
-        if gathers.shape[-3:] != self.survey.gather_shape or gathers.ndim not in (3, 4):
+        if gathers.shape[-3:] != shape or gathers.ndim not in (3, 4):
+            whose = "their survey" if survey is not None else "the run's survey"
+            remedy = (
+                "name their survey as well"
+                if self.any_survey and survey is None
+                else "bring them to that survey, or train for theirs"
+            )
             raise ValueError(
-                f"records of shape {gathers.shape} do not fit the run's survey, (shot, time, receiver) = "
-                f"{self.survey.gather_shape}: bring them to that survey, or train for theirs"
+                f"records of shape {gathers.shape} do not fit {whose}, (shot, time, receiver) = {shape}: "
+                f"{remedy}"
             )
         if not np.isfinite(gathers).all():
             raise ValueError("the records hold NaN or infinite samples: mend or mute those traces first")
-        return torch.from_numpy(gathers.reshape(-1, *self.survey.gather_shape))
+        return torch.from_numpy(gathers.reshape(-1, *shape))
 
     def autocast(self) -> torch.autocast:
         """Context in which operations compute in the inverter's precision."""
@@ -211,6 +266,15 @@ def load(path: Path | str) -> Inverter:
         why = str(error).strip().splitlines()[-1].strip() if str(error) else type(error).__name__
         raise InverterError(f"{path}: not an inverter, or damaged ({why})") from None
     return inverter.ready()
+
+
+def _sorting(study: StudyConfig, survey: Survey) -> nn.Module:
+    match study.model.columns:
+        case "midpoints":
+            return Midpoints(survey)
+        case "offsets":
+            return CommonOffsets(survey, study.model.offsets)
+    return nn.Identity()
 
 
 def in_bf16(wanted: str) -> bool:

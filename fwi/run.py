@@ -20,10 +20,12 @@ from numpy.typing import NDArray
 from fwi import checkpoints, interrupts, metrics, naive, run_folder
 from fwi.check import PhysicsCheck, Verdict
 from fwi.config import StudyConfig
+from fwi.contributions import contributions, most_important
 from fwi.data import Sample, ShotDataset
 from fwi.evaluation import CheckedSample, Evaluated, Evaluation, Score
 from fwi.inverter import BATCH, Array, DivergedError, Inverter
 from fwi.networks.attended import Attended, attended
+from fwi.survey import Survey
 
 Progress = Callable[[str, int, str], AbstractContextManager[Callable[[int], None]]]
 """Function of a title, a total and a unit that returns a context manager; the manager yields a function to
@@ -65,26 +67,43 @@ class Run:
         self.folder, self.study, self.inverter = folder, study, inverter
         self.survey = inverter.survey
 
-    def invert(self, gathers: Array) -> Array:
-        """Invert records of the run's survey: see ``Inverter.invert``."""
+    def invert(self, gathers: Array, survey: Survey | None = None) -> Array:
+        """Invert records: see ``Inverter.invert``."""
         try:
-            return self.inverter.invert(gathers)
+            return self.inverter.invert(gathers, survey)
         except DivergedError as error:
             raise DivergedError(f"{self.folder}: {error}") from None
 
-    def attended(self, gathers: Array, cell: tuple[int, int]) -> list[Attended]:
-        """Compute the attention maps of the network for one record: see ``fwi.networks.attended``.
+    def attended(self, gathers: Array, cell: tuple[int, int], survey: Survey | None = None) -> list[Attended]:
+        """Compute what the network attends to in one record: see ``fwi.networks.attended``.
+
+        Of a network that takes any survey, the contributions of the shots come first.
 
         Args:
             gathers: pressure, shape ``(shot, time, receiver)``.
             cell: row and column of the section whose attention weights are returned.
+            survey: survey of the record; the run's own if left out.
 
         Raises:
             ValueError: the record does not fit the survey, or the network has no attention.
         """
-        batch = self.inverter.batch(gathers).to(self.inverter.device)
-        with torch.inference_mode(), self.inverter.autocast():
-            return attended(self.inverter.network, batch, cell, through=self.inverter)
+        inverter = self.inverter
+        shots = []
+        if inverter.any_survey:
+            changes = contributions(inverter, gathers, survey)
+            shots = most_important(changes, (survey or self.survey).shot_x)
+        batch = inverter.batch(gathers, survey).to(inverter.device)
+        with torch.inference_mode(), inverter.autocast():
+            maps = attended(inverter.network, batch, cell, through=lambda batch: inverter(batch, survey))
+        if not shots + maps:
+            attending = inverter.network.attending().items()
+            found = ", ".join(f"{each.mechanism} at {place}" for place, each in attending)
+            raise ValueError(
+                f"no attention to look at: the network has {found or 'none'}; draw a run with "
+                "model.attention, model.skip or model.bottleneck, with model.resample cross, or with "
+                "model.columns offsets"
+            )
+        return shots + maps
 
     def check(self, velocity: Array, gathers: Array) -> Verdict:
         """Judge a section by its records: see ``fwi.check.PhysicsCheck``."""

@@ -122,6 +122,18 @@ class Survey:
         line = np.linspace(0.0, self.length, config.receivers)
         return np.broadcast_to(line, (config.shots, config.receivers)).copy()
 
+    @cached_property
+    def midpoint(self) -> Floats:
+        """Position halfway between shot and receiver of each trace [m], shape ``(shot, receiver)``."""
+        middle: Floats = (self.shot_x[:, None] + self.receiver_x) / 2
+        return middle
+
+    @cached_property
+    def offset(self) -> Floats:
+        """Distance from shot to receiver of each trace [m], shape ``(shot, receiver)``."""
+        distance: Floats = np.abs(self.shot_x[:, None] - self.receiver_x)
+        return distance
+
     @property
     def shot_depth(self) -> float:
         """Depth of the sources [m]."""

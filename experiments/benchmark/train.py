@@ -65,7 +65,7 @@ def _plain_training(study: StudyConfig, training: Any) -> Callable[[], int]:
     from fwi.training.task import InversionTask
 
     contiguous = study.model_copy(update={"train": study.train.model_copy(update={"channels_last": False})})
-    normalise = Normalisation.measured(study.data.amplitude, training)
+    normalise = Normalisation.measured(study.data, training)
     task = InversionTask(contiguous, normalise)
     task.to("cuda" if torch.cuda.is_available() else "cpu")
     step = bare_step(study, task)

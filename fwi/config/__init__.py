@@ -8,6 +8,7 @@ once, each with its key and remedy.
 from fwi.config.attention import GateForm, InterpolateChoice, NoAttention, PositionName, SqueezeName
 from fwi.config.base import Positive, Section
 from fwi.config.choice import Choice, LevelsChoice, Slot
+from fwi.config.corruption import CorruptConfig
 from fwi.config.load import ConfigError, describe, dump, load, merge, parse, validate
 from fwi.config.model import MECHANISMS, NETWORK_KINDS, SLOTS, EncoderName, ModelConfig
 from fwi.config.salt import (
@@ -49,6 +50,7 @@ __all__ = [
     "CheckConfig",
     "Choice",
     "ConfigError",
+    "CorruptConfig",
     "DataConfig",
     "EarlyStopConfig",
     "EncoderName",

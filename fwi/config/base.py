@@ -28,6 +28,13 @@ def _not_next_to_nothing(value: float) -> float:
     return value
 
 
+def ascending(limits: tuple[float, float]) -> tuple[float, float]:
+    """Refuse a range whose second limit is below its first."""
+    if limits[0] > limits[1]:
+        raise ValueError(f"must ascend, got {limits[0]:g} .. {limits[1]:g}: swap the two")
+    return limits
+
+
 NOT_TRUTH = BeforeValidator(_no_truth)
 """Validator of numbers that refuses ``yes`` and ``true``, which Python takes as 1."""
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, Union, ge
 from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 
 from fwi.config.attention import InterpolateChoice
-from fwi.config.base import MOST_LEVELS, Channels, Section, by_name
+from fwi.config.base import MOST_LEVELS, NOT_TRUTH, Channels, Section, by_name
 from fwi.config.choice import CHOICES, TAKES, Choice, LevelsChoice, Slot, by_names
 
 
@@ -21,9 +21,12 @@ class NetworkKind(NamedTuple):
 
 NETWORK_KINDS = {
     "attention_unet": NetworkKind(
-        "fwi.networks.unet:AttentionUNet", frozenset({"attention", "skip", "bottleneck", "resample"})
+        "fwi.networks.unet:AttentionUNet",
+        frozenset({"attention", "skip", "bottleneck", "resample", "coarsening"}),
     ),
-    "unet": NetworkKind("fwi.networks.unet:AttentionUNet", frozenset({"resample"})),  # without attention
+    "unet": NetworkKind(  # without attention
+        "fwi.networks.unet:AttentionUNet", frozenset({"resample", "coarsening"})
+    ),
     "umixformer": NetworkKind("fwi.networks.umixformer:UMixFormer", frozenset({"encoder", "resample"})),
     "inversion_net": NetworkKind("fwi.networks.inversion_net:InversionNet"),
     # The generator of VelocityGAN: it differs from InversionNet by an adversarial loss.
@@ -92,9 +95,16 @@ class ModelConfig(Section):
     )
     """Channels per level, shallow to deep. ``inversion_net`` has five levels; ``umixformer`` uses the first
     number alone, except with its encoder ``unet``."""
-    columns: Literal["receivers", "midpoints"] = "receivers"
-    """Columns of the network's input: the receivers of each shot, as recorded, or the midpoints between
-    shot and receiver, beneath which flat layers reflect."""
+    columns: Literal["receivers", "midpoints", "offsets"] = "receivers"
+    """Columns and channels of the network's input. ``receivers``: the receivers of each shot, as recorded.
+    ``midpoints``: the midpoints between shot and receiver, beneath which flat layers reflect, of each shot.
+    ``offsets``: the midpoints, with the traces of all shots stacked into classes of offset; such a network
+    takes any shots and receivers, and bears missing ones."""
+    offsets: Annotated[int, Field(ge=2, le=1024), NOT_TRUTH] = 16
+    """Number of classes of offset, from zero to the survey's largest; ``columns: offsets`` only."""
+    coarsening: Annotated[int, Field(ge=1, le=8), NOT_TRUTH] = 1
+    """Number of cells of the section, along each axis, per cell of the network's finest map; with 2 a step
+    takes about half the time."""
     encoder: EncoderName | None = None
     """Encoder of ``umixformer``; ``mit_b0`` if not given."""
     attention: Annotated[tuple[_Attention, ...], Field(max_length=MOST_LEVELS)] = ()
@@ -169,6 +179,7 @@ class ModelConfig(Section):
             "bottleneck": self.bottleneck,
             "resample": self.resample.name != "interpolate",
             "encoder": self.encoder,
+            "coarsening": self.coarsening > 1,
         }
         surplus = [
             key for key, value in chosen.items() if value and key not in NETWORK_KINDS[self.name].takes
@@ -188,7 +199,14 @@ class ModelConfig(Section):
         return self
 
 
-_NOTHING = {"attention": "[]", "skip": "[]", "bottleneck": "[]", "resample": "interpolate", "encoder": "null"}
+_NOTHING = {
+    "attention": "[]",
+    "skip": "[]",
+    "bottleneck": "[]",
+    "resample": "interpolate",
+    "encoder": "null",
+    "coarsening": "1",
+}
 """The optional keys that not every network supports, each with the value that leaves it out."""
 
 

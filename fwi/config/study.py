@@ -6,6 +6,7 @@ from typing import Annotated, Literal, get_args
 from pydantic import Field, field_validator, model_validator
 
 from fwi.config.base import MOST_CELLS, NOT_TRUTH, Count, Folder, NotNegative, Positive, Section, Share
+from fwi.config.corruption import CorruptConfig
 from fwi.config.model import ModelConfig
 from fwi.config.salt import SaltConfig
 
@@ -161,11 +162,17 @@ class DataConfig(Section):
 
     extra_folders: Annotated[tuple[Folder, ...], Field(max_length=1000)] = ()
     """Further data sets of the same survey; their training splits are added to that of storage.folder."""
-    amplitude: Literal["signed_log", "raw"] = "signed_log"
-    """``signed_log``: sign(d) log(1 + |d| / s), with s measured on the data and stored with the run; ``raw``:
-    amplitudes as recorded."""
+    amplitude: Literal["own_level", "signed_log", "raw"] = "own_level"
+    """``own_level``: sign(d) log(1 + |d| / (knee L)), with the level L of each record, the median over its
+    live traces of their RMS, so that the record's gain does not matter; ``signed_log``: sign(d) log(1 + |d| /
+    s), with s measured on the training records; ``raw``: amplitudes as recorded."""
+    knee: Annotated[float, Field(ge=1e-4, le=100), NOT_TRUTH] = 0.1
+    """Amplitude at which the logarithm of ``own_level`` bends, as a share of the record's level. What is
+    weaker is not raised: with 0.1, noise 20 dB below the level. A smaller knee raises weak reflections, and
+    noise with them."""
     flip: Share = 0.5
     """Probability of mirroring shots, receivers and model of a training sample (needs a symmetric survey)."""
+    corrupt: CorruptConfig = CorruptConfig()
     workers: Annotated[int, Field(ge=0, le=MOST_WORKERS), NOT_TRUTH] = 1
     """Number of processes that load samples; with 0 the training process loads them."""
 

@@ -26,11 +26,11 @@ def build(model: ModelConfig, survey: Survey) -> Network:
 
     Returns:
         A network from normalised gathers to velocity [m/s] ``(batch, depth, x)``. Its input has the shape
-        ``(batch, *Sizes.of(survey, model.columns).record)``: it is sorted where ``model.columns`` says so.
+        ``(batch, *Sizes.of(survey, model).record)``: it is sorted as ``model.columns`` says.
 
     Raises:
         ValueError: the name is unknown, or the network cannot serve this survey.
     """
     if model.name not in NETWORKS:
         raise ValueError(f"unknown network {model.name!r}; known: {', '.join(NETWORKS)}")
-    return NETWORKS[model.name](model, Sizes.of(survey, model.columns))
+    return NETWORKS[model.name](model, Sizes.of(survey, model))

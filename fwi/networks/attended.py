@@ -1,45 +1,51 @@
 """Attention maps: the factors and weights that a network computes while it inverts a record."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
-from fwi.networks.midpoints import Midpoints
 from fwi.networks.network import Attends, Network
 
 
 @dataclass(frozen=True)
 class Attended:
-    """The factors or weights of one mechanism for one record.
+    """The factors or weights of one mechanism for one record, or what its shots contribute.
 
     Attributes:
-        place: such as ``encoder 3``, ``skip 2``, ``bottleneck 0`` or ``resample``.
+        place: such as ``encoder 3``, ``skip 2``, ``bottleneck 0`` or ``resample``; ``shots``.
         mechanism: its name in the registry.
         kind: ``factor``: the multiplier of the features, averaged over the channels. ``weight``: the
             attention weights of one cell over all places, averaged over the heads, with a sum of one.
+            ``change``: the largest change of a cell's speed [m/s] when a single shot is left out; ``shot``:
+            the position [m] of that shot.
         values: shape ``(height, width)``, or ``(channel,)`` of a factor that is the same everywhere.
         axes: meaning of height and width: ``section`` for (depth, x), ``record`` for (time, receiver), or
-            (time, midpoint) where the columns of the network's input are midpoints.
+            (time, midpoint) where the columns of the network's input are midpoints or offsets.
         stride: number of rows and of columns of the section or record per row and column of the map.
     """
 
     place: str
     mechanism: str
-    kind: Literal["factor", "weight"]
+    kind: Literal["factor", "weight", "change", "shot"]
     values: NDArray[np.float32]
     axes: Literal["section", "record"] = "section"
     stride: tuple[int, int] = (1, 1)
 
-    def by_receiver(self, samples: int, midpoints: Midpoints, shot: int) -> "Attended":
-        """Spread a map over midpoints to the ``samples`` and receivers of one shot."""
-        by_midpoint = self.spread(samples, midpoints.columns)
-        return replace(self, values=by_midpoint[:, midpoints.column[shot]], stride=(1, 1))
+    def by_receiver(self, samples: int, columns: int, column: NDArray[np.int64]) -> "Attended":
+        """Spread a map over midpoints to the receivers of one shot.
+
+        Args:
+            samples: number of time samples of a trace.
+            columns: number of midpoint columns.
+            column: the column of each receiver's midpoint, shape ``(receiver,)``.
+        """
+        return replace(self, values=self.spread(samples, columns)[:, column], stride=(1, 1))
 
     def spread(self, rows: int, columns: int) -> NDArray[np.float32]:
         """Repeat the map to the size of the section or record that it belongs to."""
@@ -49,7 +55,10 @@ class Attended:
 
 @torch.no_grad()
 def attended(
-    network: Network, gathers: Tensor, cell: tuple[int, int], through: nn.Module | None = None
+    network: Network,
+    gathers: Tensor,
+    cell: tuple[int, int],
+    through: Callable[[Tensor], Tensor] | None = None,
 ) -> list[Attended]:
     """Run a network on one record and return its attention maps.
 
@@ -60,13 +69,10 @@ def attended(
         network: a network in evaluation mode.
         gathers: one record as a batch, shape ``(1, shot, time, receiver)``.
         cell: row and column of the section whose weights are returned; factors do not depend on it.
-        through: module that contains the network and takes the gathers; the network itself if left out.
+        through: what takes the gathers and runs the network; the network itself if left out.
 
     Returns:
         One entry per mechanism, in the order in which they are run.
-
-    Raises:
-        ValueError: the network has no such attention.
     """
     attending = network.attending()
     heard: list[tuple[str, tuple[Any, ...]]] = []
@@ -89,12 +95,6 @@ def attended(
             looks.append(_factor(place, attending[place].mechanism, module.factors(*given), section))
         elif isinstance(module, _Gathers):
             looks.append(_weight(place, attending[place], given, cell, section, record))
-    if not looks:
-        found = ", ".join(f"{each.mechanism} at {place}" for place, each in attending.items())
-        raise ValueError(
-            f"no attention to look at: the network has {found or 'none'}; draw a run with model.attention, "
-            "model.skip or model.bottleneck, or with model.resample cross"
-        )
     return looks
 
 

@@ -36,13 +36,19 @@ class VelocityHead(nn.Module):
         channels: number of channels of the features.
         output: ``bounded`` or ``raw``, see ``ModelConfig.output``.
         velocity_range: slowest and fastest admissible speed [m/s].
+        coarsening: number of cells of the section, along each axis, per cell of the features.
     """
 
     def __init__(
-        self, channels: int, output: Literal["bounded", "raw"], velocity_range: tuple[float, float]
+        self,
+        channels: int,
+        output: Literal["bounded", "raw"],
+        velocity_range: tuple[float, float],
+        coarsening: int = 1,
     ) -> None:
         super().__init__()
-        self.project = nn.Conv2d(channels, 1, 1)
+        self.project = nn.Conv2d(channels, coarsening**2, 1)
+        self.spread = nn.PixelShuffle(coarsening) if coarsening > 1 else nn.Identity()
         self.bound = BoundedVelocity(velocity_range) if output == "bounded" else nn.Identity()
 
     def begin_in_the_middle(self) -> None:
@@ -51,9 +57,9 @@ class VelocityHead(nn.Module):
         nn.init.zeros_(self.project.bias)  # type: ignore[arg-type]
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return velocity [m/s] ``(batch, depth, x)`` of features ``(batch, channels, depth, x)``."""
+        """Return velocity [m/s] ``(batch, depth, x)`` of features ``(batch, channels, height, width)``."""
         with torch.autocast(x.device.type, enabled=False):
-            velocity: Tensor = self.bound(self.project(x.float()))
+            velocity: Tensor = self.bound(self.spread(self.project(x.float())))
         return velocity[:, 0]
 
 

@@ -39,8 +39,7 @@ class Midpoints(nn.Module):
         spacing, self.columns = survey.grid.spacing, survey.grid.nx
         interval = abs(survey.receiver_x[0, 1] - survey.receiver_x[0, 0])
         per_bin = max(1, math.ceil(2 * spacing / interval - ROUNDING))
-        midpoint = (survey.shot_x[:, None] + survey.receiver_x) / 2
-        place = np.floor(midpoint / spacing * per_bin + ROUNDING).astype(int)
+        place = np.floor(survey.midpoint / spacing * per_bin + ROUNDING).astype(int)
         self.column = place // per_bin
         index = np.full((shots, per_bin, self.columns), receivers)
         index[np.arange(shots)[:, None], place % per_bin, self.column] = np.arange(receivers)

@@ -45,7 +45,7 @@ def require_trainable(model: ModelConfig, survey: Survey, batch: int) -> None:
                 "model.channels"
             )
         try:
-            kept = weights + _kept(network, batch, Sizes.of(survey, model.columns).record)
+            kept = weights + _kept(network, batch, Sizes.of(survey, model).record)
             if kept > memory:
                 raise ValueError(
                     f"{what} takes {amount(kept)} for a training step of {batch} samples, and there are "

@@ -1,7 +1,8 @@
 """The sizes of records and models that a network is built for."""
 
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
+from fwi.config import ModelConfig
 from fwi.networks.midpoints import Midpoints
 from fwi.survey import Survey
 
@@ -10,7 +11,7 @@ class Sizes(NamedTuple):
     """The sizes of a survey's records and models."""
 
     shots: int
-    """Number of shots of a record, or of channels of a sorted one: the channels of the input."""
+    """Number of channels of the input: the shots of a record, or the channels of a sorted one."""
     receivers: int
     """Number of traces of a gather, or of midpoint columns."""
     samples: int
@@ -23,12 +24,14 @@ class Sizes(NamedTuple):
     """Slowest and fastest admissible speed [m/s], the limits of a bounded output."""
 
     @classmethod
-    def of(cls, survey: Survey, columns: Literal["receivers", "midpoints"] = "receivers") -> "Sizes":
-        """Take the sizes of a survey's records, as recorded or sorted by midpoint."""
+    def of(cls, survey: Survey, model: ModelConfig) -> "Sizes":
+        """Take the sizes of a survey's records in the form in which a network receives them."""
         shots, samples, receivers = survey.gather_shape
-        if columns == "midpoints":
+        if model.columns == "midpoints":
             midpoints = Midpoints(survey)
             shots, receivers = midpoints.channels, midpoints.columns
+        elif model.columns == "offsets":
+            shots, receivers = model.offsets, survey.grid.nx
         return cls(shots, receivers, samples, survey.grid.nz, survey.grid.nx, survey.grid.velocity)
 
     @property

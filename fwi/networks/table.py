@@ -59,7 +59,7 @@ def parts(model: ModelConfig, survey: Survey) -> list[Part]:
         kept = _Kept(network, named, left)
         counter = FlopCounterMode(display=False, custom_mapping={lean_attention: _operations_of_attention})
         with counter, torch.autograd.graph.saved_tensors_hooks(kept.note, lambda tensor: tensor):
-            network(torch.empty(BATCH, *Sizes.of(survey, model.columns).record))
+            network(torch.empty(BATCH, *Sizes.of(survey, model).record))
     operations = {key.partition(".")[2]: sum(n.values()) for key, n in counter.get_flop_counts().items()}
     paths = {module: path for path, module in network.named_modules()}
     mechanisms = {each.module: each.mechanism for each in attending}

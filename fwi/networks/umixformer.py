@@ -39,7 +39,7 @@ class UMixFormer(Network):
         super().__init__(model, sizes)
         width, *deeper = model.channels
         name = model.encoder or "mit_b0"
-        self.stem = Stem(sizes, width=2 * width, resample=model.resample)
+        self.stem = Stem(sizes, 2 * width, model.resample, sparse=model.columns == "offsets")
         self.level = double_convolution(2 * width, width)
         self.encoder = encoders.build(name, width, deeper)
         embedding = 768 if name == "mit_b2" else 128  # as published

@@ -33,6 +33,10 @@ class AttentionUNet(Network):
     the size and crops the cells that rounding added. Any size of record and grid will do; in training, batch
     normalisation needs more than one cell or sample at the deepest level.
 
+    With ``coarsening`` the finest map has cells that are several times as large as the grid's, and the head
+    computes all speeds of such a cell (Shi et al., 2016, arXiv:1609.05158): the finest maps cost most, and
+    the waves resolve no single cell.
+
     Args:
         model: the channels per level, the attention and the output.
         sizes: sizes of the records and the models.
@@ -44,7 +48,9 @@ class AttentionUNet(Network):
         levels = len(channels)
         self.attends = model.attention or (NoAttention(),) * levels
         self.skips = model.skip or (NoAttention(),) * (levels - 1)
-        self.stem = Stem(sizes, width=2 * channels[0], resample=model.resample)
+        self.stem = Stem(
+            sizes, 2 * channels[0], model.resample, model.coarsening, sparse=model.columns == "offsets"
+        )
         entering = [2 * channels[0], *channels[:-1]]
         self.encoder = nn.ModuleList(
             Encoder(entering[level], channels[level], self.attends[level]) for level in range(levels)
@@ -54,7 +60,7 @@ class AttentionUNet(Network):
             Decoder(channels[level + 1], channels[level], self.attends[level], self.skips[level])
             for level in range(levels - 1)
         )
-        self.head = VelocityHead(channels[0], model.output, sizes.velocity_range)
+        self.head = VelocityHead(channels[0], model.output, sizes.velocity_range, model.coarsening)
         self.head.begin_in_the_middle()
 
     def forward(self, gathers: Tensor) -> Tensor:
@@ -75,7 +81,7 @@ class AttentionUNet(Network):
         for block, skip in zip(reversed(self.decoder), reversed(maps[:-1]), strict=True):
             x = block(x, skip)
         velocity: Tensor = self.head(x)
-        return velocity
+        return velocity[:, : self.sizes.nz, : self.sizes.nx]
 
     def parts(self) -> dict[str, nn.Module]:
         """Return stem, encoder, bottleneck and decoder, level by level, and the head."""
@@ -112,14 +118,18 @@ class Stem(nn.Module):
     Convolutions with a stride of two in time bring the record to about the model's height and keep all
     traces; the remaining difference in size is interpolated, or stretched by a spatial transformer. Then a
     learned vector per row and per column is added to encode positions: the meaning of a trace depends on its
-    distance to each shot, which convolutions alone do not see. With cross-attention each cell of the model
-    also attends to all features of the record and adds the result to the interpolated features.
+    distance to each shot, which convolutions alone do not see. In common-offset sections that distance is the
+    channel, and the vector of a column is left out. There, channels that are zero throughout in a column hold
+    no trace, and features of which do are added. With cross-attention each cell of the model also attends to
+    all features of the record and adds the result to the interpolated features.
 
     Args:
         sizes: sizes of the records and the models; any number of receivers will do.
         width: number of channels of the output. A row covers two samples of, say, 15 shots: 30 numbers of
             both signs, of which a ReLU keeps one sign, so that twice as many channels lose little.
         resample: mechanism that bridges the remaining difference in size.
+        coarsening: number of cells of the section, along each axis, per cell of the features.
+        sparse: the record consists of common-offset sections, which hold traces at some places only.
     """
 
     def __init__(
@@ -127,26 +137,31 @@ class Stem(nn.Module):
         sizes: Sizes,
         width: int,
         resample: Choice = InterpolateChoice(),  # noqa: B008 - it is immutable
+        coarsening: int = 1,
+        sparse: bool = False,
     ) -> None:
         super().__init__()
-        halvings = max(0, round(math.log2(sizes.samples / sizes.nz)))
-        self.size = (sizes.nz, sizes.nx)
+        nz, nx = (-(-cells // coarsening) for cells in (sizes.nz, sizes.nx))
+        halvings = max(0, round(math.log2(sizes.samples / nz)))
+        self.size = (nz, nx)
         # A record that is at most one row short is completed with silence: interpolation would blur it.
-        shortfall = sizes.nz * 2**halvings - sizes.samples
+        shortfall = nz * 2**halvings - sizes.samples
         self.silence = shortfall if 0 <= shortfall <= 2**halvings else 0
         strides = [2] * halvings or [1]
         layers: list[nn.Module] = []
         for position, stride in enumerate(strides):
-            kernel, entering = ((7, 3), sizes.shots) if position == 0 else ((3, 3), width)
-            padding = (kernel[0] // 2, kernel[1] // 2)
+            first = position == 0
+            kernel, entering = ((7, 3), sizes.shots) if first else ((3, 3), width)
+            padding, along = (kernel[0] // 2, kernel[1] // 2), coarsening if first else 1
             layers += [
-                nn.Conv2d(entering, width, kernel, stride=(stride, 1), padding=padding, bias=False),
+                nn.Conv2d(entering, width, kernel, stride=(stride, along), padding=padding, bias=False),
                 nn.BatchNorm2d(width),
                 nn.ReLU(inplace=True),
             ]
         self.convolve = nn.Sequential(*layers)
-        self.row = nn.Parameter(torch.zeros(width, sizes.nz, 1))
-        self.column = nn.Parameter(torch.zeros(width, 1, sizes.nx))
+        self.present = nn.Conv1d(sizes.shots, width, 5, coarsening, padding=2) if sparse else None
+        self.row = nn.Parameter(torch.zeros(width, nz, 1))
+        self.column = None if sparse else nn.Parameter(torch.zeros(width, 1, nx))
         self.mechanism, joins = resample.name, resample.joins if resample.attends else None
         self.warp = _attention(resample, width, size=self.size) if joins == "filter" else None
         self.ask = _attention(resample, width) if joins == "gather" else None
@@ -159,7 +174,9 @@ class Stem(nn.Module):
             x = self.warp(x)
         elif x.shape[2:] != self.size:
             x = interpolate(x, size=self.size, mode="bilinear", align_corners=False)
-        x = x + (self.row + self.column).to(x.dtype)
+        x = x + (self.row if self.column is None else self.row + self.column).to(x.dtype)
+        if self.present is not None:
+            x = x + self.present(gathers.any(2).float())[:, :, None]
         return x if self.ask is None else self.ask(x, record)
 
     def attending(self) -> dict[str, Attends]:

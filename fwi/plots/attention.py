@@ -139,6 +139,10 @@ def _range(look: "Attended") -> tuple[float, float]:
 
 def _title(look: "Attended") -> str:
     low, high = _range(look)
+    if look.kind == "change":
+        return f"without one of the shots: change up to {high:.0f} m/s"
+    if look.kind == "shot":
+        return f"which shot that is: at {low / 1000:.2f} to {high / 1000:.2f} km"
     digits = 3 if look.kind == "weight" else 2
     return f"{look.place}: {look.mechanism}, {look.kind}s {low:.{digits}f} to {high:.{digits}f}"
 

@@ -125,7 +125,7 @@ def datasets(study: StudyConfig, verify: bool = True) -> tuple[ShotDataset, Shot
 def seeded_task(study: StudyConfig, training: ShotDataset, mean_model: Array | None = None) -> InversionTask:
     """Seed everything, and make the task with the training split's statistics, laid out as the study asks."""
     seed_everything(study.train.seed, verbose=False)
-    task = InversionTask(study, Normalisation.measured(study.data.amplitude, training), mean_model)
+    task = InversionTask(study, Normalisation.measured(study.data, training), mean_model)
     task.lay_out()
     return task
 

@@ -52,7 +52,7 @@ def test_a_metric_that_training_does_not_take_cannot_stop_it(monkeypatch, toy):
 
 def test_an_added_metric_is_taken_in_validation_and_drawn_epoch_by_epoch(trained_study):
     torch.manual_seed(0)
-    task = InversionTask(trained_study, Normalisation("signed_log", 1.0, 1.0)).eval()
+    task = InversionTask(trained_study, Normalisation(trained_study.data.amplitude, 1.0, 1.0)).eval()
     grid = trained_study.grid
     gathers = torch.randn(2, *Survey(grid, trained_study.survey).gather_shape)
     truth = torch.full((2, grid.nz, grid.nx), 2000.0)

@@ -10,13 +10,14 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 import fwi
-from fwi.config import ModelConfig, StudyConfig
+from fwi import inverter as inverter_module
+from fwi.config import DataConfig, ModelConfig, StudyConfig
 from fwi.inverter import Inverter, InverterError
 from fwi.normalisation import Normalisation
 from fwi.shards import read
 
 
-@pytest.fixture(scope="module", params=["receivers", "midpoints"])
+@pytest.fixture(scope="module", params=["receivers", "midpoints", "offsets"])
 def study(request: pytest.FixtureRequest, tiny_study: StudyConfig) -> StudyConfig:
     model = ModelConfig(channels=(4, 8), attention=("se", "ca"), columns=request.param)
     return tiny_study.model_copy(update={"model": model})
@@ -27,11 +28,11 @@ def inverter(study: StudyConfig, tiny_data: Path) -> Inverter:
     """One whose weights and statistics are not those that it begins with."""
     mean_model = read(tiny_data / "train-00000.h5").velocity.mean(axis=0)
     torch.manual_seed(3)
-    made = Inverter(study, Normalisation("signed_log", 1e-3, 2.0), mean_model)
+    made = Inverter(study, Normalisation(study.data.amplitude, 1e-3, 2.0), mean_model)
     with torch.no_grad():
-        for buffer in made.buffers():
-            if buffer.is_floating_point():
-                buffer.mul_(1.5)
+        for tensor in made.state_dict().values():
+            if tensor.is_floating_point():
+                tensor.mul_(1.5)
     return made.eval()
 
 
@@ -60,6 +61,31 @@ def test_what_was_saved_inverts_as_before(inverter, file, tiny_data):
     assert not loaded.training
     for section in ("grid", "survey", "physics", "model", "check"):
         assert getattr(loaded.study, section) == getattr(inverter.study, section)
+
+
+def test_what_an_earlier_version_saved_inverts_as_before(study, tiny_data, tmp_path, monkeypatch):
+    """Its settings name its amplitudes, and no knee: there was none."""
+    gathers = read(tiny_data / "test-00000.h5").gathers
+    study = study.model_copy(update={"data": DataConfig(amplitude="signed_log")})
+    earlier = Inverter(study, Normalisation("signed_log", 1e-3, 2.0)).eval()
+    monkeypatch.setitem(inverter_module.SETTINGS, "data", ("amplitude",))
+    earlier.save(tmp_path / "inverter.safetensors")
+    monkeypatch.undo()
+
+    loaded = fwi.load(tmp_path / "inverter.safetensors")
+
+    assert loaded.study.data.amplitude == loaded.normalise.amplitude == "signed_log"
+    np.testing.assert_array_equal(loaded.invert(gathers), earlier.invert(gathers))
+    assert not np.allclose(loaded.invert(2 * gathers), loaded.invert(gathers), rtol=0, atol=1e-3)
+
+
+def test_the_gain_of_a_record_does_not_change_its_section(inverter, tiny_data):
+    gathers = read(tiny_data / "test-00000.h5").gathers.astype(np.float32)
+
+    section = inverter.invert(gathers)
+
+    np.testing.assert_array_equal(inverter.invert(2 * gathers), section)
+    np.testing.assert_array_equal(inverter.invert(0.5 * gathers), section)
 
 
 def test_weights_have_the_same_names_whether_records_are_sorted_or_not(tiny_study):
@@ -142,6 +168,6 @@ def test_settings_hold_no_path_of_the_machine_it_was_trained_on(file):
     with safe_open(file, "pt") as opened:
         notes = opened.metadata()
 
-    assert set(json.loads(notes["settings"])["data"]) == {"amplitude"}
+    assert set(json.loads(notes["settings"])["data"]) == {"amplitude", "knee"}
     assert "storage" not in json.loads(notes["settings"])
     assert "/tmp" not in notes["settings"]

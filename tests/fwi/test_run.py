@@ -33,7 +33,7 @@ def folder(study, tiny_data, tmp_path_factory):
     for seed, which in enumerate((run_folder.BEST, run_folder.LAST)):
         torch.manual_seed(seed)
         task = InversionTask(
-            study, Normalisation("signed_log", 1e-3, 2.0), run_folder.read_mean_model(folder)
+            study, Normalisation(study.data.amplitude, 1e-3, 2.0), run_folder.read_mean_model(folder)
         )
         torch.save({"state_dict": task.state_dict(), "hyper_parameters": {"study": plain}}, folder / which)
         if which == run_folder.BEST:

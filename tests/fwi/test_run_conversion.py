@@ -36,7 +36,7 @@ def earlier(study, tiny_data, tmp_path):
     run_folder.begin(folder, study)
     run_folder.write_mean_model(folder, read(tiny_data / "train-00000.h5").velocity.mean(axis=0))
     (folder / run_folder.BEST).parent.mkdir()
-    task = InversionTask(study, Normalisation("signed_log", 1e-3, 2.0))
+    task = InversionTask(study, Normalisation(study.data.amplitude, 1e-3, 2.0))
     weights = earlier_names(task.state_dict(), study.model.columns == "midpoints")
     content = {
         "state_dict": weights,

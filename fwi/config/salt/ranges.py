@@ -10,30 +10,23 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from fwi.config.base import NOT_TRUTH, Finite, Positive, Share
+from fwi.config.base import NOT_TRUTH, Finite, Positive, Share, ascending
 
-
-def _ascending(limits: tuple[float, float]) -> tuple[float, float]:
-    if limits[0] > limits[1]:
-        raise ValueError(f"must ascend, got {limits[0]:g} .. {limits[1]:g}: swap the two")
-    return limits
-
-
-Range = Annotated[tuple[Finite, Finite], AfterValidator(_ascending)]
-Shares = Annotated[tuple[Share, Share], AfterValidator(_ascending)]
+Range = Annotated[tuple[Finite, Finite], AfterValidator(ascending)]
+Shares = Annotated[tuple[Share, Share], AfterValidator(ascending)]
 Extent = Annotated[float, Field(gt=0, le=1), NOT_TRUTH]
 """A share above zero, such as a width that is divided by."""
-Extents = Annotated[tuple[Extent, Extent], AfterValidator(_ascending)]
-Speeds = Annotated[tuple[Positive, Positive], AfterValidator(_ascending)]
+Extents = Annotated[tuple[Extent, Extent], AfterValidator(ascending)]
+Speeds = Annotated[tuple[Positive, Positive], AfterValidator(ascending)]
 """Two speeds [m/s]."""
-Metres = Annotated[tuple[Positive, Positive], AfterValidator(_ascending)]
-Factors = Annotated[tuple[Positive, Positive], AfterValidator(_ascending)]
+Metres = Annotated[tuple[Positive, Positive], AfterValidator(ascending)]
+Factors = Annotated[tuple[Positive, Positive], AfterValidator(ascending)]
 Number = Annotated[int, Field(ge=0, le=100), NOT_TRUTH]
-Numbers = Annotated[tuple[Number, Number], AfterValidator(_ascending)]
+Numbers = Annotated[tuple[Number, Number], AfterValidator(ascending)]
 Some = Annotated[int, Field(ge=1, le=100), NOT_TRUTH]
-Counts = Annotated[tuple[Some, Some], AfterValidator(_ascending)]
+Counts = Annotated[tuple[Some, Some], AfterValidator(ascending)]
 Dip = Annotated[float, Field(ge=20, le=90), NOT_TRUTH]
-Dips = Annotated[tuple[Dip, Dip], AfterValidator(_ascending)]
+Dips = Annotated[tuple[Dip, Dip], AfterValidator(ascending)]
 """Angles from the horizontal [degrees]."""
 
 

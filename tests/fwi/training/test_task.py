@@ -19,7 +19,7 @@ def study(tiny_study: StudyConfig) -> StudyConfig:
 
 def task_of(study: StudyConfig, seed: int = 0, scale: float = 1.0) -> InversionTask:
     torch.manual_seed(seed)
-    return InversionTask(study, Normalisation("signed_log", scale, 1.0)).eval()
+    return InversionTask(study, Normalisation(study.data.amplitude, scale, 1.0)).eval()
 
 
 def batch_of(study: StudyConfig, size: int, seed: int = 0) -> Sample:
