@@ -1,13 +1,13 @@
 """How the error of a run grows as records get worse: the content of ``robustness.json``.
 
->>> result = fwi.robustness.measure(run, dataset, samples=40)
+>>> result = measure(run, dataset, samples=40)
 >>> result.row("white").cases[0].ratio
 
 Every run is scored on the same records: the random numbers of a corruption depend on its name and on the
 number of the sample alone, not on the study, its seed, or what else is measured.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,11 +23,11 @@ from fwi.inverter import BATCH, Array
 from fwi.robustness_rows import Row, rows, source_of
 from fwi.run import Progress, Run, silent
 
-CELL = 25
-"""Characters of a cell of the table on the terminal."""
-
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+CELL = 25
+"""Characters of a cell of the table on the terminal."""
 
 
 class Errors(BaseModel):
@@ -157,12 +157,10 @@ def measure(
     """
     if worse is None:
         worse = rows(run.survey, run.study.check.refine, run.simulate)
-    cases = [(name, strength) for name, row in worse.items() for strength in row.strengths]
     count = len(dataset) if samples is None else min(samples, len(dataset))
     numbers = np.unique(np.linspace(0, len(dataset) - 1, count).astype(int)).tolist()
-    clean, mean_model = _Errors(), _Errors()
-    found, refused = {case: _Errors() for case in cases}, dict.fromkeys(cases, "")
-    done = 0
+    cases = [(name, strength, _Errors()) for name, row in worse.items() for strength in row.strengths]
+    clean, mean_model, done = _Errors(), _Errors(), 0
     with progress("robustness", len(numbers) * (1 + len(cases)), "sections") as advance:
         for batch in (numbers[first : first + BATCH] for first in range(0, len(numbers), BATCH)):
             read = [dataset[number] for number in batch]
@@ -170,43 +168,38 @@ def measure(
             clean.add(run.invert(truth.gathers.numpy()), truth)
             mean_model.add(np.broadcast_to(run.mean_model, truth.velocity.shape), truth)
             advance(done := done + len(batch))
-            for name, strength in cases:
-                if not refused[name, strength]:
+            for name, strength, errors in cases:
+                if not errors.refused:
                     try:
                         records = _worse(worse[name], name, strength, truth, batch, seed)
-                        found[name, strength].add(run.invert(np.stack(list(records))), truth)
+                        errors.add(run.invert(records), truth)
                     except ValueError as error:
-                        refused[name, strength] = str(error) or type(error).__name__
+                        errors.refused = str(error) or type(error).__name__
                 advance(done := done + len(batch))
-    errors = clean.summary()
+    found: dict[str, list[Case]] = {name: [] for name in worse}
+    for name, strength, errors in cases:
+        found[name].append(_case(strength, errors, clean))
     return Robustness(
         split=dataset.split,
         samples=len(numbers),
         data=", ".join(map(str, dataset.folders)),
         seed=seed,
-        clean=errors,
+        clean=clean.summary(),
         mean_model=mean_model.summary(),
         rows=[
-            MeasuredRow(
-                name=name,
-                title=row.title,
-                unit=row.unit,
-                cases=[
-                    _case(strength, found[name, strength], refused[name, strength], errors)
-                    for strength in row.strengths
-                ],
-            )
+            MeasuredRow(name=name, title=row.title, unit=row.unit, cases=found[name])
             for name, row in worse.items()
         ],
     )
 
 
 class _Errors:
-    """MAE and salt IoU of sections, gathered batch by batch."""
+    """MAE and salt IoU of sections, gathered batch by batch; or why there are none."""
 
     def __init__(self) -> None:
         self.mae: list[Tensor] = []
         self.salt_iou: list[Tensor] = []
+        self.refused = ""
 
     def add(self, sections: NDArray[np.float32], truth: Sample) -> None:
         prediction = torch.from_numpy(np.array(sections))
@@ -214,30 +207,29 @@ class _Errors:
         self.salt_iou.append(metrics.salt_iou(prediction, truth.velocity, truth.salt))
 
     def summary(self) -> Errors:
-        scores = {"mae": self.mae, "salt_iou": self.salt_iou}
-        return Errors(
-            **{
-                name: Score(**metrics.summarise(torch.cat(values).numpy())._asdict())
-                for name, values in scores.items()
-            }
-        )
+        return Errors(mae=_score(self.mae), salt_iou=_score(self.salt_iou))
 
 
-def _worse(
-    row: Row, name: str, strength: float, truth: Sample, numbers: list[int], seed: int
-) -> Iterator[Array]:
-    """Make the records of some samples worse, one by one."""
+def _score(values: list[Tensor]) -> Score:
+    return Score(**metrics.summarise(torch.cat(values).numpy())._asdict())
+
+
+def _worse(row: Row, name: str, strength: float, truth: Sample, numbers: list[int], seed: int) -> Array:
+    """Make the records of some samples worse, shape ``(sample, shot, time, receiver)``."""
+    records = []
     for number, gathers, velocity in zip(numbers, truth.gathers, truth.velocity, strict=True):
         interrupts.check()
+        random = source_of(seed, name, number)
         # A copy, which may be changed in place.
-        yield row.records(gathers.numpy().copy(), velocity.numpy(), strength, source_of(seed, name, number))
+        records.append(row.records(gathers.numpy().copy(), velocity.numpy(), strength, random))
+    return np.stack(records)
 
 
-def _case(strength: float, found: _Errors, refused: str, clean: Errors) -> Case:
-    if refused:
-        return Case(strength=strength, refused=refused)
-    errors = found.summary()
-    ratio = errors.mae.mean / clean.mae.mean if errors.mae.mean and clean.mae.mean else None
+def _case(strength: float, found: _Errors, clean: _Errors) -> Case:
+    if found.refused:
+        return Case(strength=strength, refused=found.refused)
+    errors, reference = found.summary(), clean.summary().mae.mean
+    ratio = errors.mae.mean / reference if errors.mae.mean is not None and reference else None
     return Case(strength=strength, ratio=ratio, mae=errors.mae, salt_iou=errors.salt_iou)
 
 

@@ -50,7 +50,7 @@ def rows(survey: Survey, refine: int, simulate: Callable[[Array], Array]) -> dic
 
     return {
         **{name: _corrupted(corruption, survey) for name, corruption in (CORRUPTIONS | OWN).items()},
-        "other_grid": Row("Other grid and order", "", (float(refine),), resimulated),
+        "other_grid": Row("Grid n times finer", "", (float(refine),), resimulated),
     }
 
 
@@ -94,15 +94,15 @@ def fewer_receivers(gathers: Array, survey: Survey, strength: float, random: Gen
 def field(gathers: Array, survey: Survey, strength: float, random: Generator) -> Array:
     """Corrupt records in five ways at once, as those of the field are.
 
-    At strength 1 they are 20 ms late, turned in phase by 20 degrees and twice as loud, with white noise 20 dB
-    below them and a tenth of the traces dead. Delay, phase and dead traces are proportional to the strength;
-    the gain is 2 to its power, and the noise 10 dB louder where the strength is doubled.
+    At strength 1 their phase is turned by 20 degrees, they are 20 ms late, have white noise 20 dB below them,
+    are twice as loud, and a tenth of the traces is dead. Phase, delay and dead traces are proportional to the
+    strength, the gain is 2 to its power, and the noise is 10 dB stronger where the strength is doubled.
     """
     for name, value in (
-        ("delay", 0.020 * strength),
         ("phase", 20.0 * strength),
-        ("gain", 2.0**strength),
+        ("delay", 0.020 * strength),
         ("white", 20.0 - 10.0 * math.log2(strength)),
+        ("gain", 2.0**strength),
         ("dead", 0.1 * strength),
     ):
         gathers = CORRUPTIONS[name].function(gathers, survey, value, random)
