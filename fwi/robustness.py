@@ -176,15 +176,16 @@ def measure(
                     except ValueError as error:
                         errors.refused = str(error) or type(error).__name__
                 advance(done := done + len(batch))
+    of_clean = clean.summary()
     found: dict[str, list[Case]] = {name: [] for name in worse}
     for name, strength, errors in cases:
-        found[name].append(_case(strength, errors, clean))
+        found[name].append(_case(strength, errors, of_clean))
     return Robustness(
         split=dataset.split,
         samples=len(numbers),
         data=", ".join(map(str, dataset.folders)),
         seed=seed,
-        clean=clean.summary(),
+        clean=of_clean,
         mean_model=mean_model.summary(),
         rows=[
             MeasuredRow(name=name, title=row.title, unit=row.unit, cases=found[name])
@@ -225,11 +226,11 @@ def _worse(row: Row, name: str, strength: float, truth: Sample, numbers: list[in
     return np.stack(records)
 
 
-def _case(strength: float, found: _Errors, clean: _Errors) -> Case:
+def _case(strength: float, found: _Errors, clean: Errors) -> Case:
     if found.refused:
         return Case(strength=strength, refused=found.refused)
-    errors, reference = found.summary(), clean.summary().mae.mean
-    ratio = errors.mae.mean / reference if errors.mae.mean is not None and reference else None
+    errors = found.summary()
+    ratio = errors.mae.mean / clean.mae.mean if errors.mae.mean is not None and clean.mae.mean else None
     return Case(strength=strength, ratio=ratio, mae=errors.mae, salt_iou=errors.salt_iou)
 
 

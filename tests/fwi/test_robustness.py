@@ -35,7 +35,7 @@ class LevelReader:
         self.survey, self.seen = survey, []
 
     def invert(self, gathers, survey=None):
-        self.seen.append(gathers)
+        self.seen.append(gathers.copy())
         return np.stack([np.full((self.survey.grid.nz, self.survey.grid.nx), speed(one)) for one in gathers])
 
 
@@ -141,6 +141,13 @@ def test_strengths_of_a_row_differ_in_nothing_but_their_strength(run_of, dataset
     clean, mild, medium, severe = (seen.astype(np.float64) for seen in run.inverter.seen)
     np.testing.assert_allclose(medium - clean, 2 * (mild - clean), atol=1e-5)
     np.testing.assert_allclose(severe - clean, 3 * (mild - clean), atol=1e-5)
+
+
+def test_rows_and_samples_draw_numbers_of_their_own():
+    seeds = [(0, "white", 0), (0, "white", 1), (0, "dead", 0), (1, "white", 0)]
+
+    assert len({source_of(*seed).random() for seed in seeds}) == 4
+    assert source_of(0, "white", 0).random() == source_of(0, "white", 0).random()
 
 
 def test_few_samples_are_evenly_spread_and_have_the_records_that_they_have_among_all(run_of, dataset):
