@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from experiments.progress import progress
 from fwi import plots, report, run_folder
 from fwi.config import Split
-from fwi.data import ShotDataset, require_survey
+from fwi.data import ShotDataset
 from fwi.evaluation import Evaluation
 from fwi.files import refuse_links, write_whole
 from fwi.manifest import DataSet
@@ -34,7 +34,8 @@ def evaluate(
 
     Args:
         run: the run's folder.
-        data: the data set; the run's own if not given.
+        data: the data set; the run's own if not given. A network with model.columns: offsets takes one of
+            other shots and receivers too.
         split: the split to score.
         checks: how many samples, evenly spread, are drawn and checked by the wave equation.
         name: what this evaluation is called in the report; the data set's folder and split if not given.
@@ -53,7 +54,7 @@ def evaluate(
     mode = wandb_mode(trained.study)
     folder = data or trained.study.storage.folder
     test = DataSet.read(folder)
-    require_survey(test, trained.survey, f"that of the run {run}")
+    trained.require(test.survey, folder)
     test.verify(split)
     dataset = ShotDataset([test], split)
     own = data is None and split == "test"
@@ -75,12 +76,13 @@ def evaluate(
         f"{stem}-gathers": f"{source} {chosen[0]}: the middle shot, and what the inversion explains of it",
     }
     plots.save(drawn, figures / f"{stem}-sections.png")
-    shot = trained.survey.config.shots // 2
+    survey = dataset.survey
+    shot = survey.config.shots // 2
     compared = plots.gathers(
         dataset[chosen[0]].gathers[shot].float().numpy(),
         verdicts[chosen[0]].simulated[shot],
-        trained.survey.receiver_x[shot],
-        trained.survey.recorded_dt,
+        survey.receiver_x[shot],
+        survey.recorded_dt,
         ("Recorded", f"Simulated from the inversion, times {verdicts[chosen[0]].misfit.gain:.2f}"),
     )
     plots.save(compared, figures / f"{stem}-gathers.png")

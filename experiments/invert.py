@@ -7,7 +7,7 @@ import numpy as np
 import tyro
 from numpy.typing import NDArray
 
-from data_prep.records import read, refuse_silence, require_sample
+from data_prep.records import Records, read_for, refuse_silence, require_sample
 from data_prep.segy.headers import SegyError
 from data_prep.segy.write import write_section
 from fwi import plots
@@ -28,7 +28,8 @@ def invert(
 
     Args:
         records: a shard (.h5), a .npy of gathers (shot, time, receiver) or (sample, shot, time, receiver), or
-            shots as SEG-Y or SU, which are brought onto the run's survey as 'fwi import' does.
+            shots as SEG-Y or SU, which are brought onto the run's survey as 'fwi import' does, or keep their
+            own shots and receivers where the run's network takes any.
         run: the trained run.
         out: folder for the sections.
         survey: YAML with the grid and survey of a .npy; the run's own are assumed if not given.
@@ -36,31 +37,32 @@ def invert(
         check: simulate each section and compare with its records.
     """
     trained = load_run(run)
-    gathers = _read(records, trained, survey)
+    gathers, _, recorded = _read(records, trained, survey)
     if sample is not None:
         require_sample(sample, len(gathers), records)
     numbers = range(len(gathers)) if sample is None else [sample]
-    trained.invert(gathers[numbers[:1]])  # refuses another survey's; the first call also prepares memory
+    trained.invert(gathers[numbers[:1]], recorded)  # refuses wrong ones; the first call also prepares memory
     for number in numbers:
-        refuse_silence(gathers[number], f"{records}, sample {number}", check)
+        refuse_silence(gathers[number], f"{records}, sample {number}")
     out.mkdir(parents=True, exist_ok=True)
     used = ", ".join(f"{name} {version}" for name, version in versions().items())
     for number in numbers:
         start = time.perf_counter()
-        velocity = trained.invert(gathers[number])
+        velocity = trained.invert(gathers[number], recorded)
         seconds = time.perf_counter() - start
         stem = out / f"{records.stem}-{number}"
         origin = f"Inverted by salt-fwi: {records.name}, sample {number}, with the run {trained.folder.name}"
         written = _save(velocity, stem, trained, f"{origin}\nVersions: {used}")
         print(f"{stem}{written}: inverted in {1000 * seconds:.0f} ms")
         if check:
-            print(f"  {trained.check(velocity, gathers[number])}")
+            print(f"  {trained.check(velocity, gathers[number], recorded)}")
 
 
 def check(
     section: tyro.conf.Positional[Path],
     records: tyro.conf.Positional[Path],
     run: Path,
+    survey: Path | None = None,
     sample: int | None = None,
 ) -> None:
     """Check a section against records: simulate it on a finer grid and compare.
@@ -68,17 +70,20 @@ def check(
     Args:
         section: a .npy of velocity (depth, x) [m/s] on the run's grid.
         records: a shard (.h5), .npy or SEG-Y of gathers.
-        run: the run whose survey, mean model and limits to judge by.
+        run: the run whose grid, mean model and limits to judge by, and whose survey unless its network takes
+            any.
+        survey: YAML with the grid and survey of a .npy; the run's own are assumed if not given.
         sample: which sample of the records, where they hold several.
     """
     trained = load_run(run)
     grid = trained.study.grid
     velocity = read_npy(section, (grid.nz, grid.nx))
-    gathers = _read(records, trained)
+    gathers, _, recorded = _read(records, trained, survey)
     if sample is None and len(gathers) > 1:
         raise ValueError(f"{records} holds {len(gathers)} samples: say with --sample which the section is of")
     sample = sample or 0
     require_sample(sample, len(gathers), records)
+    refuse_silence(gathers[sample], f"{records}, sample {sample}")
     if velocity.shape != (grid.nz, grid.nx):
         raise ValueError(f"{section}: shape {velocity.shape}, the run's grid is {(grid.nz, grid.nx)}")
     slowest, fastest = grid.velocity
@@ -87,23 +92,16 @@ def check(
             f"{section}: speeds of {velocity.min():g} .. {velocity.max():g}, which go outside grid.velocity "
             f"{slowest:g} .. {fastest:g} m/s: give the section in m/s and within that range"
         )
-    verdict = trained.check(velocity.astype(np.float32), gathers[sample])
+    verdict = trained.check(velocity.astype(np.float32), gathers[sample], recorded)
     print(f"{section} against {records}, sample {sample}\n  {verdict}")
 
 
-def _read(path: Path, run: Run, survey: Path | None = None) -> NDArray[np.float32]:
-    """Read records onto a run's survey, and print what was done to bring them there."""
-    records = read(
-        path,
-        run.survey,
-        run.study.physics,
-        dtype=run.study.storage.dtype,
-        made_for=survey,
-        whose=f"that of the run {run.folder}",
-    )
+def _read(path: Path, run: Run, made_for: Path | None) -> Records:
+    """Read records for a run, and print which they are and what was done to them."""
+    records = read_for(run, path, made_for)
     if records.changes:
         print("\n".join([str(path), *(f"  {change}" for change in records.changes)]))
-    return records.gathers
+    return records
 
 
 def _save(velocity: NDArray[np.float32], stem: Path, run: Run, provenance: str) -> str:

@@ -1,4 +1,4 @@
-"""``fwi plot``: look at velocity sections and gathers of files, and at what a trained network attends to."""
+"""``fwi plot``: look at sections and gathers of files, at corruptions, and at what a network attends to."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -7,11 +7,12 @@ import numpy as np
 import tyro
 from numpy.typing import NDArray
 
-from data_prep.records import read, require_sample
+from data_prep.records import read_for, require_sample
 from experiments.flags import Study
 from fwi import plots, shards
 from fwi.config import Split, StudyConfig
-from fwi.data import ShotDataset, require_survey
+from fwi.corruption import CORRUPTIONS
+from fwi.data import ShotDataset
 from fwi.files import read_npy
 from fwi.manifest import DataSet
 from fwi.run import Run, load_run
@@ -23,14 +24,15 @@ if TYPE_CHECKING:
 TAKES = {
     "section": ("FILE", "sample"),
     "gather": ("FILE", "sample", "shot"),
+    "corruptions": ("FILE", "sample", "shot"),
     "attention": ("run", "data", "split", "sample", "shot", "at"),
 }
-"""Parameters that belong to each of the three figures."""
+"""Parameters that belong to each of the figures."""
 
 
 def plot(
     study: Study,
-    what: tyro.conf.Positional[Literal["section", "gather", "attention"]],
+    what: tyro.conf.Positional[Literal["section", "gather", "corruptions", "attention"]],
     out: Path,
     file: tyro.conf.Positional[Path | None] = None,
     sample: int | None = None,
@@ -42,16 +44,17 @@ def plot(
 ) -> None:
     """Draw to a PNG: a velocity section, a shot gather, or what a trained network attends to in a record.
 
-    'fwi plot section FILE' and 'fwi plot gather FILE' draw what is in a file; 'fwi plot attention --run RUN'
+    'fwi plot section FILE' and 'fwi plot gather FILE' draw what is in a file; 'fwi plot corruptions FILE'
+    draws a gather clean and under each corruption of data.corrupt; 'fwi plot attention --run RUN'
     inverts a record and draws each gate and attention weight over the section, or over the gather.
 
     Args:
         study: section of a .npy: gives its grid; a shard brings its own.
-        what: section, gather or attention.
+        what: section, gather, corruptions or attention.
         out: the PNG.
-        file: section, gather: a shard (.h5), or a .npy of velocity (depth, x) [m/s].
+        file: section, gather, corruptions: a shard (.h5); section: or a .npy of velocity (depth, x) [m/s].
         sample: which sample of the shard or data set; the first if not given.
-        shot: gather, attention: which shot; the middle one if not given.
+        shot: gather, corruptions, attention: which shot; the middle one if not given.
         run: attention: the trained run.
         data: attention: a data set, or records as for 'fwi invert'; the run's own data set if not given.
         split: attention: which split of a data set; test if not given.
@@ -83,6 +86,8 @@ def _of_shard(what: str, file: Path, number: int, shot: int | None) -> "Figure":
     samples, survey = shards.read(file), shards.read_survey(file)
     require_sample(number, len(samples.gathers), file)
     title = f"{file.stem}, sample {number}"
+    if what == "corruptions":
+        return _corruptions(samples.gathers[number].astype(np.float32), survey, _shot(survey, shot))
     if what == "gather":
         shot = _shot(survey, shot)
         recorded = samples.gathers[number, shot].astype(np.float32)
@@ -92,6 +97,19 @@ def _of_shard(what: str, file: Path, number: int, shot: int | None) -> "Figure":
         raise ValueError(f"{file} holds records without models; draw them with 'fwi plot gather'")
     velocity, salt = samples.velocity[number], samples.salt[number] > 0
     return plots.velocity_model(velocity, survey.grid.spacing, survey.grid.velocity, title, salt)
+
+
+def _corruptions(gathers: NDArray[np.float32], survey: Survey, shot: int) -> "Figure":
+    """A gather as it is, and under each corruption at its highest strength, as far as that touches it."""
+    panels = [("As recorded", gathers[shot])]
+    for corruption in CORRUPTIONS.values():
+        strength = corruption.strengths[-1]
+        for seed in range(100):
+            changed = corruption.function(gathers, survey, strength, np.random.default_rng(seed))
+            if (changed[shot] != gathers[shot]).any():  # a shot of the others may be missing
+                break
+        panels.append((corruption.label(strength).replace(", ", "\n"), changed[shot]))
+    return plots.gather_grid(panels, survey.receiver_x[shot], survey.recorded_dt)
 
 
 def _of_npy(study: StudyConfig, file: Path) -> "Figure":
@@ -113,13 +131,13 @@ def _attention(
     shot: int | None,
     at: tuple[float, float] | None,
 ) -> "Figure":
-    survey, grid = run.survey, run.study.grid
-    name, gathers = _record(run, data, split, number)
+    grid = run.study.grid
+    name, gathers, survey = _record(run, data, split, number)
     shot = _shot(survey, shot)
-    velocity = run.invert(gathers)
+    velocity = run.invert(gathers, survey)
     salt = velocity >= run.study.salt.threshold
     cell = middle(salt) if at is None else _cell(at, run.study)
-    maps = run.attended(gathers, cell)
+    maps = run.attended(gathers, cell, survey)
     for place, each in run.inverter.network.attending().items():
         if place not in {each_map.place for each_map in maps}:
             print(f"{place}: {each.mechanism} moves its map instead of weighing it, and is left out")
@@ -135,24 +153,25 @@ def _attention(
     )
 
 
-def _record(run: Run, data: Path | None, split: Split | None, number: int) -> tuple[str, NDArray[np.float32]]:
-    """A record's name and its gathers ``(shot, time, receiver)``, of a data set or of a file."""
+def _record(
+    run: Run, data: Path | None, split: Split | None, number: int
+) -> tuple[str, NDArray[np.float32], Survey]:
+    """A record of a data set or file: its name, its gathers ``(shot, time, receiver)`` and its survey."""
     source = data or run.study.storage.folder
     if source.suffix and not source.is_dir():
         if split is not None:
             raise ValueError(f"--split {split}: {source} is a file; splits are of a data set's folder")
-        whose = f"that of the run {run.folder}"
-        records = read(source, run.survey, run.study.physics, dtype=run.study.storage.dtype, whose=whose)
+        records = read_for(run, source)
         if records.changes:
             print("\n".join([str(source), *(f"  {change}" for change in records.changes)]))
         require_sample(number, len(records.gathers), source)
-        return f"{source.stem} {number}", records.gathers[number]
+        return f"{source.stem} {number}", records.gathers[number], records.survey
     split = split or "test"
     found = DataSet.read(source)
-    require_survey(found, run.survey, f"that of the run {run.folder}")
+    run.require(found.survey, source)
     dataset = ShotDataset([found], split)
     require_sample(number, len(dataset), source)
-    return f"{split} {number}", dataset[number].gathers.float().numpy()
+    return f"{split} {number}", dataset[number].gathers.float().numpy(), found.survey
 
 
 def middle(salt: NDArray[np.bool_]) -> tuple[int, int]:
@@ -183,7 +202,7 @@ def _shot(survey: Survey, shot: int | None) -> int:
 
 
 def _refuse_what_does_not_belong(what: str, given: list[str]) -> None:
-    """Refuse flags that belong to another of the three figures."""
+    """Refuse flags that belong to another of the figures."""
     wrong = [name if name == "FILE" else f"--{name}" for name in given if name not in TAKES[what]]
     if wrong:
         takes = ", ".join(name if name == "FILE" else f"--{name}" for name in TAKES[what])

@@ -23,19 +23,38 @@ from fwi.survey import MIN_POINTS_PER_WAVELENGTH, Survey, SurveyError
 from fwi.survey_limits import points_per_wavelength
 
 Array = NDArray[np.float32]
+Floats = NDArray[np.float64]
 
 
 class Misfit(NamedTuple):
-    """The misfit of simulated against recorded gathers; arrays have the shape ``(shot,)``."""
+    """The misfit of simulated against recorded gathers; arrays have the shape ``(shot,)``.
 
-    nrms: Array
+    Missing traces, which are zero throughout in the record, are left out; shots without any trace have NaN.
+    """
+
+    nrms: Floats
     """RMS of the residual over RMS of the record, weighted by time squared, after one gain for all shots."""
-    correlation: Array
+    correlation: Floats
     """Median over the shot's traces of their correlation at no shift."""
-    shift: Array
+    shift: Floats
     """Median over the shot's traces of the time shift that correlates best [s]; positive: simulated late."""
     gain: float
     """Factor, the same for all shots, by which the simulated gathers are closest to the recorded ones."""
+
+    @property
+    def median(self) -> "Median":
+        """Medians over the shots that have traces."""
+        values = (self.nrms, self.correlation, np.abs(self.shift))
+        return Median(*(float(np.nanmedian(each)) for each in values))
+
+
+class Median(NamedTuple):
+    """Medians of a misfit over the shots."""
+
+    nrms: float
+    correlation: float
+    shift: float
+    """Median of the size of the time shift [s]."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +68,8 @@ class Verdict:
     mean_model: Misfit
     simulated: Array
     """Gathers of the section, shape ``(shot, time, receiver)``, multiplied by the gain."""
+    missing: str = ""
+    """Shots and traces that were left out because they are zero throughout, in words; empty if none were."""
 
     @property
     def word(self) -> str:
@@ -58,21 +79,24 @@ class Verdict:
     @property
     def remark(self) -> str:
         """The verdict in two words, for the title of a figure."""
-        return f"{self.word}, NRMS {np.median(self.misfit.nrms):.2f}"
+        return f"{self.word}, NRMS {self.misfit.median.nrms:.2f}"
 
     def __str__(self) -> str:
-        return f"{self.word}: {'; '.join(self.reasons)}"
+        return f"{self.word}: {'; '.join(self.findings)}"
+
+    @property
+    def findings(self) -> tuple[str, ...]:
+        """The reasons for the verdict, and what was left out, if anything was."""
+        return (*self.reasons, *([self.missing] if self.missing else []))
 
     def summary(self) -> dict[str, object]:
         """The medians over shots and the values of each shot, for tables and files."""
         shots = {"nrms": self.misfit.nrms, "correlation": self.misfit.correlation, "shift": self.misfit.shift}
         return {
-            "nrms": float(np.median(self.misfit.nrms)),
-            "correlation": float(np.median(self.misfit.correlation)),
-            "shift": float(np.median(np.abs(self.misfit.shift))),
-            "mean_model_nrms": float(np.median(self.mean_model.nrms)),
+            **self.misfit.median._asdict(),
+            "mean_model_nrms": self.mean_model.median.nrms,
             "verdict": self.word,
-            "reasons": list(self.reasons),
+            "reasons": list(self.findings),
             "per_shot": {name: values.tolist() for name, values in shots.items()},
         }
 
@@ -121,8 +145,9 @@ class PhysicsCheck:
     def __call__(self, velocity: Array, recorded: Array) -> Verdict:
         """Judge a section by the records it was inverted from.
 
-        A section with speeds outside the survey's range is simulated with the nearest admissible speeds, and
-        not believed, however well it explains the records.
+        Traces and shots that are zero throughout in the records are compared with nothing. A section with
+        speeds outside the survey's range is simulated with the nearest admissible speeds, and not believed,
+        however well it explains the records.
 
         Args:
             velocity: the section [m/s], shape ``(depth, x)``.
@@ -141,15 +166,14 @@ class PhysicsCheck:
         if outside:
             impossible = f"{outside:.0%} of the cells are outside {slowest:g} .. {fastest:g} m/s"
             believed, reasons = False, (impossible, *(() if believed else reasons))
-        return Verdict(believed, reasons, found, mean, simulated * np.float32(found.gain))
+        return Verdict(believed, reasons, found, mean, simulated * np.float32(found.gain), _missing(recorded))
 
     @cached_property
     def _mean_gathers(self) -> Array:
         return self.simulate(self.mean_model)
 
     def _judge(self, found: Misfit, mean: Misfit) -> tuple[bool, tuple[str, ...]]:
-        nrms, mean_nrms = float(np.median(found.nrms)), float(np.median(mean.nrms))
-        correlation, shift = float(np.median(found.correlation)), float(np.median(np.abs(found.shift)))
+        (nrms, correlation, shift), mean_nrms = found.median, mean.median.nrms
         tests = [
             (
                 nrms <= self.config.nrms_share * mean_nrms,
@@ -199,12 +223,12 @@ def compare(recorded: Array, simulated: Array, dt: float) -> Misfit:
     """Measure how gathers of the same survey differ, all of them weighted by time squared.
 
     Args:
-        recorded: shape ``(shot, time, receiver)``.
+        recorded: shape ``(shot, time, receiver)``; traces that are zero throughout are left out.
         simulated: the same shape.
         dt: sample interval [s].
 
     Raises:
-        ValueError: the shapes differ, a sample is not finite, or a gather is all zero.
+        ValueError: the shapes differ, a sample is not finite, or the record is all zero.
     """
     if recorded.shape != simulated.shape:
         raise ValueError(
@@ -212,14 +236,38 @@ def compare(recorded: Array, simulated: Array, dt: float) -> Misfit:
         )
     if not np.isfinite(recorded).all():
         raise ValueError("the records hold NaN or infinite samples: mend or mute those traces first")
-    if not recorded.any(axis=(1, 2)).all():
-        raise ValueError("a recorded shot is zero throughout: leave such records out")
-    data = weighted_by_time(torch.tensor(recorded), dt, power=2)
-    synthetic = weighted_by_time(torch.tensor(simulated), dt, power=2)
+    live = _live(recorded)
+    if not live.any():
+        raise ValueError("the record is zero throughout: leave it out")
+    shots = live.any(axis=1)
+    data = weighted_by_time(torch.tensor(recorded[shots]), dt, power=2)
+    synthetic = weighted_by_time(torch.tensor((simulated * live[:, None])[shots]), dt, power=2)
     gain = gain_on_simulated(data, synthetic)
-    return Misfit(
-        nrms=normalised_rms(gain * synthetic, data, over=(1, 2)).numpy(),
-        correlation=np.median(correlation(data, synthetic).numpy(), axis=-1),
-        shift=np.median(time_shift(data, synthetic, dt).numpy(), axis=-1),
-        gain=gain.item(),
-    )
+
+    nrms, correlations, shifts = (np.full(len(live), np.nan) for _ in range(3))
+    nrms[shots] = normalised_rms(gain * synthetic, data, over=(1, 2)).flatten().numpy()
+    correlations[shots] = _median(correlation(data, synthetic).numpy(), live[shots])
+    shifts[shots] = _median(time_shift(data, synthetic, dt).numpy(), live[shots])
+    return Misfit(nrms, correlations, shifts, gain.item())
+
+
+def _median(values: Floats, live: NDArray[np.bool_]) -> Floats:
+    """Median over the live traces of each shot, shape ``(shot,)``, of values ``(shot, receiver)``."""
+    medians: Floats = np.nanmedian(np.where(live, values, np.nan), axis=1)
+    return medians
+
+
+def _live(recorded: Array) -> NDArray[np.bool_]:
+    """Tell the traces that are not zero throughout, shape ``(shot, receiver)``."""
+    live: NDArray[np.bool_] = np.any(recorded, axis=1)
+    return live
+
+
+def _missing(recorded: Array) -> str:
+    """Describe the shots and the traces of other shots that are zero throughout; empty if there are none."""
+    live = _live(recorded)
+    shots = int((~live.any(axis=1)).sum())
+    traces = int((~live).sum()) - shots * live.shape[1]
+    counts = [f"{shots} of {len(live)} shots"] * (shots > 0)
+    counts += [f"{traces} {'other ' if shots else ''}traces of {live.size}"] * (traces > 0)
+    return f"zero throughout and left out: {' and '.join(counts)}" if counts else ""

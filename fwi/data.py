@@ -46,6 +46,9 @@ class ShotDataset(Dataset[Sample]):
         sets: data sets of one survey.
         split: the split to read.
 
+    Attributes:
+        survey: the survey of all sets.
+
     Raises:
         ShardError: the sets differ in survey, or have no sample in this split.
     """

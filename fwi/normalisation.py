@@ -87,11 +87,13 @@ class Normalisation(nn.Module):
         gathers = gathers.float()
         if self.amplitude == "raw":
             return gathers
-        return self.compress(gathers / level(gathers) if self.amplitude == "own_level" else gathers)
+        unit = level(gathers) if self.amplitude == "own_level" else 1.0
+        return self.compress(gathers, unit)
 
-    def compress(self, amplitudes: Tensor) -> Tensor:
-        """Take the signed logarithm of amplitudes, which for ``own_level`` are shares of the level."""
-        return amplitudes.sign() * torch.log1p(amplitudes.abs() / self.scale) / self.spread
+    def compress(self, gathers: Tensor, unit: Tensor | float = 1.0) -> Tensor:
+        """Take the signed logarithm of amplitudes in a unit, for ``own_level`` that of the record's level."""
+        amplitudes = gathers * (1 / (self.scale * unit))  # one product instead of two divisions of all
+        return torch.copysign(torch.log1p(amplitudes.abs()) * (1 / self.spread), amplitudes)
 
 
 def level(gathers: Tensor) -> Tensor:
@@ -108,7 +110,7 @@ def level(gathers: Tensor) -> Tensor:
         trace.
     """
     # Squares of float32 overflow where the records' unit is far from their size; in float64 they do not.
-    power = gathers.double().square().mean(TIME)
+    power = torch.linalg.vector_norm(gathers, dim=TIME, dtype=torch.float64) ** 2 / gathers.shape[TIME]
     live = (power > 0) & power.isfinite()
     middle = torch.where(live, power, torch.nan).flatten(-2).nanmedian(-1).values[..., None, None, None]
     return torch.where(middle > 0, middle, 1.0).sqrt().float()

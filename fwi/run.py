@@ -25,6 +25,8 @@ from fwi.data import Sample, ShotDataset
 from fwi.evaluation import CheckedSample, Evaluated, Evaluation, Score
 from fwi.inverter import BATCH, Array, DivergedError, Inverter
 from fwi.networks.attended import Attended, attended
+from fwi.networks.offsets import CommonOffsets
+from fwi.shards import refuse_another_survey
 from fwi.survey import Survey
 
 Progress = Callable[[str, int, str], AbstractContextManager[Callable[[int], None]]]
@@ -66,6 +68,34 @@ class Run:
     def __init__(self, folder: Path, study: StudyConfig, inverter: Inverter) -> None:
         self.folder, self.study, self.inverter = folder, study, inverter
         self.survey = inverter.survey
+        self._prepared: tuple[Survey, PhysicsCheck] | None = None
+
+    def require(self, survey: Survey, source: object) -> None:
+        """Refuse records of a survey that the run's network does not serve.
+
+        Args:
+            survey: the survey of the records.
+            source: their file or data set, for the message.
+
+        Raises:
+            ShardError: naming every setting that differs.
+        """
+        any_survey = self.inverter.any_survey
+        refuse_another_survey(source, survey, self.survey, self.whose, any_survey=any_survey)
+        self.inverter.require(survey)
+
+    @property
+    def whose(self) -> str:
+        """Description of the run's survey in messages about other surveys."""
+        return f"that of the run {self.folder}"
+
+    def beyond(self, survey: Survey) -> str:
+        """Describe the traces of a survey that the network leaves out; empty if it takes all."""
+        sort = self.inverter.sort
+        if not isinstance(sort, CommonOffsets):
+            return ""
+        traces = int((survey.offset > sort.farthest).sum())
+        return f"{traces} traces have offsets beyond {sort.farthest:.4g} m and are left out" * (traces > 0)
 
     def invert(self, gathers: Array, survey: Survey | None = None) -> Array:
         """Invert records: see ``Inverter.invert``."""
@@ -105,9 +135,18 @@ class Run:
             )
         return shots + maps
 
-    def check(self, velocity: Array, gathers: Array) -> Verdict:
-        """Judge a section by its records: see ``fwi.check.PhysicsCheck``."""
-        return self._physics(velocity, gathers)
+    def check(self, velocity: Array, gathers: Array, survey: Survey | None = None) -> Verdict:
+        """Judge a section by its records: see ``fwi.check.PhysicsCheck``.
+
+        Args:
+            velocity: the section [m/s], shape ``(depth, x)``.
+            gathers: the record, shape ``(shot, time, receiver)``.
+            survey: survey of the record; the run's own if left out.
+
+        Raises:
+            ValueError: the record does not fit the survey, or the section the grid.
+        """
+        return self._physics(survey or self.survey)(velocity, gathers)
 
     def simulate(self, velocity: Array) -> Array:
         """Record a section on the grid of the physics check: see ``PhysicsCheck.simulate``."""
@@ -117,7 +156,7 @@ class Run:
         """Invert the samples of a data set, score them beside naive predictors, and check some by physics.
 
         Args:
-            dataset: samples of the run's survey, with their models.
+            dataset: samples of a survey that the network serves, with their models.
             checks: how many samples, evenly spread, are checked by the wave equation.
             progress: shows the progress of the two long parts.
 
@@ -125,8 +164,9 @@ class Run:
             The scores and verdicts, with the sections that they describe.
 
         Raises:
-            ValueError: the records do not fit the run's survey, or the network has diverged.
+            ValueError: the network does not serve the survey, or has diverged.
         """
+        self.require(dataset.survey, ", ".join(map(str, dataset.folders)))
         sections, truth, salt, seconds = self._sections(dataset, progress)
         spacing = self.study.grid.spacing
         guesses = naive.predictions(truth, self.mean_model, spacing)
@@ -140,7 +180,8 @@ class Run:
         with progress("check", len(chosen), "sections") as advance:
             for done, number in enumerate(chosen, start=1):
                 interrupts.check()
-                verdicts[number] = self.check(sections[number], dataset[number].gathers.float().numpy())
+                gathers = dataset[number].gathers.float().numpy()
+                verdicts[number] = self.check(sections[number], gathers, dataset.survey)
                 advance(done)
         evaluation = Evaluation(
             split=dataset.split,
@@ -178,13 +219,16 @@ class Run:
                 samples = [dataset[number] for number in numbers]
                 batch = Sample(*(torch.stack(parts) for parts in zip(*samples, strict=True)))
                 start = time.perf_counter()
-                inverted.append(self.invert(batch.gathers.numpy()))
+                inverted.append(self.invert(batch.gathers.numpy(), dataset.survey))
                 seconds += time.perf_counter() - start
                 truth.append(batch.velocity.numpy())
                 salt.append(batch.salt.numpy())
                 advance(numbers.stop)
         return np.concatenate(inverted), np.concatenate(truth), np.concatenate(salt), seconds / len(dataset)
 
-    @cached_property
-    def _physics(self) -> PhysicsCheck:
-        return PhysicsCheck(self.survey, self.study.physics, self.study.check, self.mean_model)
+    def _physics(self, survey: Survey) -> PhysicsCheck:
+        """Prepare the check of a survey, which simulates the mean model; the last survey's is kept."""
+        if self._prepared is None or self._prepared[0] != survey:
+            check = PhysicsCheck(survey, self.study.physics, self.study.check, self.mean_model)
+            self._prepared = survey, check
+        return self._prepared[1]

@@ -60,6 +60,29 @@ def refuse_differences(what: str, differences: list[str], remedy: str = "") -> N
         raise ShardError("\n".join(filter(None, (f"{what}:", lines, remedy))))
 
 
+def refuse_another_survey(
+    what: object, survey: Survey, wanted: Survey, whose: str, *, any_survey: bool = False
+) -> None:
+    """Refuse records of another survey than wanted.
+
+    Args:
+        what: the file or data set, for the message.
+        survey: the survey of its records.
+        wanted: the survey wanted.
+        whose: description of the wanted survey in the message, such as "that of the run runs/a".
+        any_survey: whether shots and receivers may be elsewhere along the line than those of ``wanted``.
+
+    Raises:
+        ShardError: naming every setting that differs.
+    """
+    in_kind = survey.differences_in_kind(wanted)
+    refuse_differences(
+        f"{what} was made for another survey than {whose}",
+        in_kind if any_survey else survey.differences(wanted),
+        "" if in_kind else "networks trained with model.columns: offsets take any shots and receivers",
+    )
+
+
 class Samples(NamedTuple):
     """Models and their records."""
 

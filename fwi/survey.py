@@ -40,6 +40,19 @@ ALIAS_TOLERANCE = 1e-3
 """Largest spectrum of the wavelet above the recorded Nyquist frequency, over its peak, to leave as it is."""
 
 
+ALONG_LINE = (
+    "shots",
+    "shot_x",
+    "shot_margin",
+    "receivers",
+    "receiver_x",
+    "spread",
+    "near_offset",
+    "receiver_interval",
+)
+"""Settings that place shots and receivers along the line: two surveys of one kind differ in these alone."""
+
+
 class SurveyError(ValueError):
     """A survey that cannot be simulated as configured; the message gives values that would work."""
 
@@ -119,7 +132,8 @@ class Survey:
         if config.spread == "streamer":
             offsets = config.near_offset + np.arange(config.receivers) * config.receiver_interval
             return self.shot_x[:, None] - offsets
-        line = np.linspace(0.0, self.length, config.receivers)
+        even = np.linspace(0.0, self.length, config.receivers)
+        line = even if config.receiver_x is None else np.array(config.receiver_x)
         return np.broadcast_to(line, (config.shots, config.receivers)).copy()
 
     @cached_property
@@ -133,6 +147,15 @@ class Survey:
         """Distance from shot to receiver of each trace [m], shape ``(shot, receiver)``."""
         distance: Floats = np.abs(self.shot_x[:, None] - self.receiver_x)
         return distance
+
+    @property
+    def layout(self) -> str:
+        """Numbers of shots and receivers, and their offsets, in words."""
+        shots, _, receivers = self.gather_shape
+        return (
+            f"{shots} shot{'s' * (shots > 1)}, {receivers} receivers, offsets "
+            f"{self.offset.min():.4g} to {self.offset.max():.4g} m"
+        )
 
     @property
     def shot_depth(self) -> float:
@@ -231,6 +254,22 @@ class Survey:
     def differences(self, other: "Survey") -> list[str]:
         """List the differences from another survey, such as ``survey.dt: 0.002 against 0.001``."""
         return differences(self.to_dict(), other.to_dict())
+
+    def differences_in_kind(self, other: "Survey") -> list[str]:
+        """List the differences from another survey except in positions along the line.
+
+        Grid, time axis, wavelet, depths and upper edge remain; what is left to its default is compared by
+        the value that it has.
+        """
+        return differences(self._kind, other._kind)
+
+    @property
+    def _kind(self) -> dict[str, Any]:
+        values = self.to_dict()
+        survey = {key: value for key, value in values["survey"].items() if key not in ALONG_LINE}
+        survey["receiver_depth"] = self.receiver_depth
+        survey["wavelet"]["peak_time"] = self.config.wavelet.peaks_at
+        return {"grid": values["grid"], "survey": survey}
 
 
 def differences(one: dict[str, Any], other: dict[str, Any], prefix: str = "") -> list[str]:

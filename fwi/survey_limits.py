@@ -21,6 +21,9 @@ MIN_POINTS_PER_WAVELENGTH = {2: 8.0, 4: 4.0, 6: 3.5, 8: 3.0}
 LEAST_ARRAYS, FLOAT32 = 8, 4
 """Fewest arrays of the grid's size that a shot's simulation needs, and bytes of a single-precision number."""
 
+CLOSEST_RECEIVERS = 0.5
+"""Least distance [cells] between receivers that are listed; closer ones record the same."""
+
 ON_CELL = 1e-6
 """Distance from a cell [cells] below which a position counts as on it: it allows for rounding alone."""
 
@@ -28,7 +31,8 @@ ON_CELL = 1e-6
 def misplaced(grid: GridConfig, survey: SurveyConfig) -> list[str]:
     """Find sources and receivers that are outside the grid, between rows of cells, or closer than cells."""
     along_line = _misplaced_streamer if survey.spread == "streamer" else _misplaced_spread
-    return [*_misplaced_depths(grid, survey), *along_line(grid, survey)]
+    mistakes = [*_misplaced_depths(grid, survey), *along_line(grid, survey)]
+    return [*mistakes, *_misplaced_receivers(grid, survey)]
 
 
 def unstable(grid: GridConfig, survey: SurveyConfig) -> list[str]:
@@ -114,7 +118,7 @@ def _misplaced_depths(grid: GridConfig, survey: SurveyConfig) -> list[str]:
 
 
 def _misplaced_streamer(grid: GridConfig, survey: SurveyConfig) -> list[str]:
-    spacing, length = grid.spacing, (grid.nx - 1) * grid.spacing
+    spacing, length = grid.spacing, _length(grid)
     if survey.receiver_interval < spacing * (1 - ON_CELL):
         return [
             f"survey.receiver_interval: {survey.receiver_interval:g} m is closer than the cells; "
@@ -131,41 +135,63 @@ def _misplaced_streamer(grid: GridConfig, survey: SurveyConfig) -> list[str]:
 
 
 def _misplaced_spread(grid: GridConfig, survey: SurveyConfig) -> list[str]:
-    spacing, length, margin = grid.spacing, (grid.nx - 1) * grid.spacing, survey.shot_margin
+    spacing, length, margin = grid.spacing, _length(grid), survey.shot_margin
     if margin is not None and margin > length / 2:
         return [
             f"survey.shot_margin: {margin:g} m is past the middle of the {length:g} m line; "
             f"take {length / 2:g} m or less"
         ]
     most = grid.nx - 1 if margin is None else _whole((length - 2 * margin) / spacing) + 1
-    mistakes = _misplaced_shots(grid, survey, most)
-    if survey.receivers > grid.nx:
-        mistakes.append(
-            f"survey.receivers: {survey.receivers} receivers are closer than the {spacing:g} m cells; "
-            f"at most {grid.nx} fit"
-        )
-    return mistakes
+    return _misplaced_shots(grid, survey, most)
 
 
 def _misplaced_shots(grid: GridConfig, survey: SurveyConfig, most: int) -> list[str]:
-    spacing, length, given, mistakes = grid.spacing, (grid.nx - 1) * grid.spacing, survey.shot_x, []
-    if given is None:
+    if survey.shot_x is None:
         if survey.shots > most:
-            mistakes.append(
-                f"survey.shots: {survey.shots} shots are closer than the {spacing:g} m cells; "
+            return [
+                f"survey.shots: {survey.shots} shots are closer than the {grid.spacing:g} m cells; "
                 f"at most {most} fit"
-            )
-        return mistakes
+            ]
+        return []
+    mistakes = []
     if survey.spread == "streamer" or survey.shot_margin is not None:
         other = "a streamer's shots" if survey.spread == "streamer" else "survey.shot_margin"
         mistakes.append(f"survey.shot_x: excludes {other}; leave out one of the two")
-    if len(given) != survey.shots:
-        mistakes.append(f"survey.shot_x: {len(given)} positions for survey.shots {survey.shots}")
-    if any(b - a < spacing * (1 - ON_CELL) for a, b in pairwise(given)):
-        mistakes.append(f"survey.shot_x: must ascend by a cell, {spacing:g} m, or more")
+    return mistakes + _misplaced_list(grid, "shot", survey.shot_x, survey.shots, "a cell", 1.0)
+
+
+def _misplaced_receivers(grid: GridConfig, survey: SurveyConfig) -> list[str]:
+    if survey.receiver_x is None:
+        if survey.spread == "fixed" and survey.receivers > grid.nx:
+            return [
+                f"survey.receivers: {survey.receivers} receivers are closer than the {grid.spacing:g} m "
+                f"cells; at most {grid.nx} fit"
+            ]
+        return []
+    if survey.spread == "streamer":
+        return ["survey.receiver_x: excludes a streamer's receivers; leave out one of the two"]
+    return _misplaced_list(
+        grid, "receiver", survey.receiver_x, survey.receivers, "half a cell", CLOSEST_RECEIVERS
+    )
+
+
+def _misplaced_list(
+    grid: GridConfig, who: str, given: tuple[float, ...], count: int, least: str, cells: float
+) -> list[str]:
+    """Find mistakes of the listed positions of shots or receivers, at least so many cells apart."""
+    key, apart, length, mistakes = f"survey.{who}_x", cells * grid.spacing, _length(grid), []
+    if len(given) != count:
+        mistakes.append(f"{key}: {len(given)} positions for survey.{who}s {count}")
+    if any(b - a < apart - ON_CELL * grid.spacing for a, b in pairwise(given)):
+        mistakes.append(f"{key}: must ascend by {least}, {apart:g} m, or more")
     if given and max(given) > length * (1 + ON_CELL):
-        mistakes.append(f"survey.shot_x: {max(given):g} m is beyond the {length:g} m line")
+        mistakes.append(f"{key}: {max(given):g} m is beyond the {length:g} m line")
     return mistakes
+
+
+def _length(grid: GridConfig) -> float:
+    """Distance between the first and the last cell along the line [m]."""
+    return (grid.nx - 1) * grid.spacing
 
 
 def _largest_dt(grid: GridConfig, spacing: float) -> float:

@@ -1,4 +1,4 @@
-"""What it takes to add a mechanism, network, preset, loss and metric: no more than CONTRIBUTING.md says."""
+"""What it takes to add one of each kind: no more than CONTRIBUTING.md says."""
 
 import os
 import shutil
@@ -116,6 +116,11 @@ ADDED = {
             """Mean of the fourth powers of the errors."""
             return (prediction - truth).pow(4).mean()
         ''',
+    "fwi/corruption/traces.py": '''
+        def toy(gathers: Gathers, survey: Survey, strength: float, random: np.random.Generator) -> Gathers:
+            """Set a share of the samples to zero, from the last of each trace on."""
+            return gathers * (survey.time[:, None] < (1 - strength) * survey.time[-1])
+        ''',
     "fwi/metrics.py": '''
         def toy_error(prediction: Tensor, truth: Tensor, salt: Tensor, spacing: float) -> Tensor:
             """Twice the mean difference [m/s]."""
@@ -138,6 +143,15 @@ LINES = {
     "fwi/metrics.py": [
         ("METRICS = ", '    "toy": Metric(lambda *maps: toy_error(*maps), "toy error", "m/s", best="min"),')
     ],
+    "fwi/corruption/__init__.py": [
+        ("CORRUPTIONS: ", '    "toy": Corruption(traces.toy, "Toy", "share", (0.1, 0.2, 0.5)),')
+    ],
+    "fwi/config/corruption.py": [
+        (
+            '    """Missing shots."""',
+            "    toy: PortionConfig = PortionConfig(probability=0.1, range=(0.25, 0.25))",
+        )
+    ],
     "fwi/config/study.py": [("LossName = ", 'LossName = Literal[LossName, "toy"]')],
 }
 """Lines that are added, each with the beginning of the line that it comes after."""
@@ -145,11 +159,14 @@ LINES = {
 USE = """
     import torch
 
+    import numpy as np
+
     import fwi
     from data_prep.salt import generate
     from fwi import config, losses, metrics, networks
     from fwi.attention import build
     from fwi.config import StudyConfig
+    from fwi.corruption import CORRUPTIONS, corrupted
     from fwi.networks import table
     from fwi.networks.attended import attended
     from fwi.physics import Propagator
@@ -162,6 +179,7 @@ USE = """
             "grid": {"nz": 20, "nx": 24},
             "survey": {"shots": 2, "receivers": 24, "nt": 200},
             "salt": {"preset": {"name": "mixed", "parts": [{"preset": "toy"}], "no_salt_share": 0}},
+            "data": {"corrupt": {"share": 1, "toy": {"probability": 1}}},
             "model": {"channels": [4, 8], "attention": ["none", {"name": "toy"}], "skip": ["toy"]},
             "train": {"loss": {"l1": 1.0, "toy": 0.5}},
         },
@@ -178,6 +196,11 @@ USE = """
     with torch.no_grad():
         gathers = Propagator(survey, study.physics)(truth)
     gathers = gathers / gathers.std()
+
+    nothing_else = {name: {"probability": 0} for name in CORRUPTIONS if name != "toy"}
+    corrupt = study.data.corrupt.model_validate(study.data.corrupt.model_dump() | nothing_else)
+    late = corrupted(gathers[0].numpy(), survey, corrupt, np.random.default_rng(0)) == 0
+    assert late[:, 30:].all() and not late[:, 29].all()
 
     assert build("toy", 3).number.tolist() == build("toy", 3, start=1.5).number.tolist()
     loss = losses.build(study.train.loss, study.grid.velocity, study.salt.threshold)
@@ -238,7 +261,7 @@ def source(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_a_mechanism_network_preset_loss_and_metric_are_added_by_the_touches_that_are_told(source):
+def test_a_mechanism_network_preset_loss_metric_and_corruption_are_added_by_the_touches_that_are_told(source):
     add(source)
 
     done = run(USE, source)

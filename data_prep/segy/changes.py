@@ -26,7 +26,7 @@ def placed(survey: Survey, places: Sequence[Placement]) -> list[str]:
         f"shots: the nearest recorded ones, {numbers[0]} .. {numbers[-1]}, at most {off.max():.3g} m off; "
         "receivers keep their offsets"
     )
-    distance = np.concatenate([to_nearest(each, survey).ravel() for each in places])
+    distance = np.concatenate([shot for each in places for shot in to_nearest(each, survey)])
     moved, usual = distance >= regularise.ON_RECEIVER * cell, reach(survey)[0]
     lines.append(
         f"receivers: {100 * moved.mean():.0f} % interpolated, up to {distance.max():.3g} m from the nearest"
@@ -35,6 +35,9 @@ def placed(survey: Survey, places: Sequence[Placement]) -> list[str]:
     )
     if (distance > usual).any():
         lines[-1] += f"; {100 * (distance > usual).mean():.1f} % in gaps of over {2 * usual:.3g} m"
+    traces = len(places) * survey.receiver_x.size
+    if len(distance) < traces:
+        lines.append(f"missing: {traces - len(distance)} of {traces} traces, which are zero")
     return lines
 
 

@@ -92,15 +92,16 @@ def measure_direct_arrival(
     better one cycle away.
 
     Args:
-        gathers: records on the survey, shape ``(shot, time, receiver)``.
+        gathers: records on the survey, shape ``(shot, time, receiver)``; missing traces are zero throughout.
         survey: the survey.
         physics: settings of the simulation.
 
     Raises:
         GeometryError: no direct arrival is recognised.
     """
-    shot, receiver = traces_to_compare(survey)
-    offset = np.abs(survey.receiver_x - survey.shot_x[:, None])[shot, receiver]
+    live: NDArray[np.bool_] = np.any(gathers, axis=1)
+    shot, receiver = traces_to_compare(survey, live)
+    offset = survey.offset[shot, receiver]
     records = gathers[shot, :, receiver].astype(np.float64)
     slowest, fastest = survey.grid.velocity
     speed, tried = slowest, np.linspace(1 / slowest, 1 / fastest, SPEEDS)
@@ -126,13 +127,19 @@ def measure_direct_arrival(
     )
 
 
-def traces_to_compare(survey: Survey) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def traces_to_compare(
+    survey: Survey, live: NDArray[np.bool_] | None = None
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Choose the shot and receiver of the traces on which gain and time are measured, ``(trace,)`` each.
+
+    Args:
+        survey: the survey.
+        live: which traces were recorded, shape ``(shot, receiver)``; all if left out.
 
     Raises:
         GeometryError: no receiver is far enough from its shot and still records the whole direct arrival.
     """
-    offset = np.abs(survey.receiver_x - survey.shot_x[:, None])
+    offset = np.where(True if live is None else live, survey.offset, np.inf)
     slowest, peak = survey.grid.velocity[0], survey.config.wavelet.frequency
     wavelength = slowest / peak
     recorded = slowest * (survey.time[-1] - WINDOW / peak)
@@ -142,7 +149,7 @@ def traces_to_compare(survey: Survey) -> tuple[NDArray[np.int64], NDArray[np.int
         if len(pairs):
             chosen = pairs[np.linspace(0, len(pairs) - 1, min(MOST_TRACES, len(pairs))).astype(int)]
             return chosen[:, 0], chosen[:, 1]
-    needed = NEAREST[-1] * wavelength
+    needed, offset = NEAREST[-1] * wavelength, offset[np.isfinite(offset)]
     too_short = "a longer survey.nt, " if recorded < nearest else ""
     raise GeometryError(
         f"no receiver records the whole direct arrival, on which gain and time are told: offsets are "

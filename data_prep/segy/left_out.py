@@ -48,13 +48,13 @@ def _fates(file: SegyShots, survey: Survey, places: Sequence[Placement]) -> dict
     """What becomes of each trace of the shots that are used, by the shots' numbers."""
     fates: dict[int, NDArray[np.int64]] = {}
     for place in places:
-        on_receiver = to_nearest(place, survey) < ON_RECEIVER * survey.grid.spacing
+        cell, from_recorded = survey.grid.spacing, to_nearest(place, survey)
         for i, shot in enumerate(place.shots):
             wanted = place.receiver_x(survey, i)
-            reach = np.abs(np.diff(wanted)).max() / 2
+            reach = np.abs(np.diff(wanted)).max(initial=cell) / 2
             distance = np.abs(shot.receiver_x[:, None] - wanted)
             fate = np.where(distance.min(axis=1) <= reach * (1 + 1e-6), USED, BEYOND)
-            if on_receiver[i].all():  # then no other trace is needed
+            if (from_recorded[i] < ON_RECEIVER * cell).all():  # then no other trace is needed
                 chosen = distance.argmin(axis=0)
                 fate = np.minimum(fate, BETWEEN)
                 fate[chosen] = USED

@@ -44,15 +44,22 @@ class Placement:
         start: position on the file's line of the survey's x = 0 [m].
         direction: 1 if both run the same way, -1 if the survey runs against the file's line.
         shots: the recorded shot for each shot of the survey.
+        recorded: for each shot, the numbers of the survey's receivers that recorded it; the traces of the
+            others are zero. None where all receivers record all shots.
     """
 
     start: float
     direction: int
     shots: tuple[Shot, ...]
+    recorded: tuple[NDArray[np.int64], ...] | None = None
+
+    def receivers(self, survey: Survey, shot: int) -> NDArray[np.int64]:
+        """Numbers of the survey's receivers that recorded a shot."""
+        return np.arange(survey.config.receivers) if self.recorded is None else self.recorded[shot]
 
     def receiver_x(self, survey: Survey, shot: int) -> Floats:
-        """Wanted positions of a shot's receivers on the file's line [m], shape ``(receiver,)``."""
-        offset: Floats = survey.receiver_x[shot] - survey.shot_x[shot]
+        """Wanted positions of a shot's recording receivers on the file's line [m], shape ``(receiver,)``."""
+        offset: Floats = survey.receiver_x[shot, self.receivers(survey, shot)] - survey.shot_x[shot]
         return self.shots[shot].x + self.direction * offset
 
     def misplaced(self, survey: Survey) -> Floats:
@@ -75,8 +82,7 @@ def place(file: SegyShots, survey: Survey, start: float | None = None) -> Placem
         GeometryError: some shot or receiver is too far from all recorded ones, or too deep or shallow; or too
             much of the survey's time is not recorded.
     """
-    missing_times(file, survey, 0.0)
-    _refuse_depths(file, survey)
+    refuse_unrecorded(file, survey)
     found: list[tuple[bool, int, Placement, list[str]]] = []
     for placement in _candidates(file, survey, start):
         shots, receivers = _misplaced_shots(placement, survey), _missing_receivers(placement, survey)
@@ -91,6 +97,17 @@ def place(file: SegyShots, survey: Survey, start: float | None = None) -> Placem
         + "\n".join(f"  - {mistake}" for mistake in mistakes)
         + f"\n{FITTING}"
     )
+
+
+def refuse_unrecorded(file: SegyShots, survey: Survey) -> None:
+    """Refuse a survey whose times and depths are not those of the records.
+
+    Raises:
+        GeometryError: too much of the survey's time is not recorded, or sources or receivers are too deep or
+            too shallow.
+    """
+    missing_times(file, survey, 0.0)
+    _refuse_depths(file, survey)
 
 
 def slide(file: SegyShots, survey: Survey, first: Placement, every: float) -> list[Placement]:
@@ -201,13 +218,13 @@ def _misplaced_shots(placement: Placement, survey: Survey) -> list[str]:
     return _shortened(lines, "shots")
 
 
-def to_nearest(placement: Placement, survey: Survey) -> Floats:
-    """Distance of each receiver from the nearest recorded one [m], shape ``(shot, receiver)``."""
+def to_nearest(placement: Placement, survey: Survey) -> list[Floats]:
+    """Distance of each receiver from the nearest recorded one [m], shape ``(receiver,)`` for each shot."""
     distances = []
     for i, shot in enumerate(placement.shots):
         wanted = placement.receiver_x(survey, i)
         distances.append(np.abs(shot.receiver_x[_nearest(shot.receiver_x, wanted)] - wanted))
-    return np.array(distances)
+    return distances
 
 
 def _missing_receivers(placement: Placement, survey: Survey) -> list[str]:

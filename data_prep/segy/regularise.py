@@ -57,7 +57,7 @@ def bring(
         shift: added to the records' times [s].
 
     Returns:
-        Gathers, shape ``(shot, time, receiver)``, in the file's units.
+        Gathers, shape ``(shot, time, receiver)``, in the file's units; zero where there is no trace.
     """
     frequency, taper, recorded_time = _band(file, survey, shift)
     to_frequency = np.exp(-2j * np.pi * frequency[:, None] * recorded_time)
@@ -65,7 +65,7 @@ def bring(
         taper = taper / np.sqrt(1j * frequency)
     step = frequency[1] - frequency[0]
     to_time = 2 * step * file.dt * np.exp(2j * np.pi * np.outer(survey.time - shift, frequency))
-    gathers = np.empty(survey.gather_shape, np.float32)
+    gathers = np.zeros(survey.gather_shape, np.float32)
     for i, shot in enumerate(placement.shots):
         traces = file.read(shot.number).astype(np.float64)
         if spreading == "point":
@@ -73,7 +73,7 @@ def bring(
         spectrum = taper[:, None] * (to_frequency @ traces)
         wanted = placement.receiver_x(survey, i)
         on_receivers = interpolate(spectrum, frequency, shot.receiver_x, wanted, survey)
-        gathers[i] = (to_time @ on_receivers).real
+        gathers[i][:, placement.receivers(survey, i)] = (to_time @ on_receivers).real
     return gathers
 
 

@@ -89,6 +89,7 @@ def prepare(
     spreading: Spreading = "line",
     gain: float | None = None,
     shift: float | None = None,
+    placement: Placement | None = None,
 ) -> SegyLine:
     """Lay a survey on a file's line, and find what brings its records onto the simulation's scale.
 
@@ -102,6 +103,7 @@ def prepare(
         spreading: ``line`` for records of 2-D simulation, ``point`` for those of the field.
         gain: factor of the amplitudes; measured on the direct arrival if not given.
         shift: to be added to the records' times [s]; measured likewise.
+        placement: where the survey lies on the line, if that is known; it is found if not given.
 
     Raises:
         GeometryError: the survey does not fit the records; the message gives the numbers.
@@ -109,7 +111,7 @@ def prepare(
     """
     refuse_no_numbers(every=every, gain=gain, shift=shift)
     survey.check(physics.order)
-    first = place(file, survey, start)
+    first = placement or place(file, survey, start)
     places = [first] if every is None else slide(file, survey, first, every)
     records, measured = None, None
     if gain is None or shift is None:

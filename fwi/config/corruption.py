@@ -13,6 +13,7 @@ Seconds = Annotated[float, Field(ge=-60, le=60), NOT_TRUTH]
 Degrees = Annotated[float, Field(ge=-360, le=360), NOT_TRUTH]
 Metres = Annotated[float, Field(ge=0, le=100_000), NOT_TRUTH]
 GainFactor = Annotated[float, Field(ge=1e-6, le=1e6), NOT_TRUTH]
+Interval = Annotated[float, Field(ge=1, le=1000), NOT_TRUTH]
 FrequencyFactor = Annotated[float, Field(ge=0.5, le=2), NOT_TRUTH]
 
 
@@ -79,6 +80,13 @@ class JitterConfig(CorruptionConfig):
     """Smallest and largest standard deviation of the errors [m]; drawn uniformly."""
 
 
+class SparseConfig(CorruptionConfig):
+    """Wider intervals, by the number of shots or receivers from one that is kept to the next."""
+
+    range: Annotated[tuple[Interval, Interval], AfterValidator(ascending)]
+    """Smallest and largest interval; drawn uniformly and rounded."""
+
+
 class CorruptConfig(Section):
     """Corruption of training records as they are fed; records of validation and test stay as stored.
 
@@ -122,6 +130,10 @@ class CorruptConfig(Section):
     """Neighbouring receivers that are dead for every shot."""
     missing_shots: PortionConfig = PortionConfig(probability=0.2, range=(0.0, 0.5))
     """Missing shots."""
+    sparse_shots: SparseConfig = SparseConfig(probability=0.0, range=(1.5, 3.5))
+    """Shots at wider intervals; for networks that take any survey."""
+    sparse_receivers: SparseConfig = SparseConfig(probability=0.0, range=(1.5, 3.5))
+    """Receivers at wider intervals; for networks that take any survey."""
 
     @field_validator("*", mode="before")
     @classmethod

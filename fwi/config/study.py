@@ -84,6 +84,9 @@ class SurveyConfig(Section):
     """Receivers that record each shot."""
     spread: Literal["fixed", "streamer"] = "fixed"
     """``fixed``: the receivers span the whole line for every shot. ``streamer``: they trail each shot."""
+    receiver_x: Annotated[tuple[NotNegative, ...], Field(max_length=MOST_CELLS)] | None = None
+    """Position of each receiver along the line [m], ascending; only for receivers of a fixed spread that are
+    not evenly spaced over the whole line."""
     near_offset: Positive = 100.0
     """Streamer only: distance from the shot to its nearest receiver [m]."""
     receiver_interval: Positive = 20.0
@@ -217,10 +220,14 @@ class TrainConfig(Section):
     """Peak learning rate."""
     weight_decay: Annotated[float, Field(ge=0, le=1000), NOT_TRUTH] = 0.01
     """Decoupled weight decay; ``adamw`` only."""
-    schedule: Literal["cosine", "constant"] = "cosine"
-    """Course of the learning rate after the warm-up."""
+    schedule: Literal["cosine", "constant_cosine", "constant"] = "cosine"
+    """Course of the learning rate. ``cosine``: it rises to its peak (see warmup) and falls to zero along half
+    a cosine. ``constant_cosine``: the same, but it stays at its peak until it falls (see decay).
+    ``constant``: it is at its peak throughout."""
     warmup: Share = 0.05
     """Share of the steps over which the learning rate rises to its peak."""
+    decay: Share = 0.5
+    """Share of the steps, at the end, over which the learning rate falls; ``constant_cosine`` only."""
     ema: Annotated[float, Field(ge=0, lt=1), NOT_TRUTH] = 0.998
     """Decay per step of the moving average of the weights that is validated and saved; 0 for none."""
     clip: NotNegative = 1.0

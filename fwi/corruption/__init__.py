@@ -27,33 +27,42 @@ class Corruption(NamedTuple):
     title: str
     """Its name in figures and tables."""
     unit: str
-    """Unit of the strength; empty for shares, factors and logarithms."""
+    """Unit of the strength, or what it is where it has no unit: ``share``, ``factor``, ``interval``, or
+    ``ln`` for the standard deviation of a natural logarithm."""
     strengths: tuple[float, float, float]
     """Three strengths, mild to severe, at which networks are compared."""
-    by_factor: bool = False
-    """Whether the strength is a factor, which is drawn uniformly in its logarithm."""
+
+    def label(self, strength: float) -> str:
+        """Name the corruption with a strength, such as ``Dead traces, 30 %``."""
+        amount = {
+            "share": f"{100 * strength:.3g} %",
+            "factor": f"times {strength:g}",
+            "interval": f"1 of {strength:g}",
+            "ln": f"times e^±{strength:g}",
+        }
+        return f"{self.title}, {amount.get(self.unit, f'{strength:g} {self.unit}')}"
 
 
 CORRUPTIONS: dict[str, Corruption] = {
-    "frequency": Corruption(
-        source.frequency, "Frequency of the wavelet", "", (1.1, 0.9, 0.8), by_factor=True
-    ),
+    "frequency": Corruption(source.frequency, "Frequency of the wavelet", "factor", (1.1, 0.9, 0.8)),
     "phase": Corruption(source.phase, "Phase of the wavelet", "degrees", (20.0, 45.0, 90.0)),
     "delay": Corruption(source.delay, "Delay", "s", (0.01, 0.02, 0.04)),
     "jitter": Corruption(geometry.jitter, "Errors of positions", "m", (5.0, 10.0, 20.0)),
-    "shot_gain": Corruption(amplitudes.shot_gain, "Gains of shots", "", (0.2, 0.5, 1.0)),
-    "receiver_gain": Corruption(amplitudes.receiver_gain, "Gains of receivers", "", (0.2, 0.5, 1.0)),
+    "shot_gain": Corruption(amplitudes.shot_gain, "Gains of shots", "ln", (0.2, 0.5, 1.0)),
+    "receiver_gain": Corruption(amplitudes.receiver_gain, "Gains of receivers", "ln", (0.2, 0.5, 1.0)),
     "white": Corruption(noise.white, "White noise in the band", "dB", (30.0, 20.0, 10.0)),
     "dips": Corruption(noise.dips, "Coherent dips", "dB", (30.0, 20.0, 10.0)),
     "swell": Corruption(noise.swell, "Swell", "dB", (20.0, 10.0, 0.0)),
     "bursts": Corruption(noise.bursts, "Bursts", "dB", (20.0, 10.0, 0.0)),
-    "spikes": Corruption(traces.spikes, "Spiky traces", "", (0.02, 0.1, 0.3)),
-    "swapped": Corruption(traces.swapped, "Swapped polarity", "", (0.02, 0.1, 0.3)),
+    "spikes": Corruption(traces.spikes, "Spiky traces", "share", (0.02, 0.1, 0.3)),
+    "swapped": Corruption(traces.swapped, "Swapped polarity", "share", (0.02, 0.1, 0.3)),
     "mute": Corruption(geometry.mute, "Mute of the direct wave", "s", (0.0, 0.1, 0.2)),
-    "gain": Corruption(amplitudes.gain, "Gain", "", (0.5, 2.0, 10.0), by_factor=True),
-    "dead": Corruption(traces.dead, "Dead traces", "", (0.1, 0.3, 0.5)),
-    "dead_block": Corruption(traces.dead_block, "Block of dead traces", "", (0.1, 0.2, 0.3)),
-    "missing_shots": Corruption(traces.missing_shots, "Missing shots", "", (0.125, 0.25, 0.5)),
+    "gain": Corruption(amplitudes.gain, "Gain", "factor", (0.5, 2.0, 10.0)),
+    "dead": Corruption(traces.dead, "Dead traces", "share", (0.1, 0.3, 0.5)),
+    "dead_block": Corruption(traces.dead_block, "Block of dead traces", "share", (0.1, 0.2, 0.3)),
+    "missing_shots": Corruption(traces.missing_shots, "Missing shots", "share", (0.125, 0.25, 0.5)),
+    "sparse_shots": Corruption(traces.sparse_shots, "Sparse shots", "interval", (2.0, 3.0, 4.0)),
+    "sparse_receivers": Corruption(traces.sparse_receivers, "Sparse receivers", "interval", (2.0, 3.0, 4.0)),
 }
 """All corruptions by name. One is added by its function, its entry here, and its probability and range in
 ``fwi.config.corruption``."""
@@ -83,6 +92,11 @@ def corrupted(
         if happens:
             low, high = getattr(config, name).range
             place = random.random()
-            strength = low * (high / low) ** place if corruption.by_factor else low + place * (high - low)
-            gathers = corruption.function(gathers, survey, strength, random)
+            if corruption.unit == "factor":  # as many below one as above
+                strength = low * (high / low) ** place
+            else:
+                strength = low + place * (high - low)
+            changed = corruption.function(gathers, survey, strength, random)
+            if changed.any():  # what one leaves, the next may take away: a silent record teaches nothing
+                gathers = changed
     return np.ascontiguousarray(gathers)

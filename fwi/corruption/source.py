@@ -3,12 +3,12 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from fwi.corruption.band import Floats, Gathers, filtered, ricker_spectrum
+from fwi.corruption.band import Floats, Gathers, filtered
 from fwi.survey import Survey
 
-FLOOR = 1e-3
-"""Share of the wavelet's largest spectral amplitude below which the record holds rounding errors rather
-than signal, which shaping must not amplify."""
+FLOOR = 1e-4
+"""Value of exp(-(f / peak)^2), about three times the peak frequency, below which the record holds rounding
+errors rather than signal, which shaping must not amplify."""
 
 WHOLE = 1e-6
 """Part of a sample by which a delay may differ from a whole number of samples and is taken as that."""
@@ -60,8 +60,8 @@ def phase(gathers: Gathers, survey: Survey, strength: float, random: np.random.G
 def frequency(gathers: Gathers, survey: Survey, strength: float, random: np.random.Generator) -> Gathers:
     """Shape the record into that of a Ricker wavelet of another peak frequency and the same peak time.
 
-    Both wavelets have an amplitude of one. The ratio of their spectra approaches one where the survey's
-    wavelet has no energy, so that noise beyond its band is left as it is.
+    Both wavelets have an amplitude of one in time, and thus spectra of ``f^2 exp(-(f / peak)^2) / peak^3``.
+    Their ratio approaches one above the band of the survey's wavelet, so that noise there is left as it is.
 
     Args:
         gathers: shape ``(shot, time, receiver)``.
@@ -74,8 +74,8 @@ def frequency(gathers: Gathers, survey: Survey, strength: float, random: np.rand
     peak = survey.config.wavelet.frequency
 
     def ratio(frequencies: Floats) -> NDArray[np.complex128]:
-        assumed, other = ricker_spectrum(frequencies, peak), ricker_spectrum(frequencies, strength * peak)
-        floor = (FLOOR * ricker_spectrum(np.array(peak), peak)) ** 2
-        return ((other * assumed + floor) / (assumed**2 + floor)).astype(np.complex128)
+        assumed = np.exp(-np.square(frequencies / peak))
+        other = np.exp(-np.square(frequencies / (strength * peak))) / strength**3
+        return ((other * assumed + FLOOR**2) / (assumed**2 + FLOOR**2)).astype(np.complex128)
 
     return filtered(gathers, survey, ratio)

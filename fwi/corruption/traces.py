@@ -90,6 +90,38 @@ def missing_shots(gathers: Gathers, survey: Survey, strength: float, random: np.
     return np.where(chosen[:, None, None], np.float32(0), gathers)
 
 
+def sparse_shots(gathers: Gathers, survey: Survey, strength: float, random: np.random.Generator) -> Gathers:
+    """Keep one of every few shots, as a survey with wider intervals.
+
+    Args:
+        gathers: shape ``(shot, time, receiver)``.
+        survey: not used.
+        strength: interval of the shots that are kept, rounded to an integer; 1 keeps all.
+        random: chooses the first.
+    """
+    every = min(round(strength), len(gathers))
+    kept = np.arange(len(gathers)) % every == random.integers(every)
+    return np.where(kept[:, None, None], gathers, np.float32(0))
+
+
+def sparse_receivers(
+    gathers: Gathers, survey: Survey, strength: float, random: np.random.Generator
+) -> Gathers:
+    """Keep one of every few receivers, the same ones for every shot, as a survey with wider intervals.
+
+    Args:
+        gathers: shape ``(shot, time, receiver)``.
+        survey: gives the receivers' positions.
+        strength: interval of the receivers that are kept, rounded to an integer; 1 keeps all.
+        random: chooses the first.
+    """
+    order = along_line(survey)
+    every = min(round(strength), order.shape[1])
+    kept = np.zeros(order.shape, bool)
+    np.put_along_axis(kept, order[:, random.integers(every) :: every], True, axis=1)
+    return np.where(kept[:, None], gathers, np.float32(0))
+
+
 def along_line(survey: Survey) -> NDArray[np.int64]:
     """Numbers of each shot's receivers in the order of their positions, shape ``(shot, receiver)``."""
     order: NDArray[np.int64] = np.argsort(survey.receiver_x, axis=1, kind="stable")

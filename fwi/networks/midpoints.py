@@ -37,7 +37,7 @@ class Midpoints(nn.Module):
         super().__init__()
         shots, _, receivers = survey.gather_shape
         spacing, self.columns = survey.grid.spacing, survey.grid.nx
-        interval = abs(survey.receiver_x[0, 1] - survey.receiver_x[0, 0])
+        interval = np.abs(np.diff(survey.receiver_x[0])).min()
         per_bin = max(1, math.ceil(2 * spacing / interval - ROUNDING))
         place = np.floor(survey.midpoint / spacing * per_bin + ROUNDING).astype(int)
         self.column = place // per_bin

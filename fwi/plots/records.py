@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+GRID_PANEL = (2.5, 2.9)
+"""Width and height of one of many gathers [inch]."""
+
 
 class SampleColumn(NamedTuple):
     """One sample of a data set: its model, where that is known, and one of its gathers."""
@@ -77,8 +80,37 @@ def gathers(
         draw_gather(axes, gather, receiver_x, dt, clip)
         axes.set_title(name)
         axes.label_outer()
-    note = f"Amplitude times time, black positive; clip ±{clip:.3g} ({CLIP_PERCENTILE}th percentile)"
-    figure.supxlabel(note, fontsize="small")
+    figure.supxlabel(_note(clip), fontsize="small")
+    return figure
+
+
+def gather_grid(
+    panels: Sequence[tuple[str, Array]], receiver_x: Array, dt: float, columns: int = 5
+) -> "Figure":
+    """Draw versions of one gather in rows, all in the grey scale of the first.
+
+    Args:
+        panels: Title and pressure ``(time, receiver)`` of each version.
+        receiver_x: Position of each receiver [m], shape ``(receiver,)``, in any order.
+        dt: Time between two samples [s].
+        columns: Number of panels in a row.
+    """
+    rows, clip = -(-len(panels) // columns), clip_of([panels[0][1]], dt)
+    figure = page(columns * GRID_PANEL[0] + 0.6, rows * GRID_PANEL[1] + 0.5, layout="constrained")
+    all_axes = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).ravel()
+    for axes, (title, gather) in zip(all_axes, panels, strict=False):
+        draw_gather(axes, gather, receiver_x, dt, clip)
+        axes.set_title(title, fontsize="medium")
+    for number, axes in enumerate(all_axes):
+        if number >= len(panels):
+            axes.set_axis_off()
+        if number % columns:
+            axes.set_ylabel("")
+        if number + columns < len(panels):
+            axes.set_xlabel("")
+        else:
+            axes.tick_params(labelbottom=True)
+    figure.suptitle(_note(clip), fontsize="medium")
     return figure
 
 
@@ -124,8 +156,7 @@ def samples(
         axes = figure.add_subplot(grid[-1, :])
         axes.stairs(100 * share, edges / 1000, fill=True, color=LINE_COLOURS["validation"])
         axes.set(xlabel="Velocity (km/s)", ylabel="Cells (%)")
-    note = f"Amplitude times time, black positive; clip ±{clip:.3g} ({CLIP_PERCENTILE}th percentile)"
-    figure.suptitle(note, fontsize="small")
+    figure.suptitle(_note(clip), fontsize="small")
     return figure
 
 
@@ -143,3 +174,7 @@ def draw_gather(axes: "Axes", gather: Array, receiver_x: Array, dt: float, clip:
 def clip_of(gathers: Sequence[Array], dt: float) -> float:
     """The amplitude times time at which gathers ``(time, receiver)`` are clipped."""
     return percentile([gather * np.arange(len(gather))[:, np.newaxis] * dt for gather in gathers])
+
+
+def _note(clip: float) -> str:
+    return f"Amplitude times time, black positive; clip ±{clip:.3g} ({CLIP_PERCENTILE}th percentile)"

@@ -75,7 +75,7 @@ class InversionTask(LightningModule):
         self.log_dict({name: self._mean(name, values) for name, values in self._scores.items()})
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
-        """Adam or AdamW; the learning rate warms up linearly and falls along a cosine, step by step."""
+        """Adam or AdamW; the learning rate rises linearly, stays, and falls along a cosine, step by step."""
         train = self.study.train
         optimizer: torch.optim.Optimizer
         if train.optimizer == "adam":
@@ -85,14 +85,15 @@ class InversionTask(LightningModule):
                 self.parameters(), train.learning_rate, weight_decay=train.weight_decay
             )
         steps = int(self.trainer.estimated_stepping_batches)
-        warmup = train.warmup * steps if train.schedule == "cosine" else 0.0
+        warmup = 0.0 if train.schedule == "constant" else train.warmup * steps
+        fall = warmup if train.schedule == "cosine" else max(warmup, (1 - train.decay) * steps)
 
         def factor(step: int) -> float:
             if step < warmup:
                 return (step + 1) / (warmup + 1)
-            if train.schedule == "constant":
+            if train.schedule == "constant" or step < fall:
                 return 1.0
-            return 0.5 * (1 + math.cos(math.pi * min(1.0, (step - warmup) / max(1.0, steps - warmup))))
+            return 0.5 * (1 + math.cos(math.pi * min(1.0, (step - fall) / max(1.0, steps - fall))))
 
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}

@@ -47,7 +47,11 @@ def test_bash_completes_commands_flags_choices_and_studies(scripts):
     assert completed(scripts, "fwi", "tr") == ["train"]
     assert completed(scripts, "fwi", "train", "--res") == ["--resume"]
     assert completed(scripts, "fwi", "train", "--resume", "--train.ep") == ["--train.epochs"]
-    assert completed(scripts, "fwi", "train", "--train.schedule", "") == ["cosine", "constant"]
+    assert completed(scripts, "fwi", "train", "--train.schedule", "") == [
+        "cosine",
+        "constant_cosine",
+        "constant",
+    ]
     assert completed(scripts, "fwi", "train", "--config", "mix") == ["mixed_half"]
     assert completed(scripts, "fwi", "train", "--config", "ablation/se") == ["ablation/se", "ablation/self"]
 

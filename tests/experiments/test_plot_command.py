@@ -10,6 +10,7 @@ from experiments.cli import main
 from experiments.plot import middle
 from fwi import load_run, plots, run_folder
 from fwi.config import ModelConfig, StudyConfig
+from fwi.corruption import CORRUPTIONS
 from fwi.inverter import FILE, Inverter
 from fwi.shards import read
 
@@ -54,6 +55,24 @@ def test_section_and_gather_of_a_shard_and_section_of_a_npy_are_drawn(tiny_data,
 
     for name in ("section", "gather", "model"):
         assert_is_a_picture(tmp_path / f"{name}.png")
+
+
+def test_a_gather_is_drawn_clean_and_under_each_corruption(tiny_data, tmp_path, monkeypatch):
+    given = []
+    grid = plots.gather_grid
+    monkeypatch.setattr(
+        plots, "gather_grid", lambda panels, *others: given.extend(panels) or grid(panels, *others)
+    )
+
+    draw("corruptions", tiny_data / "test-00000.h5", "--sample", 1, "--out", tmp_path / "corruptions.png")
+
+    assert_is_a_picture(tmp_path / "corruptions.png")
+    recorded = read(tiny_data / "test-00000.h5").gathers[1, 2].astype(np.float32)
+    (_, clean), *corrupted = given
+    np.testing.assert_array_equal(clean, recorded)
+    assert [title.split("\n")[0] for title, _ in corrupted] == [each.title for each in CORRUPTIONS.values()]
+    assert all((gather != recorded).any() for _, gather in corrupted)
+    assert "Dead traces\n50 %" in dict(corrupted)
 
 
 def test_attention_of_a_run_is_drawn_over_the_section_it_inverts(trained_run, tiny_data, tmp_path, drawn):

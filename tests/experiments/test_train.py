@@ -33,7 +33,7 @@ from trainings import (
 from experiments.cli import main
 from experiments.train import train
 from fwi import checkpoints, run_folder
-from fwi.config import StudyConfig, TrackingConfig
+from fwi.config import CorruptConfig, StudyConfig, TrackingConfig
 from fwi.inverter import FILE
 from fwi.shards import read
 from fwi.training import wandb
@@ -99,6 +99,8 @@ def test_best_checkpoint_is_of_the_epoch_with_the_least_validation_mae(trained_r
 
 def test_training_goes_on_from_the_last_epoch_although_another_was_the_best(trained_study, tmp_path):
     study = untracked(trained_study, learning_rate=0.3, ema=0.1)
+    corrupt = CorruptConfig(share=0.667)
+    study = study.model_copy(update={"data": study.data.model_copy(update={"corrupt": corrupt})})
     whole, cut = tmp_path / "whole", tmp_path / "cut"
     train(study, whole)
     errors = [float(row["validation/mae"]) for row in table(whole)]

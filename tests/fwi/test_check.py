@@ -189,9 +189,9 @@ def test_gain_and_nrms_are_those_of_all_shots_and_of_each_weighted_by_time_squar
     np.testing.assert_allclose(found.nrms, np.sqrt(residual / (time**4 * recorded**2).sum((1, 2))), rtol=1e-6)
 
 
-def test_one_dead_trace_does_not_spoil_its_shot():
+def test_dead_traces_do_not_spoil_their_shot():
     recorded = pulses()
-    recorded[0, :, 2] = 0
+    recorded[0, :, :4] = 0
 
     found = compare(recorded, pulses(), DT)
 
@@ -228,12 +228,44 @@ def test_records_that_are_not_finite_are_refused(bad):
         compare(recorded, pulses(), DT)
 
 
-def test_shot_without_any_signal_is_refused():
-    recorded = pulses()
-    recorded[1] = 0
-
+def test_record_without_any_signal_is_refused():
     with pytest.raises(ValueError, match="zero throughout"):
-        compare(recorded, pulses(), DT)
+        compare(0 * pulses(), pulses(), DT)
+
+
+def test_missing_shots_and_traces_are_left_out_on_both_sides():
+    recorded, noise = np.random.default_rng(1).standard_normal((2, 4, 60, 7)).astype(np.float32)
+    simulated = -0.7 * recorded + 0.5 * noise
+    recorded[1] = 0
+    recorded[:, :, [2, 5, 6]] = 0
+
+    found = compare(recorded, simulated, DT)
+
+    shots, receivers = [0, 2, 3], [0, 1, 3, 4]
+    alone = compare(recorded[shots][..., receivers], simulated[shots][..., receivers], DT)
+    assert found.gain == pytest.approx(alone.gain)
+    for left, kept in zip(found[:3], alone[:3], strict=True):
+        np.testing.assert_allclose(left[shots], kept, rtol=1e-6)
+        assert np.isnan(left[1])
+    assert found.median == pytest.approx(alone.median)
+
+
+def test_verdict_tells_what_was_missing(check, record, study):
+    truth = generate(study.grid, study.salt, TEST, 0).velocity
+    recorded = record(truth)
+    whole = check(truth, recorded)
+    recorded[2] = 0
+    recorded[0, :, 10:14] = 0
+
+    verdict = check(truth, recorded)
+
+    told = "zero throughout and left out: 1 of 4 shots and 4 other traces of 304"
+    assert whole.missing == ""
+    assert verdict.missing == told
+    assert str(verdict).endswith(f"; {told}")
+    assert verdict.summary()["reasons"][-1] == told
+    assert verdict.misfit.median.nrms == pytest.approx(whole.misfit.median.nrms, rel=0.2)
+    assert verdict.believed == whole.believed
 
 
 def test_section_of_another_shape_is_refused(check):

@@ -16,6 +16,11 @@ from fwi.survey import Survey
 SHIPPED = Path(__file__).resolve().parents[2] / "configs"
 STUDIES = sorted(set(SHIPPED.rglob("*.yaml")) - {SHIPPED / "cluster_slurm.yaml"})  # that is dask-jobqueue's
 
+NEVER = ", ".join(
+    f"{name}: {{probability: 0}}" for name in config.CorruptConfig.model_fields if name != "share"
+)
+"""Every corruption, with no probability."""
+
 
 @pytest.fixture
 def write(tmp_path):
@@ -89,6 +94,19 @@ def test_a_bottleneck_is_a_name_a_mapping_or_a_stack_and_is_replaced_whole(write
     assert [entry.name for entry in two.bottleneck] == ["criss_cross", "pmfs"]
     assert two.resample.name == "stn"
     assert three.bottleneck[0].heads == three.resample.heads == 1
+
+
+def test_a_corruption_keeps_its_defaults_where_a_file_says_nothing(write):
+    path = write("data: {corrupt: {share: 0.667, white: {range: [10, 30]}, dead: {probability: 1}}}")
+
+    corrupt = config.load([path]).data.corrupt
+
+    default = config.CorruptConfig()
+    assert default.share == 0
+    assert corrupt.white.range == (10, 30)
+    assert corrupt.white.probability == default.white.probability
+    assert corrupt.dead.range == default.dead.range
+    assert corrupt.delay == default.delay
 
 
 def test_merging_leaves_its_arguments_alone():
@@ -272,6 +290,15 @@ def test_the_message_begins_with_the_files_and_the_number_of_mistakes(write):
         ("grid: {velocity: [1.5, 4.5]}", ["grid.velocity: 1.5 .. 4.5 looks like km/s", "m/s"]),
         ("grid: {velocity: [4500, 1500]}", ["grid.velocity: must ascend", "swap"]),
         ("grid: {spacing: .inf}", ["grid.spacing: input should be a finite number"]),
+        (
+            "data: {corrupt: {share: 0.5, white: {range: [20, 10]}}}",
+            ["data.corrupt.white.range: must ascend, got 20 .. 10", "swap"],
+        ),
+        ("data: {corrupt: {dead: {range: [0, 40]}}}", ["data.corrupt.dead.range.1: ", "40"]),
+        (
+            f"data: {{corrupt: {{share: 0.5, {NEVER}}}}}",
+            ["data.corrupt: share 0.5 of the records", "give one of them more"],
+        ),
         ("survey:", ["survey: expected keys with values, got None", "remove the line"]),
         ("train: {epochs: 2.5}", ["train.epochs: input should be a valid integer", "2.5"]),
     ],

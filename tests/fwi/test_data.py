@@ -8,12 +8,15 @@ import pytest
 import torch
 
 from fwi import data, shards
-from fwi.config import SPLITS, DataConfig, StudyConfig
+from fwi.config import SPLITS, CorruptConfig, DataConfig, StudyConfig
+from fwi.corruption import corrupted
 from fwi.data import EpochSampler, Sample, ShotDataset
 from fwi.manifest import DataSet
 from fwi.physics import Propagator
 from fwi.shards import ShardError
 from fwi.survey import Survey
+
+CORRUPT = CorruptConfig(share=0.667)
 
 
 @pytest.fixture
@@ -218,13 +221,73 @@ def test_training_batches_are_whole_and_evaluation_has_every_sample_in_order(tra
 
 def test_a_process_that_loads_gives_the_same_batches(training: ShotDataset) -> None:
     here, there = (
-        list(data.training_loader(training, DataConfig(workers=workers), batch_size=4, seed=1))
+        list(data.training_loader(training, DataConfig(workers=workers, corrupt=CORRUPT), 4, seed=1))
         for workers in (0, 1)
     )
 
     assert len(here) == len(there) == 2
     for one, other in zip(here, there, strict=True):
         assert_same(one, other)
+
+
+# -- corruption
+
+
+def test_records_are_corrupted_by_seed_epoch_and_number_after_they_are_mirrored(
+    training: ShotDataset,
+) -> None:
+    config = DataConfig(workers=0, corrupt=CorruptConfig(share=1.0))
+    loader = data.training_loader(training, config, batch_size=1, seed=5)
+    loader.sampler.set_epoch(3)
+    sampler = EpochSampler(8, config.flip, seed=5)
+    sampler.set_epoch(3)
+
+    for (number, flip, epoch), batch in zip(sampler, loader, strict=True):
+        stored = training[number, flip]
+        random = np.random.default_rng([data.CORRUPTION_STREAM, 5, epoch, number])
+        expected = corrupted(stored.gathers.float().numpy(), training.survey, config.corrupt, random)
+        assert epoch == 3
+        np.testing.assert_array_equal(batch.gathers[0], expected)
+        assert (batch.gathers[0] != stored.gathers).any()
+        torch.testing.assert_close(batch.velocity[0], stored.velocity, rtol=0, atol=0)
+
+
+def test_each_epoch_corrupts_anew_and_a_resumed_training_sees_the_same(training: ShotDataset) -> None:
+    config = DataConfig(workers=0, corrupt=CORRUPT)
+    whole, resumed = (data.training_loader(training, config, batch_size=8, seed=0) for _ in range(2))
+    epochs = []
+    for epoch in range(3):
+        whole.sampler.set_epoch(epoch)
+        epochs += list(whole)
+    resumed.sampler.set_epoch(2)
+
+    assert_same(next(iter(resumed)), epochs[2])
+    energy = [batch.gathers.square().sum(dim=(1, 2, 3)).sort().values for batch in epochs]
+    assert (energy[1] != energy[2]).sum() > 2
+    assert (energy[1] == energy[2]).sum() < 6
+
+
+def test_devices_see_together_the_records_that_one_sees(training: ShotDataset) -> None:
+    config = DataConfig(workers=0, corrupt=CORRUPT)
+    parts = [list(data.training_loader(training, config, 4, 2, device, devices=2)) for device in (0, 1)]
+
+    for step, batch in enumerate(data.training_loader(training, config, 4, 2)):
+        together = Sample(*(torch.cat(pair) for pair in zip(*(part[step] for part in parts), strict=True)))
+        assert_same(together, batch)
+
+
+def test_records_are_as_stored_in_evaluation_and_where_nothing_is_to_be_corrupted(
+    training: ShotDataset,
+) -> None:
+    stored = torch.stack([training[number].gathers for number in range(8)])
+    every = DataConfig(workers=0, flip=0.0, corrupt=CorruptConfig(share=1.0))
+
+    (evaluated,) = data.evaluation_loader(training, every, batch_size=8)
+    (trained,) = data.training_loader(training, every.model_copy(update={"corrupt": CorruptConfig()}), 8, 0)
+
+    assert stored.dtype == evaluated.gathers.dtype == trained.gathers.dtype == torch.float16
+    assert torch.equal(evaluated.gathers, stored)
+    assert torch.equal(trained.gathers, stored[list(np.random.default_rng([0, 0]).permutation(8))])
 
 
 def assert_same(one: Sample, other: Sample) -> None:

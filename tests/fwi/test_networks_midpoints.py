@@ -53,6 +53,7 @@ def assert_every_trace_is_at_its_midpoint(made: Survey) -> None:
         {"receivers": 31},
         {"receivers": 16},
         {"shots": 3, "shot_x": (130.0, 333.3, 1200.0)},
+        {"receivers": 5, "receiver_x": (0.0, 433.3, 450.0, 820.0, 1133.3)},
         STREAMER,
     ],
     ids=[
@@ -61,6 +62,7 @@ def assert_every_trace_is_at_its_midpoint(made: Survey) -> None:
         "on every second cell",
         "on every fourth",
         "shots anywhere",
+        "receivers anywhere",
         "streamer",
     ],
 )

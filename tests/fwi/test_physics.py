@@ -81,6 +81,9 @@ def nrms(records: np.ndarray, reference: np.ndarray) -> float:
         pytest.param({}, 8, 2e-4, id="order 8"),
         pytest.param({}, 4, 6e-3, id="order 4"),
         pytest.param({"receivers": 67}, 8, 2e-4, id="receivers between cells"),
+        pytest.param(
+            {"receivers": 5, "receiver_x": (3.3, 10.0, 133.3, 420.0, 500.0)}, 8, 2e-4, id="receivers anywhere"
+        ),
         pytest.param({"nx": 100, "receivers": 100, "shots": 1}, 8, 2e-4, id="a shot between cells"),
         pytest.param(
             {"spread": "streamer", "near_offset": 205.0, "receiver_interval": 12.5, "receivers": 40},

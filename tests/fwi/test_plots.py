@@ -211,6 +211,21 @@ def test_a_silent_record_can_be_drawn():
     assert colour_at_the_centre(plots.png(figure)) == pytest.approx((0.5, 0.5, 0.5, 1), abs=0.01)
 
 
+def test_versions_of_a_gather_stand_in_rows_in_the_scale_of_the_first():
+    recorded, receiver_x = shot()
+    panels = [("clean", recorded), ("loud", 10 * recorded), ("dead", 0 * recorded)]
+
+    figure = plots.gather_grid(panels, receiver_x, dt=0.01, columns=2)
+
+    drawn = [axes for axes in figure.axes if axes.collections]
+    assert [axes.get_title() for axes in drawn] == ["clean", "loud", "dead"]
+    assert len({axes.collections[0].get_clim() for axes in drawn}) == 1
+    alone = plots.gathers(recorded, None, receiver_x, dt=0.01)
+    assert drawn[1].collections[0].get_clim() == alone.axes[0].collections[0].get_clim()
+    assert [axes.get_xlabel() for axes in drawn] == ["", "Distance (km)", "Distance (km)"]
+    assert [axes.get_ylabel() for axes in drawn] == ["Time (s)", "", "Time (s)"]
+
+
 def test_samples_stand_above_their_gathers_and_the_speeds_of_the_set_in_km_per_s():
     truth = row()
     gather = np.random.default_rng(0).normal(size=(50, 4))

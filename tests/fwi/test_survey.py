@@ -6,7 +6,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from fwi.config import GridConfig, SurveyConfig, WaveletConfig
-from fwi.survey import MIN_POINTS_PER_WAVELENGTH, Survey, SurveyError
+from fwi.survey import MIN_POINTS_PER_WAVELENGTH, Survey, SurveyError, differences
 
 ORDERS = tuple(MIN_POINTS_PER_WAVELENGTH)
 
@@ -101,6 +101,79 @@ def test_receivers_of_a_fixed_spread_line_the_grid_from_end_to_end():
 
     assert made.receiver_x.shape == (15, 76)
     np.testing.assert_allclose(made.receiver_x, np.tile(np.arange(0.0, 3001.0, 40.0), (15, 1)), atol=1e-9)
+
+
+def test_receivers_are_where_they_are_said_to_be_for_every_shot():
+    made = survey(shots=2, receivers=3, receiver_x=(0.0, 333.3, 2990.0))
+
+    np.testing.assert_array_equal(made.receiver_x, [[0.0, 333.3, 2990.0]] * 2)
+    assert not made.symmetric
+    assert survey(shots=2, receivers=3, receiver_x=(10.0, 1500.0, 2990.0)).symmetric
+    assert Survey.from_dict(made.to_dict()) == made
+    np.testing.assert_array_equal(made.refined(2).receiver_x, made.receiver_x)
+
+
+@pytest.mark.parametrize(
+    ("receiver_x", "changes", "complaint"),
+    [
+        ((0.0, 340.0), {}, "survey.receiver_x: 2 positions for survey.receivers 3"),
+        ((0.0, 340.0, 3001.0), {}, "survey.receiver_x: 3001 m is beyond the 3000 m line"),
+        ((0.0, 340.0, 330.0), {}, "survey.receiver_x: must ascend by half a cell, 10 m, or more"),
+        ((0.0, 340.0, 349.0), {}, "survey.receiver_x: must ascend by half a cell, 10 m, or more"),
+        (
+            (0.0, 340.0, 680.0),
+            {"spread": "streamer"},
+            "survey.receiver_x: excludes a streamer's receivers; leave out one of the two",
+        ),
+    ],
+)
+def test_receivers_that_cannot_be_there_are_refused(receiver_x, changes, complaint):
+    assert complaint in refusal(receivers=3, receiver_x=receiver_x, **changes)
+
+
+def test_survey_of_a_version_without_listed_receivers_is_the_same_survey():
+    made = survey()
+    older = made.to_dict()
+    del older["survey"]["receiver_x"]
+
+    assert Survey.from_dict(older) == made
+    assert Survey.from_dict(older).differences(made) == []
+    assert differences(older, made.to_dict()) == []
+
+
+# -- surveys of one kind
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"shots": 3, "shot_x": (0.0, 333.3, 2000.0), "receivers": 2, "receiver_x": (50.0, 80.0)},
+        {"spread": "streamer", "receivers": 20},
+        {"shot_margin": 300.0, "receiver_depth": 20.0},
+    ],
+)
+def test_surveys_of_one_kind_differ_in_positions_along_the_line_alone(changes):
+    assert survey(**changes).differences(survey())
+    assert survey(**changes).differences_in_kind(survey()) == []
+
+
+def test_what_sets_a_survey_apart_in_kind_is_told():
+    other = survey({"nz": 90}, frequency=9.0, depth=40.0, dt=0.001, shots=3)
+
+    assert other.differences_in_kind(survey()) == [
+        "grid.nz: 90 against 101",
+        "survey.depth: 40.0 against 20.0",
+        "survey.receiver_depth: 40.0 against 20.0",
+        "survey.dt: 0.001 against 0.002",
+        "survey.wavelet.frequency: 9.0 against 10.0",
+        "survey.wavelet.peak_time: 0.16666666666666666 against 0.15",
+    ]
+
+
+def test_layout_is_told_in_words():
+    made = survey(shots=2, shot_x=(0.0, 1000.0), receivers=2, receiver_x=(50.0, 2400.0))
+
+    assert made.layout == "2 shots, 2 receivers, offsets 50 to 2400 m"
 
 
 def test_receivers_are_as_deep_as_the_shots_unless_told_otherwise():

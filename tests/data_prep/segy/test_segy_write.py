@@ -42,7 +42,11 @@ STREAMER = Survey(
         keep_every=2,
     ),
 )
-SURVEYS = pytest.mark.parametrize("survey", [FIXED, STREAMER], ids=["fixed", "streamer"])
+LISTED = Survey(
+    FIXED.grid,
+    FIXED.config.model_copy(update={"receivers": 5, "receiver_x": (0.0, 33.3, 180.0, 412.5, 700.0)}),
+)
+SURVEYS = pytest.mark.parametrize("survey", [FIXED, STREAMER, LISTED], ids=["fixed", "streamer", "listed"])
 
 
 class Parsed(NamedTuple):

@@ -125,6 +125,32 @@ def test_learning_rate_rises_to_its_peak_and_falls_along_a_cosine_to_nothing(stu
     torch.testing.assert_close(rates[10:], 0.5 + 0.5 * torch.cos(torch.pi * torch.arange(41) / 40))
 
 
+def test_learning_rate_stays_at_its_peak_until_it_falls_along_a_cosine_over_the_last_steps(study):
+    train = TrainConfig(learning_rate=1.0, schedule="constant_cosine", warmup=0.2, decay=0.4)
+    task = task_of(study.model_copy(update={"train": train}))
+    task._trainer = SimpleNamespace(estimated_stepping_batches=50)
+
+    factor = task.configure_optimizers()["lr_scheduler"]["scheduler"].lr_lambdas[0]
+    rates = torch.tensor([factor(step) for step in range(51)])
+
+    assert rates[:11].diff().min() > 0
+    assert (rates[10:31] == 1).all()
+    torch.testing.assert_close(rates[30:], 0.5 + 0.5 * torch.cos(torch.pi * torch.arange(21) / 20))
+
+
+@pytest.mark.parametrize(("decay", "other"), [(1.0, "cosine"), (0.9, "cosine"), (0.0, "constant")])
+def test_learning_rate_that_falls_at_once_or_never_is_that_of_the_other_schedules(study, decay, other):
+    rates = []
+    for schedule in ("constant_cosine", other):
+        train = TrainConfig(schedule=schedule, warmup=0.2 if other == "cosine" else 0.0, decay=decay)
+        task = task_of(study.model_copy(update={"train": train}))
+        task._trainer = SimpleNamespace(estimated_stepping_batches=50)
+        factor = task.configure_optimizers()["lr_scheduler"]["scheduler"].lr_lambdas[0]
+        rates.append([factor(step) for step in range(50)])
+
+    assert rates[0] == rates[1]
+
+
 def test_constant_rate_stays(study):
     train = TrainConfig(learning_rate=0.5, schedule="constant", warmup=0.2)
     task = task_of(study.model_copy(update={"train": train}))
