@@ -7,6 +7,7 @@ Every run is scored on the same records: the random numbers of a corruption depe
 number of the sample alone, not on the study, its seed, or what else is measured.
 """
 
+import functools
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -146,17 +147,20 @@ def measure(
 
     Args:
         run: the run, with any network.
-        dataset: samples of the run's survey, with their models.
+        dataset: samples of a survey that the network serves, with their models.
         samples: how many samples, evenly spread, are inverted; all of them if left out.
         progress: shows the progress.
         seed: seed of the corruptions.
         worse: the rows by name; those of ``fwi.robustness_rows.rows`` if left out.
 
     Raises:
-        ValueError: the clean records do not fit the run's survey, or the network has diverged.
+        ValueError: the network does not serve the survey, or has diverged.
     """
+    survey = dataset.survey
+    run.require(survey, ", ".join(map(str, dataset.folders)))
     if worse is None:
-        worse = rows(run.survey, run.study.check.refine, run.simulate)
+        refine, simulate = run.study.check.refine, functools.partial(run.simulate, survey=survey)
+        worse = rows(survey, refine, simulate)
     count = len(dataset) if samples is None else min(samples, len(dataset))
     numbers = np.unique(np.linspace(0, len(dataset) - 1, count).astype(int)).tolist()
     cases = [(name, strength, _Errors()) for name, row in worse.items() for strength in row.strengths]
@@ -165,14 +169,14 @@ def measure(
         for batch in (numbers[first : first + BATCH] for first in range(0, len(numbers), BATCH)):
             read = [dataset[number] for number in batch]
             truth = Sample(*(torch.stack(parts).float() for parts in zip(*read, strict=True)))
-            clean.add(run.invert(truth.gathers.numpy()), truth)
+            clean.add(run.invert(truth.gathers.numpy(), survey), truth)
             mean_model.add(np.broadcast_to(run.mean_model, truth.velocity.shape), truth)
             advance(done := done + len(batch))
             for name, strength, errors in cases:
                 if not errors.refused:
                     try:
                         records = _worse(worse[name], name, strength, truth, batch, seed)
-                        errors.add(run.invert(records), truth)
+                        errors.add(run.invert(records, survey), truth)
                     except ValueError as error:
                         errors.refused = str(error) or type(error).__name__
                 advance(done := done + len(batch))

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from fwi import run_folder
-from fwi.config import TrainConfig
+from fwi.config import ModelConfig, TrainConfig
 from fwi.corruption import CORRUPTIONS
 from fwi.data import ShotDataset
+from fwi.inverter import Inverter
 from fwi.manifest import DataSet
 from fwi.robustness import Robustness, measure
 from fwi.robustness_rows import (
@@ -28,14 +29,16 @@ from fwi.survey import Survey
 SLOW, FAST = 2000.0, 3000.0  # m/s
 
 
-class LevelReader:
+class LevelReader(Inverter):
     """An inverter that sees nothing but how loud a record is: one speed, the faster the louder."""
 
-    def __init__(self, survey):
-        self.survey, self.seen = survey, []
+    def __init__(self, study):
+        super().__init__(study)
+        self.seen, self.surveys = [], []
 
     def invert(self, gathers, survey=None):
         self.seen.append(gathers.copy())
+        self.surveys.append(survey)
         return np.stack([np.full((self.survey.grid.nz, self.survey.grid.nx), speed(one)) for one in gathers])
 
 
@@ -82,14 +85,16 @@ def survey(tiny_study):
 
 
 @pytest.fixture(scope="module")
-def run_of(tiny_study, tiny_data, survey, tmp_path_factory):
+def run_of(tiny_study, tiny_data, tmp_path_factory):
     """Make a run with another inverter than a network."""
     folder = tmp_path_factory.mktemp("runs")
     run_folder.write_mean_model(folder, read(tiny_data / "train-00000.h5").velocity.mean(axis=0))
 
-    def run_of(kind=LevelReader, seed=0):
-        study = tiny_study.model_copy(update={"train": TrainConfig(seed=seed)})
-        return Run(folder, study, kind(survey))
+    def run_of(kind=LevelReader, seed=0, columns="midpoints"):
+        small = {"channels": (4, 8), "attention": ("none", "none"), "columns": columns}
+        settings = {"train": TrainConfig(seed=seed), "model": ModelConfig(**small)}
+        study = tiny_study.model_copy(update=settings)
+        return Run(folder, study, kind(study))
 
     return run_of
 
@@ -197,6 +202,26 @@ def test_clean_records_that_are_refused_end_the_measurement(run_of, dataset):
 
     with pytest.raises(ValueError, match="not of the run's survey"):
         measure(run_of(Refusing), dataset, worse=WORSE)
+
+
+def test_a_network_of_any_survey_gets_the_survey_of_the_records_with_them(run_of, dataset, survey):
+    class EveryOtherShot(ShotDataset):
+        def __getitem__(self, key):
+            sample = super().__getitem__(key)
+            return sample._replace(gathers=sample.gathers[::2])
+
+    half = {"shots": 2, "shot_margin": None, "shot_x": tuple(survey.shot_x[::2].tolist())}
+    records = EveryOtherShot([DataSet.read(dataset.folders[0])], "test")
+    records.survey = Survey(survey.grid, survey.config.model_copy(update=half))
+    run = run_of(columns="offsets")
+
+    result = measure(run, records, samples=1)
+
+    assert set(run.inverter.surveys) == {records.survey}
+    assert {seen.shape[1:] for seen in run.inverter.seen} == {records.survey.gather_shape}
+    assert not result.refusals
+    with pytest.raises(ValueError, match="another survey"):
+        measure(run_of(), records)
 
 
 def test_progress_counts_the_sections_up_to_their_number(run_of, dataset):
