@@ -1,7 +1,7 @@
 """Records made worse in known ways, each at up to three strengths: the rows of a robustness table.
 
-Each entry of ``fwi.corruption.CORRUPTIONS`` is a row. The others are made here: fewer shots or receivers, the
-missing traces being zero throughout; records simulated on another grid; and several corruptions at once.
+Each entry of ``fwi.corruption.CORRUPTIONS`` is a row. The others are made here: shots at irregular places,
+several corruptions at once, and records simulated on another grid. Missing traces are zero throughout.
 """
 
 import math
@@ -17,9 +17,6 @@ from fwi.corruption import CORRUPTIONS, Corruption
 from fwi.survey import Survey
 
 Array = NDArray[np.float32]
-
-THINNED = (2.0, 3.0, 4.0)
-"""One shot, or one receiver, of so many is kept."""
 
 
 class Row(NamedTuple):
@@ -50,7 +47,7 @@ def rows(survey: Survey, refine: int, simulate: Callable[[Array], Array]) -> dic
 
     return {
         **{name: _corrupted(corruption, survey) for name, corruption in (CORRUPTIONS | OWN).items()},
-        "other_grid": Row("Grid n times finer", "", (float(refine),), resimulated),
+        "other_grid": Row("Finer grid", "times", (float(refine),), resimulated),
     }
 
 
@@ -62,17 +59,16 @@ def source_of(seed: int, row: str, sample: int) -> Generator:
     return np.random.default_rng([seed, zlib.crc32(row.encode()), sample])
 
 
-def fewer_shots(gathers: Array, survey: Survey, strength: float, random: Generator) -> Array:
-    """Keep every n-th shot, n being the strength; the others are zero."""
-    kept = np.zeros_like(gathers)
-    shots = _every(round(strength), len(gathers))
-    kept[shots] = gathers[shots]
-    return kept
-
-
 def irregular_shots(gathers: Array, survey: Survey, strength: float, random: Generator) -> Array:
-    """Keep as many shots as ``fewer_shots`` does, at random places that are not evenly spaced if possible."""
-    number = len(_every(round(strength), len(gathers)))
+    """Keep as many shots as one in every few are, but at random places: not evenly spaced if three or more.
+
+    Args:
+        gathers: shape ``(shot, time, receiver)``.
+        survey: not used.
+        strength: number of shots of which one is kept, on average, rounded to an integer.
+        random: chooses the shots.
+    """
+    number = -(-len(gathers) // round(strength))
     can_be_uneven = 2 < number < len(gathers)
     while True:
         shots = np.sort(random.choice(len(gathers), size=number, replace=False))
@@ -80,14 +76,6 @@ def irregular_shots(gathers: Array, survey: Survey, strength: float, random: Gen
             break
     kept = np.zeros_like(gathers)
     kept[shots] = gathers[shots]
-    return kept
-
-
-def fewer_receivers(gathers: Array, survey: Survey, strength: float, random: Generator) -> Array:
-    """Keep every n-th receiver of each shot, n being the strength; the others are zero."""
-    kept = np.zeros_like(gathers)
-    receivers = _every(round(strength), gathers.shape[-1])
-    kept[..., receivers] = gathers[..., receivers]
     return kept
 
 
@@ -110,10 +98,8 @@ def field(gathers: Array, survey: Survey, strength: float, random: Generator) ->
 
 
 OWN = {
-    "fewer_shots": Corruption(fewer_shots, "Every n-th shot", "", THINNED),
-    "irregular_shots": Corruption(irregular_shots, "As many shots, irregular", "", THINNED),
-    "fewer_receivers": Corruption(fewer_receivers, "Every n-th receiver", "", THINNED),
-    "field": Corruption(field, "Several at once", "", (0.5, 1.0, 2.0)),
+    "irregular_shots": Corruption(irregular_shots, "Irregular shots", "interval", (2.0, 3.0, 4.0)),
+    "field": Corruption(field, "Several at once", "times", (0.5, 1.0, 2.0)),
 }
 """The rows that are made from the records alone, beside ``CORRUPTIONS``."""
 
@@ -123,8 +109,3 @@ def _corrupted(corruption: Corruption, survey: Survey) -> Row:
         return corruption.function(gathers, survey, strength, random)
 
     return Row(corruption.title, corruption.unit, corruption.strengths, records)
-
-
-def _every(step: int, number: int) -> NDArray[np.int64]:
-    """Return every ``step``-th of so many, as far from one end as from the other, within rounding."""
-    return np.arange((number - 1) % step // 2, number, step)

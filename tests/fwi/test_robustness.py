@@ -15,8 +15,6 @@ from fwi.robustness import Robustness, measure
 from fwi.robustness_rows import (
     OWN,
     Row,
-    fewer_receivers,
-    fewer_shots,
     field,
     irregular_shots,
     rows,
@@ -179,10 +177,10 @@ def test_a_change_in_place_does_not_reach_the_next_row(run_of, dataset):
 
 
 def test_records_that_the_network_refuses_keep_their_row_with_the_reason(run_of, dataset, survey):
-    def thinned(gathers, velocity, strength, random):
-        return fewer_shots(gathers, survey, strength, random)
+    def missing(gathers, velocity, strength, random):
+        return CORRUPTIONS["missing_shots"].function(gathers, survey, strength, random)
 
-    worse = {"shots": Row("Every other shot", "", (1.0, 2.0), thinned), "loud": WORSE["loud"]}
+    worse = {"shots": Row("Missing shots", "", (0.0, 0.5), missing), "loud": WORSE["loud"]}
 
     result = measure(run_of(FullSpreadsOnly), dataset, worse=worse)
 
@@ -190,8 +188,8 @@ def test_records_that_the_network_refuses_keep_their_row_with_the_reason(run_of,
     assert (whole.refused, whole.ratio) == ("", 1.0)
     assert (half.refused, half.mae.mean, half.ratio) == ("a shot is missing", None, None)
     assert all(case.mae.mean for case in result.row("loud").cases)
-    assert result.refusals == ["Every other shot: a shot is missing"]
-    assert "2: refused" in result.table()
+    assert result.refusals == ["Missing shots: a shot is missing"]
+    assert "0.5: refused" in result.table()
     assert result == Robustness.model_validate_json(result.model_dump_json())
 
 
@@ -265,32 +263,21 @@ def test_every_corruption_is_a_row_that_keeps_shape_and_is_finite_at_each_streng
 
 
 @pytest.mark.parametrize("number", [8, 9, 15, 29])
-def test_fewer_shots_are_evenly_spaced_and_those_that_are_not_are_as_many(number, survey):
-    gathers = np.ones((number, 5, 6), np.float32)
+def test_irregular_shots_are_one_of_every_few_at_places_of_each_sample_that_are_not_evenly_spaced(
+    number, survey
+):
+    gathers = np.random.default_rng(0).standard_normal((number, 5, 6)).astype(np.float32)
 
-    for step in (2, 3, 4):
-        even = fewer_shots(gathers, survey, step, source_of(0, "", 0))[:, 0, 0].nonzero()[0]
-        assert set(np.diff(even)) <= {step}
-        assert len(even) in (number // step, number // step + 1)
+    for interval in (2, 3, 4):
         places = set()
         for sample in range(5):
-            kept = irregular_shots(gathers, survey, step, source_of(0, "", sample))
-            uneven = kept[:, 0, 0].nonzero()[0]
-            assert kept.sum() == len(even) * 30
-            assert len(even) < 3 or len(set(np.diff(uneven))) > 1
-            places.add(tuple(uneven))
+            kept = irregular_shots(gathers, survey, interval, source_of(0, "", sample))
+            shots = kept.any(axis=(1, 2)).nonzero()[0]
+            np.testing.assert_array_equal(kept[shots], gathers[shots])
+            assert len(shots) == np.ceil(number / interval)
+            assert len(shots) < 3 or len(set(np.diff(shots))) > 1
+            places.add(tuple(shots))
         assert len(places) > 1
-
-
-def test_fewer_receivers_leave_every_nth_trace_as_it_is_and_the_others_zero(survey, samples):
-    gathers = samples.gathers[0].astype(np.float32)
-
-    kept = fewer_receivers(gathers, survey, 3, source_of(0, "", 0))
-
-    live = kept.any(axis=(0, 1)).nonzero()[0]
-    np.testing.assert_array_equal(np.diff(live), 3)
-    np.testing.assert_array_equal(kept[..., live], gathers[..., live])
-    assert len(live) == 12
 
 
 def test_field_records_are_twice_as_loud_late_and_a_tenth_of_the_traces_is_dead(survey, samples):
