@@ -53,6 +53,10 @@ ALONG_LINE = (
 """Settings that place shots and receivers along the line: two surveys of one kind differ in these alone."""
 
 
+LONGEST_LIST = 8
+"""Number of values of a list that a message shows in full."""
+
+
 class SurveyError(ValueError):
     """A survey that cannot be simulated as configured; the message gives values that would work."""
 
@@ -280,5 +284,12 @@ def differences(one: dict[str, Any], other: dict[str, Any], prefix: str = "") ->
         if isinstance(old, dict) and isinstance(new, dict):
             lines += differences(old, new, f"{prefix}{key}.")
         elif old != new:
-            lines.append(f"{prefix}{key}: {old} against {new}")
+            lines.append(f"{prefix}{key}: {_shortened(old)} against {_shortened(new)}")
     return lines
+
+
+def _shortened(value: object) -> str:
+    """A value as text; of a long list, such as of receivers, its ends."""
+    if not isinstance(value, list | tuple) or len(value) <= LONGEST_LIST:
+        return str(value)
+    return f"[{value[0]}, {value[1]}, ... {value[-1]}] ({len(value)} values)"

@@ -17,7 +17,9 @@ from studies import SimulateHere, with_storage
 from data_prep.make import devices, pool
 from data_prep.make.jobs import Job
 from data_prep.make.simulate import make_shard, recipe, salt_jobs
-from fwi.config import GridConfig, StorageConfig, StudyConfig, SurveyConfig
+from fwi import run_folder, shards
+from fwi.config import GridConfig, ModelConfig, StorageConfig, StudyConfig, SurveyConfig, TrainConfig
+from fwi.inverter import FILE, Inverter
 from fwi.manifest import DataSet, Entry
 
 # A shell that starts the tests in the background has them ignore Ctrl-C, which some of them press.
@@ -86,6 +88,43 @@ def pool_here(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def tiny_data(tiny_study: StudyConfig, simulate_here: SimulateHere) -> Path:
     """Folder of the data set of ``tiny_study``. Read only: it is shared by all tests."""
     return simulate_here(tiny_study).folder
+
+
+@pytest.fixture(scope="session")
+def other_study(tiny_study: StudyConfig, tmp_path_factory: pytest.TempPathFactory) -> StudyConfig:
+    """``tiny_study`` with fewer shots, and half of its receivers at irregular places."""
+    receiver_x = (0.0, 13.3, 55.0, 93.1, 120.0, 188.8, 220.0, 260.0, 291.2, 340.0)
+    receiver_x += (366.6, 420.0, 455.5, 500.0, 511.1, 580.0, 622.2, 700.0)
+    positions = {"shots": 3, "shot_x": (93.3, 340.0, 611.7), "shot_margin": None}
+    positions |= {"receivers": 18, "receiver_x": receiver_x}
+    study = tiny_study.model_copy(update={"survey": tiny_study.survey.model_copy(update=positions)})
+    return with_storage(
+        study, folder=tmp_path_factory.mktemp("other"), train=0, validation=0, test=2, samples_per_shard=2
+    )
+
+
+@pytest.fixture(scope="session")
+def other_data(other_study: StudyConfig, simulate_here: SimulateHere) -> Path:
+    """Folder of the data set of ``other_study``, a test split alone. Read only: it is shared by all tests."""
+    return simulate_here(other_study).folder
+
+
+@pytest.fixture(scope="session")
+def any_survey_run(
+    tiny_study: StudyConfig, tiny_data: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """A run of ``tiny_study`` that takes any survey, not trained. Read only: it is shared by all tests."""
+    model = ModelConfig(channels=(8, 16), columns="offsets", offsets=8, attention=("none", "se"))
+    study = tiny_study.model_copy(update={"model": model, "train": TrainConfig(precision="32")})
+    folder = tmp_path_factory.mktemp("runs") / "any"
+    run_folder.begin(folder, study)
+    mean_model = shards.read(tiny_data / "train-00000.h5").velocity.mean(axis=0)
+    run_folder.write_mean_model(folder, mean_model)
+    torch.manual_seed(0)
+    inverter = Inverter(study, mean_model=mean_model)
+    torch.nn.init.normal_(inverter.network.head.project.weight)  # so that its sections depend on the record
+    inverter.save(folder / FILE)
+    return folder
 
 
 @pytest.fixture

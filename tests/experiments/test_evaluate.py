@@ -125,3 +125,16 @@ def test_another_split_is_evaluated_beside_and_shown_on_the_terminal(
     shown = capsys.readouterr().out
     assert re.search(rf"^mae +{result['predictors']['network']['mae']['mean']:.1f} ", shown, re.MULTILINE)
     assert "physics check: 0 of 1 sections believed" in shown
+
+
+def test_network_of_any_survey_is_scored_on_another_one(any_survey_run, other_data, tmp_path, capsys):
+    run = tmp_path / "run"
+    shutil.copytree(any_survey_run, run)
+
+    evaluate(run, data=other_data, checks=1, name="other")
+
+    result = json.loads((run / "evaluation-other.json").read_text())
+    assert result["samples"] == 2
+    assert len(result["check"][0]["per_shot"]["nrms"]) == 3
+    assert (run / "figures/evaluation-other-gathers.png").exists()
+    assert f"2 test samples of {other_data}" in capsys.readouterr().out

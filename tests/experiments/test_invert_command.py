@@ -4,10 +4,13 @@ import numpy as np
 import pytest
 import yaml
 from PIL import Image
+from studies import config_file
 
+from data_prep.segy.write import write_gathers
 from experiments.cli import main
 from fwi import load_run
 from fwi.shards import read
+from fwi.survey import Survey
 
 
 @pytest.fixture(scope="module")
@@ -66,3 +69,61 @@ def test_true_section_is_checked_and_believed(shard, trained_run, tmp_path, caps
     compared, verdict = capsys.readouterr().out.splitlines()[:2]
     assert compared == f"{tmp_path / 'truth.npy'} against {shard}, sample 1"
     assert verdict.startswith("  believed: NRMS")
+
+
+# -- networks that take any survey
+
+
+def test_records_of_another_survey_are_inverted_from_shard_and_segy_alike(
+    any_survey_run, other_study, other_data, tmp_path, capsys
+):
+    gathers, survey = read(other_data / "test-00000.h5").gathers, Survey(other_study.grid, other_study.survey)
+    write_gathers(tmp_path / "line.sgy", gathers[1], survey, "a test")
+
+    invert(other_data / "test-00000.h5", "--run", any_survey_run, "--out", tmp_path, "--no-check")
+    invert(tmp_path / "line.sgy", "--run", any_survey_run, "--out", tmp_path)
+
+    run = load_run(any_survey_run)
+    of_shard, of_segy = (np.load(tmp_path / f"{name}.npy") for name in ("test-00000-1", "line-0"))
+    np.testing.assert_allclose(of_shard, run.invert(gathers[1], survey), rtol=1e-6)
+    swapped = run.invert(gathers[1, :, :, ::-1], survey)  # what traces at wrong places make
+    # SEG-Y lacks the band below a quarter of the peak frequency.
+    assert np.abs(of_segy - of_shard).mean() < 0.2 * np.abs(swapped - of_shard).mean()
+    shown = capsys.readouterr().out
+    assert shown.count("  survey: 3 shots, 18 receivers, offsets 0 to 611.7 m\n") == 2
+    assert "doubtful: NRMS" in shown
+
+
+def test_true_section_is_believed_of_records_of_another_survey_with_a_dead_shot(
+    any_survey_run, other_study, other_data, tmp_path, capsys
+):
+    samples = read(other_data / "test-00000.h5")
+    gathers = samples.gathers[0].astype(np.float32)
+    gathers[1] = 0
+    np.save(tmp_path / "truth.npy", samples.velocity[0])
+    np.save(tmp_path / "line.npy", gathers)
+    survey = config_file(other_study, tmp_path)
+    files = [tmp_path / "truth.npy", tmp_path / "line.npy"]
+
+    main(["check", *map(str, files), "--run", str(any_survey_run), "--survey", str(survey)])
+
+    verdict = capsys.readouterr().out.splitlines()[-1]
+    assert verdict.startswith("  believed: NRMS")
+    assert verdict.endswith("zero throughout and left out: 1 of 3 shots")
+
+
+def test_silent_record_is_refused(any_survey_run, tiny_data, tmp_path, refused):
+    np.save(tmp_path / "line.npy", 0 * read(tiny_data / "test-00000.h5").gathers[0])
+
+    told = refused("invert", tmp_path / "line.npy", "--run", any_survey_run, "--out", tmp_path)
+
+    assert "line.npy, sample 0: the record is zero throughout" in told
+
+
+def test_network_of_one_survey_refuses_another_and_says_which_would_take_it(
+    trained_run, other_data, tmp_path, refused
+):
+    told = refused("invert", other_data / "test-00000.h5", "--run", trained_run, "--out", tmp_path)
+
+    assert f"was made for another survey than that of the run {trained_run}:" in told
+    assert "networks trained with model.columns: offsets take any shots and receivers" in told

@@ -104,6 +104,18 @@ def test_folder_of_records_may_have_a_dot_in_its_name(trained_run, tiny_data, tm
     assert drawn["sample"].name == "test 0, inverted"
 
 
+def test_network_of_any_survey_is_drawn_with_records_of_another_one(
+    any_survey_run, other_data, tmp_path, drawn
+):
+    for name, data in (("set", other_data), ("file", other_data / "test-00000.h5")):
+        draw("attention", "--run", any_survey_run, "--data", data, "--out", tmp_path / f"{name}.png")
+
+        np.testing.assert_array_equal(
+            drawn["sample"].gather, read(other_data / "test-00000.h5").gathers[0, 1].astype(np.float32)
+        )
+        assert_is_a_picture(tmp_path / f"{name}.png")
+
+
 def test_cell_that_gathers_is_the_one_asked_for(trained_study, tmp_path, drawn):
     untrained_run(trained_study, tmp_path / "run", bottleneck="self")
 

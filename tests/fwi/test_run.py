@@ -8,11 +8,13 @@ import fwi
 from fwi import run_folder
 from fwi.config import ModelConfig, TrainConfig
 from fwi.data import ShotDataset
-from fwi.inverter import BATCH, FILE
+from fwi.inverter import BATCH, FILE, Inverter
 from fwi.manifest import DataSet
 from fwi.normalisation import Normalisation
+from fwi.run import Run
 from fwi.run_folder import RunError
-from fwi.shards import read
+from fwi.shards import ShardError, read
+from fwi.survey import Survey
 from fwi.training.task import InversionTask
 
 
@@ -107,6 +109,86 @@ def test_records_with_a_sample_that_is_not_finite_are_refused(run, samples):
 
     with pytest.raises(ValueError, match="NaN or infinite"):
         run.invert(gathers)
+
+
+@pytest.fixture(scope="module")
+def any_run(any_survey_run):
+    """A run whose network takes any survey."""
+    return fwi.load_run(any_survey_run)
+
+
+@pytest.fixture(scope="module")
+def other(other_data):
+    """The test split of another survey than the runs', and the survey."""
+    return ShotDataset([DataSet.read(other_data)], "test")
+
+
+def test_network_of_one_survey_scores_no_data_set_of_another_and_says_which_would(run, other):
+    with pytest.raises(ShardError) as refusal:
+        run.evaluate(other)
+
+    first, *_, last = str(refusal.value).splitlines()
+    assert first == f"{other.folders[0]} was made for another survey than that of the run {run.folder}:"
+    assert "survey.receivers: 18 against 36" in str(refusal.value)
+    assert last == "networks trained with model.columns: offsets take any shots and receivers"
+
+
+def test_run_of_any_survey_scores_and_checks_a_data_set_of_another(any_run, other, other_data):
+    samples = read(other_data / "test-00000.h5")
+
+    evaluation, sections, truth, _, verdicts = any_run.evaluate(other, checks=1)
+
+    np.testing.assert_allclose(sections, any_run.invert(samples.gathers, other.survey), rtol=1e-5)
+    errors = np.abs(sections - truth).mean(axis=(1, 2))
+    np.testing.assert_allclose(evaluation.per_sample["mae"], errors, rtol=1e-5)
+    assert verdicts[0].simulated.shape == other.survey.gather_shape
+    assert len(evaluation.check[0].per_shot.nrms) == 3
+
+
+def test_true_models_pass_the_check_of_either_survey(any_run, samples, other, other_data):
+    elsewhere = read(other_data / "test-00000.h5")
+
+    assert any_run.check(samples.velocity[0], samples.gathers[0]).believed
+    assert any_run.check(elsewhere.velocity[0], elsewhere.gathers[0], other.survey).believed
+    assert any_run.check(samples.velocity[0], samples.gathers[0]).believed
+
+
+def test_record_with_missing_shots_and_traces_is_inverted_and_checked(any_run, samples):
+    gathers = samples.gathers[0].copy()
+    gathers[1] = 0
+    gathers[2, :, 5:9] = 0
+
+    verdict = any_run.check(samples.velocity[0], gathers)
+
+    assert not np.allclose(any_run.invert(gathers), any_run.invert(samples.gathers[0]))
+    assert verdict.believed
+    assert verdict.missing == "zero throughout and left out: 1 of 4 shots and 4 other traces of 144"
+
+
+def test_data_set_of_another_kind_is_refused_by_what_sets_it_apart(any_run, other):
+    grid = other.survey.grid.model_copy(update={"nz": 30})
+    deeper = Survey(grid, other.survey.config.model_copy(update={"depth": 40.0}))
+
+    with pytest.raises(ShardError) as refusal:
+        any_run.require(deeper, "data/deeper")
+
+    assert [line.split(":")[0] for line in str(refusal.value).splitlines()[1:]] == [
+        "  - grid.nz",
+        "  - survey.depth",
+        "  - survey.receiver_depth",
+    ]
+
+
+def test_traces_beyond_the_offsets_of_a_streamer_that_was_trained_on_are_told(study, run, any_run, other):
+    towed = {"spread": "streamer", "receivers": 10, "near_offset": 100.0, "shot_margin": None}
+    columns = study.model.model_copy(update={"columns": "offsets"})
+    survey = study.survey.model_copy(update=towed)
+    streamer = Run(run.folder, study, Inverter(study.model_copy(update={"survey": survey, "model": columns})))
+
+    beyond = int((other.survey.offset > 280).sum())
+    assert streamer.beyond(other.survey) == f"{beyond} traces have offsets beyond 280 m and are left out"
+    assert any_run.beyond(other.survey) == ""
+    assert run.beyond(run.survey) == ""
 
 
 def test_the_command_that_makes_a_missing_run_can_be_pasted(tmp_path):
