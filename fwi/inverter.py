@@ -230,14 +230,18 @@ class Inverter(nn.Module):
         """Prepare for inversion: on the GPU if there is one, in its memory order, in evaluation mode."""
         return self.to("cuda" if torch.cuda.is_available() else "cpu").lay_out().eval()
 
-    def save(self, path: Path | str, weights: Mapping[str, Tensor] | None = None) -> None:
+    def save(self, path: Path | str, weights: Mapping[str, Tensor] | None = None, half: bool = False) -> None:
         """Write the inverter as one safetensors file, whole or not at all; ``fwi.load`` reads it.
 
         Args:
             path: the file.
             weights: weights to write in place of the inverter's own, such as their moving average.
+            half: write the network's parameters in half precision, for a file of half the size. Statistics
+                of the normalisations keep theirs.
         """
         tensors = {name: each.contiguous().cpu() for name, each in (weights or self.state_dict()).items()}
+        if half:
+            tensors |= {name: tensors[name].half() for name, _ in self.named_parameters()}
         if self.mean_model is not None:
             tensors[MEAN_MODEL] = torch.from_numpy(np.ascontiguousarray(self.mean_model))
         settings = self.study.model_dump(mode="json")

@@ -63,6 +63,20 @@ def test_what_was_saved_inverts_as_before(inverter, file, tiny_data):
         assert getattr(loaded.study, section) == getattr(inverter.study, section)
 
 
+def test_in_half_precision_the_file_is_smaller_and_sections_change_little(inverter, tiny_data, tmp_path):
+    gathers = read(tiny_data / "test-00000.h5").gathers
+    inverter.save(tmp_path / "full.safetensors")
+
+    inverter.save(tmp_path / "half.safetensors", half=True)
+
+    loaded = fwi.load(tmp_path / "half.safetensors")
+    parameters = sum(each.numel() for each in inverter.parameters())
+    sizes = [(tmp_path / f"{name}.safetensors").stat().st_size for name in ("full", "half")]
+    assert sizes[0] - sizes[1] == pytest.approx(2 * parameters, rel=0.02)
+    assert {each.dtype for each in loaded.parameters()} == {torch.float32}
+    assert np.abs(loaded.invert(gathers) - inverter.invert(gathers)).max() < 0.5
+
+
 def test_what_an_earlier_version_saved_inverts_as_before(study, tiny_data, tmp_path, monkeypatch):
     """Its settings name its amplitudes, and no knee: there was none."""
     gathers = read(tiny_data / "test-00000.h5").gathers
