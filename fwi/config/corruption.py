@@ -96,39 +96,39 @@ class CorruptConfig(Section):
     share: Share = 0.0
     """Share of the records that are corrupted, each by one corruption or more; 0 for none."""
 
-    frequency: FrequencyConfig = FrequencyConfig(probability=0.25, range=(0.85, 1.15))
+    frequency: FrequencyConfig = FrequencyConfig(probability=0.1, range=(0.85, 1.15))
     """Peak frequency of the wavelet: records are shaped into those of another Ricker wavelet."""
-    phase: PhaseConfig = PhaseConfig(probability=0.25, range=(-60.0, 60.0))
+    phase: PhaseConfig = PhaseConfig(probability=0.1, range=(-60.0, 60.0))
     """Phase of the wavelet: all frequencies are rotated by the same angle."""
-    delay: TimeConfig = TimeConfig(probability=0.25, range=(-0.04, 0.04))
+    delay: TimeConfig = TimeConfig(probability=0.1, range=(-0.04, 0.04))
     """Delay of the whole record."""
-    jitter: JitterConfig = JitterConfig(probability=0.2, range=(0.0, 10.0))
+    jitter: JitterConfig = JitterConfig(probability=0.1, range=(0.0, 10.0))
     """Errors of the positions of receivers and of shots."""
-    shot_gain: DeviationConfig = DeviationConfig(probability=0.2, range=(0.0, 0.5))
+    shot_gain: DeviationConfig = DeviationConfig(probability=0.1, range=(0.0, 0.5))
     """Gain of each shot."""
-    receiver_gain: DeviationConfig = DeviationConfig(probability=0.2, range=(0.0, 0.5))
+    receiver_gain: DeviationConfig = DeviationConfig(probability=0.1, range=(0.0, 0.5))
     """Gain of each receiver."""
-    white: NoiseConfig = NoiseConfig(probability=0.4, range=(0.0, 40.0))
+    white: NoiseConfig = NoiseConfig(probability=0.3, range=(5.0, 40.0))
     """Noise with the spectrum of the wavelet, independent from trace to trace."""
-    dips: NoiseConfig = NoiseConfig(probability=0.15, range=(0.0, 40.0))
+    dips: NoiseConfig = NoiseConfig(probability=0.1, range=(5.0, 40.0))
     """Plane waves that cross the gathers at random apparent speeds."""
-    swell: NoiseConfig = NoiseConfig(probability=0.15, range=(0.0, 40.0))
+    swell: NoiseConfig = NoiseConfig(probability=0.1, range=(5.0, 40.0))
     """Noise below the wavelet's band on groups of neighbouring traces."""
-    bursts: NoiseConfig = NoiseConfig(probability=0.15, range=(0.0, 40.0))
+    bursts: NoiseConfig = NoiseConfig(probability=0.1, range=(5.0, 40.0))
     """Short, strong noise on a few neighbouring traces."""
-    spikes: PortionConfig = PortionConfig(probability=0.15, range=(0.0, 0.1))
+    spikes: PortionConfig = PortionConfig(probability=0.1, range=(0.0, 0.1))
     """Traces with strong single samples."""
-    swapped: PortionConfig = PortionConfig(probability=0.15, range=(0.0, 0.1))
+    swapped: PortionConfig = PortionConfig(probability=0.1, range=(0.0, 0.1))
     """Traces of swapped polarity."""
-    mute: TimeConfig = TimeConfig(probability=0.1, range=(0.0, 0.2))
+    mute: TimeConfig = TimeConfig(probability=0.03, range=(0.0, 0.2))
     """Mute of the direct wave: time from its peak to the end of what is muted."""
-    gain: GainConfig = GainConfig(probability=0.3, range=(0.25, 4.0))
+    gain: GainConfig = GainConfig(probability=0.1, range=(0.25, 4.0))
     """Gain of the record."""
-    dead: PortionConfig = PortionConfig(probability=0.3, range=(0.0, 0.4))
+    dead: PortionConfig = PortionConfig(probability=0.25, range=(0.0, 0.4))
     """Single dead traces."""
-    dead_block: PortionConfig = PortionConfig(probability=0.15, range=(0.0, 0.3))
+    dead_block: PortionConfig = PortionConfig(probability=0.1, range=(0.0, 0.3))
     """Neighbouring receivers that are dead for every shot."""
-    missing_shots: PortionConfig = PortionConfig(probability=0.2, range=(0.0, 0.5))
+    missing_shots: PortionConfig = PortionConfig(probability=0.25, range=(0.0, 0.5))
     """Missing shots."""
     sparse_shots: SparseConfig = SparseConfig(probability=0.0, range=(1.5, 3.5))
     """Shots at wider intervals; for networks that take any survey."""
