@@ -14,6 +14,7 @@ from fwi.evaluation import Evaluation
 from fwi.files import refuse_links, write_whole
 from fwi.manifest import DataSet
 from fwi.provenance import provenance
+from fwi.robustness import Robustness, measure
 from fwi.run import Run, load_run
 from fwi.training.wandb import Mode, open_wandb, wandb_mode
 
@@ -26,6 +27,8 @@ def evaluate(
     split: Split = "test",
     checks: int = 6,
     name: str | None = None,
+    robustness: bool = False,
+    samples: int | None = None,
 ) -> None:
     """Score a run on a split that it was not trained on, and write figures and report into its folder.
 
@@ -36,9 +39,13 @@ def evaluate(
         split: the split to score.
         checks: how many samples, evenly spread, are drawn and checked by the wave equation.
         name: what this evaluation is called in the report; the data set's folder and split if not given.
+        robustness: also invert the records made worse in many ways, each at three strengths.
+        samples: how many samples, evenly spread, --robustness takes; all of them if not given.
     """
     if checks < 1:
         raise ValueError(f"--checks {checks}: take 1 or more; the first of them is drawn")
+    if samples is not None and (samples < 1 or not robustness):
+        raise ValueError(f"--samples {samples}: take 1 or more, with --robustness, which it is for")
     if name is not None and not re.fullmatch(r"[\w.-]+", name):
         raise ValueError(f"--name {name!r}: take letters, digits, '-', '_' and '.', for names of files")
     refuse_links(run, "figures", "wandb")
@@ -51,7 +58,8 @@ def evaluate(
     test.verify(split)
     dataset = ShotDataset([test], split)
     own = data is None and split == "test"
-    stem = "evaluation" if own else f"evaluation-{name or f'{folder.name}-{split}'}"
+    suffix = "" if own else f"-{name or f'{folder.name}-{split}'}"
+    stem = f"evaluation{suffix}"
 
     result, sections, truth, salt, verdicts = trained.evaluate(dataset, checks, progress)
     chosen = list(verdicts)
@@ -81,10 +89,17 @@ def evaluate(
 
     result = result.model_copy(update={"captions": captions})
     write_whole(run / f"{stem}.json", result.model_dump_json(indent=1))
+    measured = measure(trained, dataset, samples, progress) if robustness else None
+    curves = figures / f"robustness{suffix}.png"
+    if measured:
+        plots.save(measured.figure(), curves)
+        write_whole(run / f"robustness{suffix}.json", measured.model_dump_json(indent=1))
     run_folder.note(run, "evaluate", provenance())
     if mode != "disabled":
-        _log_table(result, trained, mode)
+        _log(trained, mode, result, measured, curves)
     print(table(result))
+    if measured:
+        print(f"\nrobustness, {measured.samples} {split} samples\n\n{measured.table()}\n")
     print(f"report:  {report.write(run)}\nfigures: {figures}")
 
 
@@ -101,8 +116,8 @@ def table(result: Evaluation) -> str:
     return "\n".join(lines)
 
 
-def _log_table(result: Evaluation, run: Run, mode: Mode) -> None:
-    """Add the evaluation's means to the run's W&B record, a predictor per row."""
+def _log(run: Run, mode: Mode, result: Evaluation, measured: Robustness | None, curves: Path) -> None:
+    """Add the evaluation's means to the run's W&B record, a predictor per row, and the robustness."""
     import wandb
 
     columns: list[str | int] = ["predictor", *result.predictors["network"]]
@@ -110,6 +125,16 @@ def _log_table(result: Evaluation, run: Run, mode: Mode) -> None:
         [predictor, *(found[metric].mean for metric in result.predictors["network"])]
         for predictor, found in result.predictors.items()
     ]
+    logged: dict[str, object] = {"evaluation": wandb.Table(columns=columns, data=rows)}
+    if measured:
+        cases = [
+            [row.heading, case.strength, case.mae.mean, case.salt_iou.mean, case.ratio, case.refused]
+            for row in measured.rows
+            for case in row.cases
+        ]
+        titles: list[str | int] = ["records", "strength", "mae", "salt_iou", "ratio", "refused"]
+        logged["robustness"] = wandb.Table(columns=titles, data=cases)
+        logged["robustness_figure"] = wandb.Image(str(curves))
     tracked = open_wandb(run.study, run.folder, mode)
-    tracked.log({"evaluation": wandb.Table(columns=columns, data=rows)})
+    tracked.log(logged)
     tracked.finish()

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
+from fwi import memory
 from fwi.config import CorruptConfig, DataConfig, Split, StorageConfig
 from fwi.corruption import corrupted
 from fwi.interrupts import held_back
@@ -288,7 +289,13 @@ def _loader(
         sampler=sampler,
         num_workers=config.workers,
         persistent_workers=config.workers > 0,
+        worker_init_fn=_keep_memory,
         pin_memory=torch.cuda.is_available(),
         # A forked process inherits locks of threads; one of a fork server outlives a killed parent.
         multiprocessing_context="spawn" if config.workers else None,
     )
+
+
+def _keep_memory(_: int) -> None:
+    """Prepare a process that loads samples."""
+    memory.keep_freed()

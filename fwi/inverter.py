@@ -22,7 +22,7 @@ from fwi.config import StudyConfig
 from fwi.files import require_regular, write_whole
 from fwi.networks.midpoints import Midpoints
 from fwi.networks.offsets import CommonOffsets
-from fwi.networks.rehearsal import on_shapes
+from fwi.networks.rehearsal import on_shapes, require_mirrorable
 from fwi.normalisation import Normalisation
 from fwi.provenance import versions
 from fwi.survey import Survey
@@ -123,43 +123,61 @@ class Inverter(nn.Module):
                 f"({'; '.join(differences)}): bring them to it, or train another network{hint}"
             )
 
-    def forward(self, gathers: Tensor, survey: Survey | None = None) -> Tensor:
+    def forward(self, gathers: Tensor, survey: Survey | None = None, mirrored: bool = False) -> Tensor:
         """Invert a batch in the precision of the surrounding autocast; differentiable.
 
         Args:
             gathers: pressure as recorded, shape ``(batch, shot, time, receiver)``; a trace that is zero
                 throughout counts as missing where the inverter takes any survey.
             survey: survey of the records, for an inverter of any survey; its own if left out.
+            mirrored: invert the mirrored records and mirror the section back. An inverter of one survey needs
+                a symmetric one.
 
         Returns:
             P-wave speed [m/s], shape ``(batch, depth, x)``, in float32.
         """
         gathers = self.normalise(gathers)
+        if mirrored and not self.any_survey:
+            gathers = gathers.flip(1, 3)
         own = survey is None or survey == self.survey
         record = self.sort(gathers) if own else self.sort(gathers, survey)
+        if mirrored and self.any_survey:  # mirroring a survey keeps its offsets and mirrors its midpoints
+            record = record.flip(3)
         if self.study.train.channels_last:
             record = record.contiguous(memory_format=torch.channels_last)
         velocity: Tensor = self.network(record)
-        return velocity
+        return velocity.flip(2) if mirrored else velocity
 
-    def invert(self, gathers: Array, survey: Survey | None = None) -> Array:
+    def invert(self, gathers: Array, survey: Survey | None = None, mirror: bool | None = None) -> Array:
         """Invert records in the inverter's precision.
 
         Args:
             gathers: pressure, shape ``(shot, time, receiver)``, or ``(batch, shot, time, receiver)``.
             survey: survey of the records; the inverter's own if left out.
+            mirror: average the section with that of the mirrored records; as ``model.mirror`` if left out.
 
         Returns:
             P-wave speed [m/s], shape ``(depth, x)``, or ``(batch, depth, x)``.
 
         Raises:
-            ValueError: the survey is one that the inverter cannot serve, the records have another shape than
-                the survey's, or hold NaN or infinite samples, or the inverted speeds are not finite.
+            ValueError: the survey is one that the inverter cannot serve or mirror, the records have another
+                shape than the survey's, or hold NaN or infinite samples, or the inverted speeds are not
+                finite.
         """
         parts = torch.split(self.batch(gathers, survey), BATCH)
+        mirror = self.study.model.mirror if mirror is None else mirror
+        if mirror:
+            require_mirrorable(self.study.model, self.survey)
+        sections = []
         with torch.inference_mode(), self.autocast():
-            sections = torch.cat([self(part.to(self.device), survey).float().cpu() for part in parts])
-        velocity: Array = sections.reshape(*np.shape(gathers)[:-3], *sections.shape[1:]).numpy()
+            for part in parts:
+                records = part.to(self.device)
+                section = self(records, survey).float()
+                if mirror:
+                    section = (section + self(records, survey, mirrored=True).float()) / 2
+                sections.append(section.cpu())
+        whole = torch.cat(sections)
+        velocity: Array = whole.reshape(*np.shape(gathers)[:-3], *whole.shape[1:]).numpy()
         if not np.isfinite(velocity).all():
             raise DivergedError(
                 "the network has diverged: its weights make NaN or infinite speeds of these records; train "
@@ -212,14 +230,18 @@ class Inverter(nn.Module):
         """Prepare for inversion: on the GPU if there is one, in its memory order, in evaluation mode."""
         return self.to("cuda" if torch.cuda.is_available() else "cpu").lay_out().eval()
 
-    def save(self, path: Path | str, weights: Mapping[str, Tensor] | None = None) -> None:
+    def save(self, path: Path | str, weights: Mapping[str, Tensor] | None = None, half: bool = False) -> None:
         """Write the inverter as one safetensors file, whole or not at all; ``fwi.load`` reads it.
 
         Args:
             path: the file.
             weights: weights to write in place of the inverter's own, such as their moving average.
+            half: write the network's parameters in half precision, for a file of half the size. Statistics
+                of the normalisations keep theirs.
         """
         tensors = {name: each.contiguous().cpu() for name, each in (weights or self.state_dict()).items()}
+        if half:
+            tensors |= {name: tensors[name].half() for name, _ in self.named_parameters()}
         if self.mean_model is not None:
             tensors[MEAN_MODEL] = torch.from_numpy(np.ascontiguousarray(self.mean_model))
         settings = self.study.model_dump(mode="json")

@@ -9,16 +9,17 @@ import json
 import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import jinja2
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from fwi import config, plots
 from fwi.evaluation import Evaluation, Score
 from fwi.files import read_own, refuse_links, write_whole
 from fwi.metrics import METRICS
 from fwi.naive import PREDICTORS
+from fwi.robustness import Robustness
 
 PNG = b"\x89PNG\r\n\x1a\n"
 """First bytes of every PNG file."""
@@ -29,6 +30,9 @@ LIMIT = 20_000_000
 
 _HEADLINE = ("mean", "left edge")
 """The naive predictors that know no salt: any sensible network beats them."""
+
+
+Content = TypeVar("Content", bound=BaseModel)
 
 
 class Figure(NamedTuple):
@@ -52,11 +56,16 @@ def write(folder: Path) -> Path:
     """
     if not folder.is_dir():
         raise ValueError(f"{folder}: no such run folder; fwi train makes one")
-    evaluation, no_evaluation = _evaluation(folder / "evaluation.json", folder)
-    others = _other_evaluations(folder)
+    evaluation, no_evaluation = _result_file(Evaluation, folder / "evaluation.json")
+    others = _others(Evaluation, folder, "evaluation")
+    robustness, no_robustness = _result_file(Robustness, folder / "robustness.json", "--robustness")
+    measured = {"": robustness} if robustness else {}
+    measured |= _others(Robustness, folder, "robustness")
     training, no_training = _training(folder)
     captions = _captions([*([evaluation] if evaluation else []), *others.values()])
+    captions |= {_stem("robustness", name): content.caption for name, content in measured.items()}
     figures, left_out = _figures(folder, captions)
+    curves = {name: figures.pop(_stem("robustness", name), None) for name in measured}
     page = _template().render(
         run=folder.resolve().name,
         folder=str(folder),
@@ -67,7 +76,10 @@ def write(folder: Path) -> Path:
         predictors=PREDICTORS,
         others=others,
         metrics_of=_metrics,
-        figures=figures,
+        robustness=measured,
+        no_robustness=no_robustness,
+        curves=curves,
+        figures=list(figures.values()),
         left_out=left_out,
         training=training,
         no_training=no_training,
@@ -94,32 +106,35 @@ def number(value: float | None) -> str:
     return f"{value:.0f}" if 99.95 <= abs(value) < 1e6 else f"{value:#.3g}"
 
 
-def _other_evaluations(folder: Path) -> dict[str, Evaluation]:
-    """Scores on further data sets, ``evaluation-NAME.json``, by name; one that cannot be read is left out."""
-    paths = sorted(folder.glob("evaluation-*.json"))
-    found = {path.stem.removeprefix("evaluation-"): _evaluation(path, folder)[0] for path in paths}
-    return {name: evaluation for name, evaluation in found.items() if evaluation}
+def _stem(kind: str, name: str) -> str:
+    """Name of the files that hold a result on the run's own data set, which has no name, or on another."""
+    return f"{kind}-{name}" if name else kind
+
+
+def _others(content: type[Content], folder: Path, kind: str) -> dict[str, Content]:
+    """Results on further data sets, such as ``evaluation-NAME.json``, by name, without what is unreadable."""
+    paths = sorted(folder.glob(f"{kind}-*.json"))
+    found = {path.stem.removeprefix(f"{kind}-"): _result_file(content, path)[0] for path in paths}
+    return {name: result for name, result in found.items() if result}
 
 
 def _captions(evaluations: Sequence[Evaluation]) -> dict[str, str]:
     return {stem: caption for evaluation in evaluations for stem, caption in evaluation.captions.items()}
 
 
-def _evaluation(path: Path, folder: Path) -> tuple[Evaluation | None, str]:
-    command = f"run fwi evaluate --run {shlex.quote(str(folder))}"
+def _result_file(content: type[Content], path: Path, flag: str = "") -> tuple[Content | None, str]:
+    """Read a result, or say why there is none and which command makes it."""
+    command = f"run fwi evaluate --run {shlex.quote(str(path.parent))} {flag}".rstrip()
     try:
-        return Evaluation.model_validate(json.loads(read_own(path, LIMIT))), ""
+        return content.model_validate(json.loads(read_own(path, LIMIT))), ""
     except FileNotFoundError:
-        return None, f"Not evaluated yet: {command}"
+        return None, f"Not {'measured' if flag else 'evaluated'} yet: {command}"
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
-        return (
-            None,
-            f"evaluation.json cannot be used ({where + ': ' if where else ''}{first['msg']}): {command}",
-        )
+        return None, f"{path.name} cannot be used ({where + ': ' if where else ''}{first['msg']}): {command}"
     except (OSError, ValueError, RecursionError) as error:
-        return None, f"evaluation.json cannot be read ({error}): {command}"
+        return None, f"{path.name} cannot be read ({error}): {command}"
 
 
 def _training(folder: Path) -> tuple[Figure | None, str]:
@@ -134,13 +149,13 @@ def _training(folder: Path) -> tuple[Figure | None, str]:
     return Figure(source, "Training and validation, epoch by epoch"), ""
 
 
-def _figures(folder: Path, captions: Mapping[str, str]) -> tuple[list[Figure], list[str]]:
-    """The figures that have captions, in their order, then the others by name; and why some are left out."""
+def _figures(folder: Path, captions: Mapping[str, str]) -> tuple[dict[str, Figure], list[str]]:
+    """The figures by stem, those with captions first, in their order; and why some are left out."""
     order = {stem: index for index, stem in enumerate(captions)}
     paths = sorted(
         (folder / "figures").glob("*.png"), key=lambda path: (order.get(path.stem, len(order)), path.stem)
     )
-    figures, left_out = [], []
+    figures, left_out = {}, []
     for path in paths:
         try:
             image = _png(path)
@@ -148,7 +163,7 @@ def _figures(folder: Path, captions: Mapping[str, str]) -> tuple[list[Figure], l
             left_out.append(f"Left out: {error}")
             continue
         caption = captions.get(path.stem, path.stem.replace("_", " ").capitalize())
-        figures.append(Figure(_data_uri(image), caption))
+        figures[path.stem] = Figure(_data_uri(image), caption)
     return figures, left_out
 
 

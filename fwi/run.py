@@ -155,6 +155,15 @@ class Run:
         """
         return self._physics(survey or self.survey)(velocity, gathers)
 
+    def simulate(self, velocity: Array, survey: Survey | None = None) -> Array:
+        """Record a section on the grid of the physics check: see ``PhysicsCheck.simulate``.
+
+        Args:
+            velocity: the section [m/s], shape ``(depth, x)``.
+            survey: survey to record; the run's own if left out.
+        """
+        return self._physics(survey or self.survey).simulate(velocity)
+
     def evaluate(self, dataset: ShotDataset, checks: int = 6, progress: Progress = silent) -> Evaluated:
         """Invert the samples of a data set, score them beside naive predictors, and check some by physics.
 

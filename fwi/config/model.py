@@ -120,6 +120,9 @@ class ModelConfig(Section):
     output: Literal["bounded", "raw"] = "bounded"
     """``bounded``: a sigmoid maps the output into the grid's velocity range. ``raw``: the output is taken as
     m/s; ``inversion_net`` stretches its published tanh over the range."""
+    mirror: bool = False
+    """Average each section with that of the mirrored record, mirrored back, when records are inverted; not in
+    training and validation. It takes twice the time, and a symmetric survey or ``columns: offsets``."""
 
     @field_validator("attention", "skip")
     @classmethod

@@ -31,10 +31,12 @@ def require_trainable(model: ModelConfig, survey: Survey, batch: int) -> None:
         batch: number of samples in the smallest batch.
 
     Raises:
-        ValueError: the network refuses the survey; its weights, or the maps that a training step stores,
-            exceed the memory of this machine; or a map has a single cell and the batch a single sample, so
-            that batch normalisation has no variance.
+        ValueError: the network refuses the survey, or cannot mirror it; its weights, or the maps that a
+            training step stores, exceed the memory of this machine; or a map has a single cell and the batch
+            a single sample, so that batch normalisation has no variance.
     """
+    if model.mirror:
+        require_mirrorable(model, survey)
     memory = max(total(), LARGEST_GPU if torch.cuda.is_available() else 0)
     with on_shapes(model, survey) as network:
         parameters = sum(each.numel() for each in network.parameters())
@@ -66,6 +68,19 @@ def require_trainable(model: ModelConfig, survey: Survey, batch: int) -> None:
                 "batch normalisation has nothing to compare: take train.batch_size 2 or more with as many "
                 "training samples, fewer levels of model.channels, or a larger grid"
             ) from None
+
+
+def require_mirrorable(model: ModelConfig, survey: Survey) -> None:
+    """Refuse to average sections of records and of mirrored ones where the latter are of another survey.
+
+    Raises:
+        ValueError: the survey is not symmetric, and the network takes no other.
+    """
+    if model.columns != "offsets" and not survey.symmetric:
+        raise ValueError(
+            "model.mirror: mirrored records are those of another survey where the survey is not symmetric, "
+            "and this network takes one survey alone: set it to false, or take model.columns: offsets"
+        )
 
 
 @contextlib.contextmanager

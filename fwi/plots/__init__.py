@@ -7,6 +7,7 @@ built on matplotlib's Figure itself, without pyplot: no window, no global state,
 from fwi.plots.ablation import Dots, dots_and_bars
 from fwi.plots.attention import attention_maps
 from fwi.plots.records import SampleColumn, gather_grid, gathers, samples
+from fwi.plots.robustness import StrengthPanel, error_by_strength
 from fwi.plots.style import png, save
 from fwi.plots.training import curves
 from fwi.plots.velocity import SectionRow, sections, velocity_model
@@ -15,9 +16,11 @@ __all__ = [
     "Dots",
     "SampleColumn",
     "SectionRow",
+    "StrengthPanel",
     "attention_maps",
     "curves",
     "dots_and_bars",
+    "error_by_strength",
     "gather_grid",
     "gathers",
     "png",

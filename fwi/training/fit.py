@@ -11,7 +11,7 @@ import torch
 from lightning import Trainer, seed_everything  # noqa: TID253 - nobody imports this file but to train
 from lightning.pytorch.callbacks import Callback, EMAWeightAveraging, LambdaCallback  # noqa: TID253
 
-from fwi import checkpoints, run_folder
+from fwi import checkpoints, memory, run_folder
 from fwi.config import StudyConfig
 from fwi.data import ShotDataset, evaluation_loader, require_survey, training_loader
 from fwi.inverter import Array
@@ -43,6 +43,7 @@ def fit(
     own: Sequence[Callback],
 ) -> Trainer:
     """Train in one of the run's processes; ``own`` is what the first one does beside."""
+    memory.keep_freed()
     training, validation = data
     mean_model = None
     if rank.first:

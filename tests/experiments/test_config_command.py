@@ -1,3 +1,5 @@
+import re
+
 import pytest
 
 from experiments.cli import main
@@ -22,11 +24,12 @@ def test_config_show_model_lists_size_attention_and_costs_of_every_part(capsys):
 
     lines = capsys.readouterr().out.splitlines()
     rows = {" ".join(line.split()[:2]): line for line in lines}
-    assert "multiply-adds" in lines[2]
+    assert lines[1].startswith("input: ")
+    assert "multiply-adds" in lines[3]
     assert "19 x 21" in rows["encoder 0"]
     assert "cross" in rows["decoder 0"]
-    assert "self, pmfs" in lines[6]
-    costs = [int(line.split()[-5].replace(",", "")) for line in lines[3:-1]]
+    assert "self, pmfs" in lines[7]
+    costs = [int(line.split()[-5].replace(",", "")) for line in lines[4:-1]]
     assert int(lines[-1].split()[1].replace(",", "")) == sum(costs)
 
 
@@ -54,3 +57,12 @@ def test_a_mechanism_in_a_slot_that_it_does_not_fit_is_refused_before_any_work(c
 
     assert caught.value.code == 2
     assert "model.bottleneck.0: 'gate' takes two maps and fits model.skip" in capsys.readouterr().err
+
+
+def test_config_show_model_says_that_common_offsets_take_any_survey(capsys):
+    main(["config", "show", "--model", "--model.columns", "offsets", *TINY])
+
+    said = capsys.readouterr().out.splitlines()[1]
+    assert re.fullmatch(
+        r"input: 16 classes of offset \(every [0-9]+ m\) x .* of any shots and receivers", said
+    )

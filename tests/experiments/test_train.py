@@ -98,9 +98,7 @@ def test_best_checkpoint_is_of_the_epoch_with_the_least_validation_mae(trained_r
 
 
 def test_training_goes_on_from_the_last_epoch_although_another_was_the_best(trained_study, tmp_path):
-    study = untracked(trained_study, learning_rate=0.3, ema=0.1)
-    corrupt = CorruptConfig(share=0.667)
-    study = study.model_copy(update={"data": study.data.model_copy(update={"corrupt": corrupt})})
+    study = untracked(trained_study, learning_rate=0.1, ema=0.1)
     whole, cut = tmp_path / "whole", tmp_path / "cut"
     train(study, whole)
     errors = [float(row["validation/mae"]) for row in table(whole)]
@@ -112,6 +110,21 @@ def test_training_goes_on_from_the_last_epoch_although_another_was_the_best(trai
     train(study, cut, resume=True)
 
     assert_same_training(cut, whole)
+
+
+def test_training_on_corrupted_records_resumes_to_the_result_of_an_uninterrupted_one(trained_study, tmp_path):
+    clean = untracked(trained_study, epochs=2)
+    corrupt = clean.data.model_copy(update={"corrupt": CorruptConfig(share=0.667)})
+    study, whole, cut = clean.model_copy(update={"data": corrupt}), tmp_path / "whole", tmp_path / "cut"
+    train(study, whole)
+
+    with pytest.raises(RuntimeError, match="power cut"):
+        train_until(3, study, cut)
+    train(study, cut, resume=True)
+
+    assert_same_training(cut, whole)
+    train(clean, tmp_path / "clean")
+    assert table(tmp_path / "clean") != table(whole)
 
 
 def test_tiny_network_learns_a_handful_of_samples_by_heart(trained_study, tmp_path):

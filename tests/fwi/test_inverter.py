@@ -11,7 +11,7 @@ from safetensors.torch import save_file
 
 import fwi
 from fwi import inverter as inverter_module
-from fwi.config import DataConfig, ModelConfig, StudyConfig
+from fwi.config import DataConfig, ModelConfig, StudyConfig, TrainConfig
 from fwi.inverter import Inverter, InverterError
 from fwi.normalisation import Normalisation
 from fwi.shards import read
@@ -63,6 +63,20 @@ def test_what_was_saved_inverts_as_before(inverter, file, tiny_data):
         assert getattr(loaded.study, section) == getattr(inverter.study, section)
 
 
+def test_in_half_precision_the_file_is_smaller_and_sections_change_little(inverter, tiny_data, tmp_path):
+    gathers = read(tiny_data / "test-00000.h5").gathers
+    inverter.save(tmp_path / "full.safetensors")
+
+    inverter.save(tmp_path / "half.safetensors", half=True)
+
+    loaded = fwi.load(tmp_path / "half.safetensors")
+    parameters = sum(each.numel() for each in inverter.parameters())
+    sizes = [(tmp_path / f"{name}.safetensors").stat().st_size for name in ("full", "half")]
+    assert sizes[0] - sizes[1] == pytest.approx(2 * parameters, rel=0.02)
+    assert {each.dtype for each in loaded.parameters()} == {torch.float32}
+    assert np.abs(loaded.invert(gathers) - inverter.invert(gathers)).max() < 0.5
+
+
 def test_what_an_earlier_version_saved_inverts_as_before(study, tiny_data, tmp_path, monkeypatch):
     """Its settings name its amplitudes, and no knee: there was none."""
     gathers = read(tiny_data / "test-00000.h5").gathers
@@ -86,6 +100,52 @@ def test_the_gain_of_a_record_does_not_change_its_section(inverter, tiny_data):
 
     np.testing.assert_array_equal(inverter.invert(2 * gathers), section)
     np.testing.assert_array_equal(inverter.invert(0.5 * gathers), section)
+
+
+@pytest.fixture(scope="module")
+def uneven(study: StudyConfig) -> Inverter:
+    """One whose sections depend on the record, and differ from those of the mirrored record."""
+    torch.manual_seed(3)
+    made = Inverter(study.model_copy(update={"train": TrainConfig(precision="32")}))
+    torch.nn.init.normal_(made.network.head.project.weight)
+    return made.eval()
+
+
+def test_a_section_is_averaged_with_that_of_the_mirrored_record(uneven, tiny_data):
+    gathers = read(tiny_data / "test-00000.h5").gathers
+    mirrored = gathers[:, ::-1, :, ::-1]
+    once, other = uneven.invert(gathers), uneven.invert(mirrored)[:, :, ::-1]
+
+    section = uneven.invert(gathers, mirror=True)
+
+    assert np.abs(once - other).max() > 10
+    np.testing.assert_allclose(section, (once + other) / 2, atol=0.05)
+    np.testing.assert_allclose(uneven.invert(mirrored, mirror=True), section[:, :, ::-1], atol=0.05)
+
+
+def test_the_study_has_sections_averaged_where_records_are_inverted_and_nowhere_else(
+    uneven, tiny_data, monkeypatch
+):
+    gathers = read(tiny_data / "test-00000.h5").gathers
+    with torch.no_grad():
+        trained_on = uneven(torch.from_numpy(gathers.astype(np.float32)))
+    once, averaged = uneven.invert(gathers), uneven.invert(gathers, mirror=True)
+    model = uneven.study.model.model_copy(update={"mirror": True})
+    monkeypatch.setattr(uneven, "study", uneven.study.model_copy(update={"model": model}))
+
+    np.testing.assert_array_equal(uneven.invert(gathers), averaged)
+    np.testing.assert_array_equal(uneven.invert(gathers, mirror=False), once)
+    with torch.no_grad():
+        assert torch.equal(uneven(torch.from_numpy(gathers.astype(np.float32))), trained_on)
+
+
+def test_mirroring_is_refused_where_the_mirrored_record_is_of_another_survey(tiny_study, tiny_data):
+    gathers = read(tiny_data / "test-00000.h5").gathers
+    survey = tiny_study.survey.model_copy(update={"shot_x": (80.0, 200.0, 300.0, 620.0), "shot_margin": None})
+    lopsided = tiny_study.model_copy(update={"survey": survey, "model": ModelConfig(channels=(4, 8))})
+
+    with pytest.raises(ValueError, match=r"model\.mirror: .*not symmetric"):
+        Inverter(lopsided).invert(gathers, mirror=True)
 
 
 def test_weights_have_the_same_names_whether_records_are_sorted_or_not(tiny_study):

@@ -1,6 +1,8 @@
 """The machine's memory, and what of it a process may have."""
 
 import resource
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -31,3 +33,26 @@ def test_a_container_and_a_limit_of_the_shell_leave_less(
     assert unlimited > 12_000_000
     assert in_a_container == 12_000_000
     assert memory.total() == 9_000_000
+
+
+KEEPS = """
+import resource, sys
+import numpy as np
+from fwi import memory
+
+if sys.argv[1] == "keep":
+    memory.keep_freed()
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+for _ in range(20):
+    np.ones(4_000_000)  # 32 MB
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+
+
+def test_memory_that_was_freed_is_taken_again_without_page_faults():
+    faults = [
+        int(subprocess.run([sys.executable, "-c", KEEPS, how], capture_output=True, text=True).stdout)
+        for how in ("keep", "leave")
+    ]
+
+    assert faults[0] < faults[1] / 5

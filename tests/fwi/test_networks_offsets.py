@@ -185,6 +185,18 @@ def test_records_of_another_survey_invert_to_a_section(inverter):
     assert np.ptp(section) > 20
 
 
+def test_records_of_any_survey_are_mirrored_with_their_survey(inverter):
+    made, mirrored = at(1.0, 222.0, 300.0), at(900.0, 978.0, 1199.0)
+    gathers = record(made)[0].numpy()
+    assert not made.symmetric
+    once, other = inverter.invert(gathers, made), inverter.invert(gathers[::-1, :, ::-1], mirrored)
+
+    section = inverter.invert(gathers, made, mirror=True)
+
+    assert np.abs(once - other[:, ::-1]).max() > 20
+    np.testing.assert_allclose(section, (once + other[:, ::-1]) / 2, atol=0.5)
+
+
 def test_the_section_does_not_change_with_shots_that_hold_nothing(inverter):
     made = survey()
     gathers = record(made)[0].numpy()

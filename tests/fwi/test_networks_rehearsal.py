@@ -49,6 +49,17 @@ def test_survey_that_the_network_refuses_is_refused_in_its_words():
         require_trainable(ModelConfig(name="fcnvmb_unet", channels=(4, 4)), small, batch=2)
 
 
+def test_mirroring_is_refused_of_a_survey_whose_mirror_image_is_another_that_the_network_does_not_take():
+    lopsided = Survey(SURVEY.grid, SURVEY.config.model_copy(update={"shot_x": (10.0, 40.0, 200.0)}))
+
+    require_trainable(ModelConfig(channels=(4, 4), mirror=True), SURVEY, batch=2)
+    require_trainable(ModelConfig(channels=(4, 4), mirror=True, columns="offsets"), lopsided, batch=2)
+    with pytest.raises(
+        ValueError, match=r"model\.mirror: .*set it to false, or take model\.columns: offsets"
+    ):
+        require_trainable(ModelConfig(channels=(4, 4), mirror=True), lopsided, batch=2)
+
+
 @pytest.mark.parametrize(
     ("model", "batch", "said"),
     [

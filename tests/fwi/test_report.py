@@ -323,6 +323,71 @@ def test_configuration_and_provenance_are_given_in_full(html, finished_run):
     assert page.row("command") == ["command", "fwi, train"]
 
 
+def robustness() -> dict:
+    """Two rows, of which one is refused at its severe strength."""
+    cases = [
+        {"strength": 30, "mae": score(220), "salt_iou": score(0.61), "ratio": 1.1},
+        {"strength": 20, "mae": score(240), "salt_iou": score(0.51), "ratio": 1.2},
+        {"strength": 10, "refused": "too <loud>"},
+    ]
+    errors = {"mae": score(200), "salt_iou": score(0.7)}
+    return {
+        "split": "test",
+        "samples": 40,
+        "data": "data/sea",
+        "clean": errors,
+        "mean_model": {"mae": score(330), "salt_iou": score(None)},
+        "rows": [{"name": "white", "title": "White noise", "unit": "dB", "cases": cases}],
+    }
+
+
+def test_robustness_is_shown_as_table_and_figure_with_what_was_refused(run):
+    (run / "robustness.json").write_text(json.dumps(robustness()))
+    shutil.copy(run / "figures/first_shot.png", run / "figures/robustness.png")
+
+    page = Page(report.write(run).read_text())
+
+    assert page.row("Clean records")[1] == "200 160 to 240, IoU 0.700"
+    assert page.row("Mean model")[1] == "330 264 to 396, IoU —"
+    assert page.row("White noise [dB]")[1:] == [
+        "30: 220 (\N{MULTIPLICATION SIGN} 1.10) 176 to 264, IoU 0.610",
+        "20: 240 (\N{MULTIPLICATION SIGN} 1.20) 192 to 288, IoU 0.510",
+        "10: refused",
+    ]
+    assert "Refused: White noise [dB]: too <loud>" in page.text
+    assert "40 test samples from data/sea" in page.text
+    (caption,) = [caption for caption in page.images if "mean model" in caption]
+    assert page.images[caption] == (run / "figures/robustness.png").read_bytes()
+    assert len(page.images) == 4  # it is not among the other figures again
+
+
+def test_robustness_on_other_data_has_its_name_and_needs_no_figure(run):
+    (run / "robustness-sea.json").write_text(json.dumps(robustness()))
+
+    page = Page(report.write(run).read_text())
+
+    assert "--robustness sea Mean absolute error" in " ".join(page.text.split())
+    assert page.row("White noise [dB]")[1].startswith("30: 220")
+
+
+def test_robustness_that_was_not_measured_is_named_with_its_command(html, finished_run):
+    assert re.search(r"Not measured yet: run fwi evaluate --run .*--robustness", Page(html).text)
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["", "{", "[]", "null", "[" * 100_000, '{"split": "test"}', json.dumps({**robustness(), "rows": [{}]})],
+)
+def test_a_damaged_robustness_file_leaves_the_rest_of_the_report(run, content):
+    (run / "robustness.json").write_text(content)
+    (run / "robustness-sea.json").write_text(content)
+
+    page = Page(report.write(run).read_text())
+
+    assert re.search(r"robustness\.json cannot be (used|read) .*--robustness", page.text)
+    assert page.row("MAE")[1].startswith("101")
+
+
 def test_nothing_in_the_page_points_outside_it(html):
     assert all(reference.startswith("data:") for reference in Page(html).references)
     assert not re.search(r"@import|url\(|<script|https?://", html)

@@ -1,0 +1,130 @@
+"""Records made worse in known ways, each at up to three strengths: the rows of a robustness table.
+
+Each entry of ``fwi.corruption.CORRUPTIONS`` is a row. The others are made here: fewer shots or receivers, the
+missing traces being zero throughout; records simulated on another grid; and several corruptions at once.
+"""
+
+import math
+import zlib
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+from numpy.random import Generator
+from numpy.typing import NDArray
+
+from fwi.corruption import CORRUPTIONS, Corruption
+from fwi.survey import Survey
+
+Array = NDArray[np.float32]
+
+THINNED = (2.0, 3.0, 4.0)
+"""One shot, or one receiver, of so many is kept."""
+
+
+class Row(NamedTuple):
+    """A way of making records worse."""
+
+    title: str
+    """Its name in figures and tables."""
+    unit: str
+    """Unit of the strengths, empty for a number."""
+    strengths: tuple[float, ...]
+    """From mild to severe."""
+    records: Callable[[Array, Array, float, Generator], Array]
+    """Called with the records of a sample, shape ``(shot, time, receiver)``, its true model [m/s], shape
+    ``(depth, x)``, a strength and a source of random numbers; returns records of the same shape."""
+
+
+def rows(survey: Survey, refine: int, simulate: Callable[[Array], Array]) -> dict[str, Row]:
+    """List the rows of the table for the records of a survey, by name.
+
+    Args:
+        survey: the survey of the records.
+        refine: how many times finer the grid of ``simulate`` is.
+        simulate: records a model ``(depth, x)`` [m/s] on another grid, as ``PhysicsCheck.simulate`` does.
+    """
+
+    def resimulated(gathers: Array, velocity: Array, *_: object) -> Array:
+        return simulate(velocity)
+
+    return {
+        **{name: _corrupted(corruption, survey) for name, corruption in (CORRUPTIONS | OWN).items()},
+        "other_grid": Row("Grid n times finer", "", (float(refine),), resimulated),
+    }
+
+
+def source_of(seed: int, row: str, sample: int) -> Generator:
+    """Random numbers of one row and sample: whichever other rows and samples are measured, they are the same.
+
+    All strengths of a row draw the same numbers, so that they differ in nothing but their strength.
+    """
+    return np.random.default_rng([seed, zlib.crc32(row.encode()), sample])
+
+
+def fewer_shots(gathers: Array, survey: Survey, strength: float, random: Generator) -> Array:
+    """Keep every n-th shot, n being the strength; the others are zero."""
+    kept = np.zeros_like(gathers)
+    shots = _every(round(strength), len(gathers))
+    kept[shots] = gathers[shots]
+    return kept
+
+
+def irregular_shots(gathers: Array, survey: Survey, strength: float, random: Generator) -> Array:
+    """Keep as many shots as ``fewer_shots`` does, at random places that are not evenly spaced if possible."""
+    number = len(_every(round(strength), len(gathers)))
+    can_be_uneven = 2 < number < len(gathers)
+    while True:
+        shots = np.sort(random.choice(len(gathers), size=number, replace=False))
+        if not can_be_uneven or len(set(np.diff(shots))) > 1:
+            break
+    kept = np.zeros_like(gathers)
+    kept[shots] = gathers[shots]
+    return kept
+
+
+def fewer_receivers(gathers: Array, survey: Survey, strength: float, random: Generator) -> Array:
+    """Keep every n-th receiver of each shot, n being the strength; the others are zero."""
+    kept = np.zeros_like(gathers)
+    receivers = _every(round(strength), gathers.shape[-1])
+    kept[..., receivers] = gathers[..., receivers]
+    return kept
+
+
+def field(gathers: Array, survey: Survey, strength: float, random: Generator) -> Array:
+    """Corrupt records in five ways at once, as those of the field are.
+
+    At strength 1 their phase is turned by 20 degrees, they are 20 ms late, have white noise 20 dB below them,
+    are twice as loud, and a tenth of the traces is dead. Phase, delay and dead traces are proportional to the
+    strength, the gain is 2 to its power, and the noise is 10 dB stronger where the strength is doubled.
+    """
+    for name, value in (
+        ("phase", 20.0 * strength),
+        ("delay", 0.020 * strength),
+        ("white", 20.0 - 10.0 * math.log2(strength)),
+        ("gain", 2.0**strength),
+        ("dead", 0.1 * strength),
+    ):
+        gathers = CORRUPTIONS[name].function(gathers, survey, value, random)
+    return gathers
+
+
+OWN = {
+    "fewer_shots": Corruption(fewer_shots, "Every n-th shot", "", THINNED),
+    "irregular_shots": Corruption(irregular_shots, "As many shots, irregular", "", THINNED),
+    "fewer_receivers": Corruption(fewer_receivers, "Every n-th receiver", "", THINNED),
+    "field": Corruption(field, "Several at once", "", (0.5, 1.0, 2.0)),
+}
+"""The rows that are made from the records alone, beside ``CORRUPTIONS``."""
+
+
+def _corrupted(corruption: Corruption, survey: Survey) -> Row:
+    def records(gathers: Array, velocity: Array, strength: float, random: Generator) -> Array:
+        return corruption.function(gathers, survey, strength, random)
+
+    return Row(corruption.title, corruption.unit, corruption.strengths, records)
+
+
+def _every(step: int, number: int) -> NDArray[np.int64]:
+    """Return every ``step``-th of so many, as far from one end as from the other, within rounding."""
+    return np.arange((number - 1) % step // 2, number, step)
