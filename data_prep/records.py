@@ -111,8 +111,10 @@ def read_for(run: Run, path: Path, made_for: Path | None = None) -> Records:
     )
     if not any_survey:
         return records
-    told = filter(None, (records.survey.layout, run.beyond(records.survey)))
-    return records._replace(changes=(f"survey: {'; '.join(told)}", *records.changes))
+    survey = records.survey
+    live: NDArray[np.bool_] = np.any(records.gathers, axis=(0, 2))
+    told = "; ".join(filter(None, (survey.layout(live), run.beyond(survey, live))))
+    return records._replace(changes=(f"survey: {told}", *records.changes))
 
 
 def require_sample(sample: int, count: int, path: Path) -> None:

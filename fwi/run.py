@@ -89,18 +89,25 @@ class Run:
         """Description of the run's survey in messages about other surveys."""
         return f"that of the run {self.folder}"
 
-    def beyond(self, survey: Survey) -> str:
-        """Describe the traces of a survey that the network leaves out; empty if it takes all."""
+    def beyond(self, survey: Survey, live: NDArray[np.bool_] | None = None) -> str:
+        """Describe the traces that the network leaves out for their offset; empty if it takes all.
+
+        Args:
+            survey: the survey of the records.
+            live: which traces were recorded, shape ``(shot, receiver)``; all if left out.
+        """
         sort = self.inverter.sort
         if not isinstance(sort, CommonOffsets):
             return ""
-        traces = int((survey.offset > sort.farthest).sum())
-        return f"{traces} traces have offsets beyond {sort.farthest:.4g} m and are left out" * (traces > 0)
+        beyond = (survey.offset > sort.farthest) & (True if live is None else live)
+        if not beyond.any():
+            return ""
+        return f"{beyond.sum()} traces have offsets beyond {sort.farthest:.4g} m and are left out"
 
     def invert(self, gathers: Array, survey: Survey | None = None) -> Array:
         """Invert records: see ``Inverter.invert``."""
         try:
-            return self.inverter.invert(gathers, survey)
+            return self.inverter.invert(gathers, None if survey == self.survey else survey)
         except DivergedError as error:
             raise DivergedError(f"{self.folder}: {error}") from None
 

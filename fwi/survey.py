@@ -152,13 +152,17 @@ class Survey:
         distance: Floats = np.abs(self.shot_x[:, None] - self.receiver_x)
         return distance
 
-    @property
-    def layout(self) -> str:
-        """Numbers of shots and receivers, and their offsets, in words."""
+    def layout(self, live: NDArray[np.bool_] | None = None) -> str:
+        """Describe shots, receivers and offsets in words.
+
+        Args:
+            live: which traces were recorded, shape ``(shot, receiver)``; all if left out.
+        """
         shots, _, receivers = self.gather_shape
+        offset = self.offset if live is None or not live.any() else self.offset[live]
         return (
-            f"{shots} shot{'s' * (shots > 1)}, {receivers} receivers, offsets "
-            f"{self.offset.min():.4g} to {self.offset.max():.4g} m"
+            f"{shots} shot{'s' * (shots > 1)}, {receivers} receivers, "
+            f"offsets {offset.min():.4g} to {offset.max():.4g} m"
         )
 
     @property

@@ -192,7 +192,7 @@ def test_segy_is_inverted_as_the_run_sees_it_by_whatever_suffix(line, name, trai
 
     fwi("invert", file, "--run", trained_run, "--out", tmp_path, "--no-check")
 
-    gathers, _ = read(file, run.survey, run.study.physics)
+    gathers = read(file, run.survey, run.study.physics).gathers
     np.testing.assert_allclose(np.load(tmp_path / "shots-0.npy"), run.invert(gathers)[0], rtol=1e-6)
     assert "gain: multiplied by" in capsys.readouterr().out
 

@@ -173,7 +173,9 @@ def test_what_sets_a_survey_apart_in_kind_is_told():
 def test_layout_is_told_in_words():
     made = survey(shots=2, shot_x=(0.0, 1000.0), receivers=2, receiver_x=(50.0, 2400.0))
 
-    assert made.layout == "2 shots, 2 receivers, offsets 50 to 2400 m"
+    assert made.layout() == "2 shots, 2 receivers, offsets 50 to 2400 m"
+    recorded = np.array([[False, False], [True, True]])
+    assert made.layout(recorded) == "2 shots, 2 receivers, offsets 950 to 1400 m"
 
 
 def test_receivers_are_as_deep_as_the_shots_unless_told_otherwise():
