@@ -43,20 +43,6 @@ SETTINGS: dict[str, tuple[str, ...] | None] = {
     "train": ("precision", "channels_last"),
 }
 """Sections of the study that an inverter keeps, with the settings it keeps where these are not all."""
-FREE = tuple(
-    f"survey.{key}:"
-    for key in (
-        "shots",
-        "shot_x",
-        "shot_margin",
-        "receivers",
-        "receiver_x",
-        "spread",
-        "near_offset",
-        "receiver_interval",
-    )
-)
-"""Beginnings of the differences between two surveys that an inverter of any survey can serve."""
 MEAN_MODEL = "mean_model"
 """Name of the mean model among the tensors."""
 FILE = "inverter.safetensors"
@@ -111,10 +97,8 @@ class Inverter(nn.Module):
         Raises:
             ValueError: the survey is another; the message lists what differs.
         """
-        differences = self.survey.differences(survey)
-        if self.any_survey:
-            differences = [each for each in differences if not each.startswith(FREE)]
-        if differences:
+        compare = Survey.differences_in_kind if self.any_survey else Survey.differences
+        if differences := compare(self.survey, survey):
             hint = (
                 "" if self.any_survey else "; one with model.columns: offsets takes any shots and receivers"
             )
