@@ -28,8 +28,10 @@ def turns(
     from lightning.pytorch.callbacks import LambdaCallback
     from torch.utils.data import DataLoader
 
+    from fwi.memory import keep_freed
     from fwi.training.fit import moving_average, quiet, seeded_task, trainer
 
+    keep_freed()  # as training does
     task = seeded_task(study, training)
     batches = first_batches(study, training)
     samples = sum(len(batch.velocity) for batch in batches)

@@ -87,7 +87,7 @@ def attention_maps(
     scale = figure.colorbar(
         _own_range(),
         ax=grid[:, columns // 2 :],
-        label="Factor or weight, in each panel's range",
+        label="Factor, weight, change or shot, in each panel's range",
         **below,
     )
     scale.set_ticks([0, 1], labels=["least", "most"])
