@@ -16,17 +16,20 @@ from fwi.manifest import DataSet
 from fwi.run import load_run
 
 
-def sections(run: Path, out: Path, other: Path = Path("data/seg_half"), samples: int = 6) -> None:
+def sections(
+    run: Path, out: Path, data: Path | None = None, other: Path = Path("data/seg_half"), samples: int = 6
+) -> None:
     """Draw evenly spread test samples and every sample of another set.
 
     Args:
         run: the trained run.
         out: the PNG.
+        data: the data set of the test samples; the run's own if not given.
         other: the other data set.
-        samples: how many of the run's own test samples.
+        samples: how many test samples.
     """
     trained = load_run(run)
-    own = ShotDataset([DataSet.read(trained.study.storage.folder)], "test")
+    own = ShotDataset([DataSet.read(data or trained.study.storage.folder)], "test")
     others = ShotDataset([DataSet.read(other)], "test")
     numbers = np.linspace(0, len(own) - 1, samples).astype(int).tolist()
     chosen = [("test", own, number) for number in numbers]
@@ -36,8 +39,8 @@ def sections(run: Path, out: Path, other: Path = Path("data/seg_half"), samples:
     for name, dataset, number in chosen:
         sample = dataset[number]
         gathers = sample.gathers.float().numpy()
-        velocity = trained.invert(gathers)
-        verdict = trained.check(velocity, gathers)
+        velocity = trained.invert(gathers, dataset.survey)
+        verdict = trained.check(velocity, gathers, dataset.survey)
         print(f"{name} {number}: {verdict}")
         truth, salt = sample.velocity.numpy(), sample.salt.numpy() > 0
         rows.append(plots.SectionRow(f"{name} {number}", velocity, truth, salt, verdict.remark))
