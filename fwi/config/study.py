@@ -169,9 +169,9 @@ class DataConfig(Section):
     """``own_level``: sign(d) log(1 + |d| / (knee L)), with the level L of each record, the median over its
     live traces of their RMS, so that the record's gain does not matter; ``signed_log``: sign(d) log(1 + |d| /
     s), with s measured on the training records; ``raw``: amplitudes as recorded."""
-    knee: Annotated[float, Field(ge=1e-4, le=100), NOT_TRUTH] = 0.1
+    knee: Annotated[float, Field(ge=1e-4, le=100), NOT_TRUTH] = 0.3
     """Amplitude at which the logarithm of ``own_level`` bends, as a share of the record's level. What is
-    weaker is not raised: with 0.1, noise 20 dB below the level. A smaller knee raises weak reflections, and
+    weaker is not raised: with 0.3, noise 10 dB below the level. A smaller knee raises weak reflections, and
     noise with them."""
     flip: Share = 0.5
     """Probability of mirroring shots, receivers and model of a training sample (needs a symmetric survey)."""
