@@ -98,7 +98,7 @@ def test_best_checkpoint_is_of_the_epoch_with_the_least_validation_mae(trained_r
 
 
 def test_training_goes_on_from_the_last_epoch_although_another_was_the_best(trained_study, tmp_path):
-    study = untracked(trained_study, learning_rate=0.1, ema=0.1)
+    study = untracked(trained_study, learning_rate=0.05, ema=0.1)
     whole, cut = tmp_path / "whole", tmp_path / "cut"
     train(study, whole)
     errors = [float(row["validation/mae"]) for row in table(whole)]

@@ -290,7 +290,10 @@ def test_attention_lies_over_the_section_in_km_with_the_inverted_salt():
     assert panel.images[0].get_clim() == (0.5, 1.5)
     np.testing.assert_array_equal(panel.images[0].get_array()[4:8, 8:12], coarse().values[1, 2])
     np.testing.assert_array_equal(outlines(panel)[0], outlines(section)[0])
-    assert labels_of_colour_bars(figure) == ["Velocity (km/s)", "Factor, weight, change or shot, in each panel's range"]
+    assert labels_of_colour_bars(figure) == [
+        "Velocity (km/s)",
+        "Factor, weight, change or shot, in each panel's range",
+    ]
 
 
 def test_attention_to_the_record_lies_over_its_gather():
