@@ -80,12 +80,13 @@ def _network(study: StudyConfig, survey: Survey) -> str:
 
 def _input(study: StudyConfig, survey: Survey) -> str:
     """Describe the network's input in a line."""
+    from fwi.networks.offsets import largest_offset
     from fwi.networks.sizes import Sizes
 
     channels, samples, columns = Sizes.of(survey, study.model).record
     match study.model.columns:
         case "offsets":
-            step = survey.length / (channels - 1)
+            step = largest_offset(survey) / (channels - 1)
             return (
                 f"input: {channels} classes of offset (every {step:.0f} m) x {samples} samples x {columns} "
                 "midpoints, stacked from the traces of any shots and receivers"

@@ -15,6 +15,7 @@ from fwi.corruption import CORRUPTIONS
 from fwi.data import ShotDataset
 from fwi.files import read_npy
 from fwi.manifest import DataSet
+from fwi.networks.midpoints import ROUNDING
 from fwi.run import Run, load_run
 from fwi.survey import Survey
 
@@ -142,7 +143,7 @@ def _attention(
         if place not in {each_map.place for each_map in maps}:
             print(f"{place}: {each.mechanism} moves its map instead of weighing it, and is left out")
     if run.study.model.columns != "receivers":
-        column = (survey.midpoint[shot] // grid.spacing).astype(int)
+        column = np.floor(survey.midpoint[shot] / grid.spacing + ROUNDING).astype(int)
         maps = [
             each_map.by_receiver(gathers.shape[1], grid.nx, column) if each_map.axes == "record" else each_map
             for each_map in maps

@@ -82,7 +82,6 @@ class Run:
         """
         any_survey = self.inverter.any_survey
         refuse_another_survey(source, survey, self.survey, self.whose, any_survey=any_survey)
-        self.inverter.require(survey)
 
     @property
     def whose(self) -> str:

@@ -28,6 +28,11 @@ TAIL_PERIODS = 2.0
 """Periods of the wavelet by which a record is continued beyond its end before it is filtered."""
 
 
+def rms(gathers: Gathers) -> float:
+    """RMS amplitude; the number of traces that are counted cancels out in ratios of two."""
+    return float(np.sqrt(np.square(gathers, dtype=np.float64).mean()))
+
+
 def ricker_spectrum(frequencies: Floats, peak: float) -> Floats:
     """Amplitude spectrum of a Ricker wavelet whose largest amplitude in time is one, but for a constant.
 

@@ -7,7 +7,7 @@ record, wherever in the record the noise is. Dead traces have neither signal nor
 import numpy as np
 from numpy.typing import NDArray
 
-from fwi.corruption.band import BANK_LENGTH, Gathers, NoiseBank
+from fwi.corruption.band import BANK_LENGTH, Gathers, NoiseBank, rms
 from fwi.corruption.traces import along_line
 from fwi.survey import Survey
 
@@ -125,12 +125,7 @@ def _added(gathers: Gathers, noise: Gathers, decibels: float) -> Gathers:
     """Add noise to the traces that are not dead, at a level below their RMS."""
     alive = gathers.any(axis=1, keepdims=True)
     noise = noise * alive if not alive.all() else noise
-    level = _rms(noise)
+    level = rms(noise)
     if not level:
         return gathers.copy()
-    return gathers + noise * np.float32(10 ** (-decibels / 20) * _rms(gathers) / level)
-
-
-def _rms(gathers: Gathers) -> float:
-    """RMS amplitude; the number of traces that are counted cancels out in ratios of two."""
-    return float(np.sqrt(np.square(gathers, dtype=np.float64).mean()))
+    return gathers + noise * np.float32(10 ** (-decibels / 20) * rms(gathers) / level)

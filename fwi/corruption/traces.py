@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from fwi.corruption.band import Gathers
+from fwi.corruption.band import Gathers, rms
 from fwi.survey import Survey
 
 SPIKES = (10.0, 30.0)
@@ -71,8 +71,7 @@ def spikes(gathers: Gathers, survey: Survey, strength: float, random: np.random.
     number = np.arange(len(shot)) % MOST_SPIKES  # the first of a trace always, each further one by a coin
     amplitude *= (number == 0) | (random.random(len(shot)) < 0.5)
     spiky = gathers.copy()
-    rms = np.sqrt(np.square(gathers, dtype=np.float64).mean())
-    np.add.at(spiky, (shot, time, receiver), (amplitude * rms).astype(np.float32))
+    np.add.at(spiky, (shot, time, receiver), (amplitude * rms(gathers)).astype(np.float32))
     return spiky
 
 

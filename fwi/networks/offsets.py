@@ -50,8 +50,7 @@ class CommonOffsets(nn.Module):
         super().__init__()
         self.classes, self.columns = classes, survey.grid.nx
         self.spacing = survey.grid.spacing
-        fixed = survey.config.spread == "fixed"
-        self.farthest = survey.length if fixed else float(survey.offset.max())
+        self.farthest = largest_offset(survey)
         own = self.places(survey)
         self.register_buffer("number", own.number, persistent=False)
         self.register_buffer("weight", own.weight, persistent=False)
@@ -88,6 +87,11 @@ class CommonOffsets(nn.Module):
             fold.index_add_(1, number, live * weight)
         sections = stack / (fold + DAMPING)[:, :, None]
         return sections.view(batch, self.classes, self.columns, samples).transpose(2, 3)
+
+
+def largest_offset(survey: Survey) -> float:
+    """Offset of the last class [m]: the length of the line, or the largest offset of a streamer."""
+    return survey.length if survey.config.spread == "fixed" else float(survey.offset.max())
 
 
 def _neighbours(position: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
