@@ -8,6 +8,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -39,6 +40,7 @@ SETTINGS: dict[str, tuple[str, ...] | None] = {
     "physics": None,
     "model": None,
     "check": None,
+    "refine": None,
     "data": ("amplitude", "knee"),
     "train": ("precision", "channels_last"),
 }
@@ -78,6 +80,8 @@ class Inverter(nn.Module):
     ) -> None:
         super().__init__()
         self.study, self.mean_model = study, mean_model
+        self.calibration: dict[str, Any] = {}
+        """What was measured on validation sections of these very weights, as plain values by name."""
         self.survey = Survey(study.grid, study.survey)
         self.normalise = normalise or Normalisation(study.data.amplitude, study.data.knee)
         self.sort = _sorting(study, self.survey)
@@ -219,7 +223,8 @@ class Inverter(nn.Module):
 
         Args:
             path: the file.
-            weights: weights to write in place of the inverter's own, such as their moving average.
+            weights: weights to write in place of the inverter's own, such as their moving average; the
+                calibration, which is that of the own ones, is left out then.
             half: write the network's parameters in half precision, for a file of half the size. Statistics
                 of the normalisations keep theirs.
         """
@@ -234,6 +239,8 @@ class Inverter(nn.Module):
             for section, some in SETTINGS.items()
         }
         notes = {"format": FORMAT, "settings": json.dumps(kept), "versions": json.dumps(versions())}
+        if self.calibration and weights is None:
+            notes["calibration"] = json.dumps(self.calibration)
         write_whole(Path(path), packed(tensors, {**notes, "sha256": _checksum(notes, tensors)}))
 
 
@@ -264,6 +271,7 @@ def load(path: Path | str) -> Inverter:
             raise ValueError(f"{different[0]} does not belong to the network of its settings")
         inverter = Inverter(study, mean_model=None if mean_model is None else mean_model.numpy())
         inverter.load_state_dict(tensors)
+        inverter.calibration = json.loads(notes.get("calibration", "{}"))
     except ValidationError as error:
         problem = error.errors()[0]
         where = ".".join(map(str, problem["loc"]))

@@ -1,7 +1,7 @@
 """The configuration of a study: one YAML file, merged, validated and frozen.
 
 A study holds all settings that affect a result: grid, survey, physics, salt models, storage, data, network,
-training, tracking and check. ``load`` merges YAML files left to right and reports all their mistakes at
+training, tracking, check and refinement. ``load`` merges YAML files left to right and reports all their mistakes at
 once, each with its key and remedy.
 """
 
@@ -11,6 +11,7 @@ from fwi.config.choice import Choice, LevelsChoice, Slot
 from fwi.config.corruption import CorruptConfig
 from fwi.config.load import ConfigError, describe, dump, load, merge, parse, validate
 from fwi.config.model import MECHANISMS, NETWORK_KINDS, SLOTS, EncoderName, ModelConfig
+from fwi.config.refine import RefineConfig
 from fwi.config.salt import (
     GulfPreset,
     MixedPart,
@@ -68,6 +69,7 @@ __all__ = [
     "PositionName",
     "Positive",
     "Preset",
+    "RefineConfig",
     "SaltConfig",
     "Section",
     "SegEagePreset",

@@ -8,6 +8,7 @@ from pydantic import Field, field_validator, model_validator
 from fwi.config.base import MOST_CELLS, NOT_TRUTH, Count, Folder, NotNegative, Positive, Section, Share
 from fwi.config.corruption import CorruptConfig
 from fwi.config.model import ModelConfig
+from fwi.config.refine import RefineConfig
 from fwi.config.salt import SaltConfig
 
 WaveletKind = Literal["ricker"]
@@ -290,6 +291,7 @@ class StudyConfig(Section):
     train: TrainConfig = TrainConfig()
     tracking: TrackingConfig = TrackingConfig()
     check: CheckConfig = CheckConfig()
+    refine: RefineConfig = RefineConfig()
 
     @model_validator(mode="after")
     def _no_sample_is_trained_on_twice(self) -> "StudyConfig":
