@@ -1,8 +1,8 @@
 """The configuration of a study: one YAML file, merged, validated and frozen.
 
 A study holds all settings that affect a result: grid, survey, physics, salt models, storage, data, network,
-training, tracking, check and refinement. ``load`` merges YAML files left to right and reports all their mistakes at
-once, each with its key and remedy.
+training, tracking, check and refinement. ``load`` merges YAML files left to right and reports all their
+mistakes at once, each with its key and remedy.
 """
 
 from fwi.config.attention import GateForm, InterpolateChoice, NoAttention, PositionName, SqueezeName
