@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -28,6 +28,9 @@ from fwi.networks.attended import Attended, attended
 from fwi.networks.offsets import CommonOffsets
 from fwi.shards import refuse_another_survey
 from fwi.survey import Survey
+
+if TYPE_CHECKING:
+    from fwi.refine import Refined
 
 Progress = Callable[[str, int, str], AbstractContextManager[Callable[[int], None]]]
 """Function of a title, a total and a unit that returns a context manager; the manager yields a function to
@@ -162,6 +165,12 @@ class Run:
             survey: survey to record; the run's own if left out.
         """
         return self._physics(survey or self.survey).simulate(velocity)
+
+    def refine(
+        self, section: Array | None, gathers: Array, survey: Survey | None = None, **options: Any
+    ) -> "Refined":
+        """Mend a section, or the network's own if None, by its records: see ``Inverter.refine``."""
+        return self.inverter.refine(section, gathers, survey, **options)
 
     def evaluate(self, dataset: ShotDataset, checks: int = 6, progress: Progress = silent) -> Evaluated:
         """Invert the samples of a data set, score them beside naive predictors, and check some by physics.

@@ -7,6 +7,14 @@ built on matplotlib's Figure itself, without pyplot: no window, no global state,
 from fwi.plots.ablation import Dots, dots_and_bars
 from fwi.plots.attention import attention_maps
 from fwi.plots.records import SampleColumn, gather_grid, gathers, samples
+from fwi.plots.refinement import (
+    GatherRow,
+    MisfitPoint,
+    RefinedRow,
+    misfit_over_gradients,
+    refined_sections,
+    residuals,
+)
 from fwi.plots.robustness import StrengthPanel, error_by_strength
 from fwi.plots.style import png, save
 from fwi.plots.training import curves
@@ -14,6 +22,9 @@ from fwi.plots.velocity import SectionRow, sections, velocity_model
 
 __all__ = [
     "Dots",
+    "GatherRow",
+    "MisfitPoint",
+    "RefinedRow",
     "SampleColumn",
     "SectionRow",
     "StrengthPanel",
@@ -23,7 +34,10 @@ __all__ = [
     "error_by_strength",
     "gather_grid",
     "gathers",
+    "misfit_over_gradients",
     "png",
+    "refined_sections",
+    "residuals",
     "samples",
     "save",
     "sections",
