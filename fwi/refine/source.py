@@ -72,6 +72,8 @@ class SourceMatch:
 
     def of(self, shots: object) -> "SourceMatch":
         """The match of some of the shots, given by anything that indexes a tensor."""
+        if isinstance(shots, Tensor):
+            shots = shots.to(self.gain.device)
         return replace(self, gain=self.gain[shots], delay=self.delay[shots])  # type: ignore[index]
 
     def apply(self, simulated: Tensor) -> Tensor:
