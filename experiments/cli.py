@@ -40,7 +40,7 @@ COMMANDS = {
     "plot": ("experiments.plot", "velocity sections and gathers from files; what a network attends to"),
     "benchmark": (
         "experiments.benchmark",
-        "speed and memory of simulate, load, train, devices and attention; error and cost of physics",
+        "speed and memory of simulate, load, train, devices, attention; error and cost of physics, refine",
     ),
     "sweep": ("experiments.sweep", "train variants of a study, several seeds of each, and compare them"),
     "config": ("experiments.config", "show, validate, or describe the configuration"),
@@ -52,7 +52,7 @@ COMMANDS = {
 RESUME = ("simulate", "import", "sweep")
 """Commands that make only what is missing when they are repeated."""
 
-OF_A_RUN = ("refine",)
+OF_A_RUN = ("refine", "benchmark")
 """Commands with a study that take the study of their run, where they are given one."""
 
 

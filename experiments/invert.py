@@ -43,7 +43,7 @@ def invert(
         sample: invert this sample of the file only.
         check: simulate each section and compare with its records.
         refine: then refine each section by full-waveform inversion, as 'fwi refine' does.
-        budget: what a refinement may take, such as '150' gradients or '10 min'; as the study says if not given.
+        budget: what a refinement may take, such as '150' gradients or '10 min', in place of the study's own.
     """
     if budget is not None and not refine:
         raise ValueError("--budget is that of a refinement: give --refine as well")

@@ -1,6 +1,6 @@
 """The refinement of sections: what it changed, how the misfit fell, and what it explains of the records."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -143,6 +143,30 @@ def misfit_over_gradients(history: Sequence[MisfitPoint], held_out: tuple[float,
         ends = history[0].gradients, history[-1].gradients
         axes.plot(ends, held_out, "D", color="#a23b1e", markersize=5, label="of held-out shots")
     axes.set(xlabel="Gradients", ylabel="Misfit", yscale="log")
+    axes.locator_params(axis="x", integer=True)
+    axes.grid(alpha=0.3)
+    axes.legend(fontsize="small")
+    return figure
+
+
+def error_over_gradients(lines: Mapping[str, tuple[Array, Array]], label: str) -> "Figure":
+    """Draw the error of several refinements against the gradients computed.
+
+    Args:
+        lines: number of gradients and error, by the name of what is compared.
+        label: what the error is.
+
+    Raises:
+        ValueError: there is nothing to draw.
+    """
+    if not lines:
+        raise ValueError("no errors to draw: give at least one refinement")
+    figure = page(2 * PANEL_WIDTH, 3.6, layout="constrained")
+    axes = figure.subplots()
+    for name, (gradients, errors) in lines.items():
+        axes.plot(gradients, errors, label=name, linewidth=1.4)
+    axes.set(xlabel="Gradients", ylabel=label)
+    axes.set_ylim(bottom=0)
     axes.grid(alpha=0.3)
     axes.legend(fontsize="small")
     return figure

@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel
+from torch import Tensor
 
 from fwi import metrics, plots
 from fwi.config import StudyConfig
 from fwi.evaluation import Number
 from fwi.provenance import provenance
 from fwi.refine import Refined
+from fwi.refine.source import SourceMatch
 from fwi.survey import Survey
 
 if TYPE_CHECKING:
@@ -111,7 +113,7 @@ class Refinement(BaseModel):
             seconds=refined.seconds,
             held_out_before=refined.held_out_before,
             held_out_after=refined.held_out_after,
-            source=str(refined.source),
+            source=_source(refined.source),
             scores=scores,
             history=[Step.model_validate(step, from_attributes=True) for step in refined.history],
             settings={part: study.model_dump(mode="json")[part] for part in SETTINGS},
@@ -216,6 +218,25 @@ CAPTIONS = {
     "gathers": "shots as recorded, and what the start and the refined section leave of them",
 }
 """Captions of the figures of a refinement."""
+
+
+def _source(match: SourceMatch) -> str:
+    """Describe what was estimated of the source; shots that are silent have no gain and are left out."""
+    shots = match.gain != 0
+    if not shots.any():
+        return ""
+    gain, delay = match.gain[shots], 1000 * match.delay[shots]
+    told = [f"gain {_range(gain)}"]
+    if match.delay.any():
+        told.append(f"delay {_range(delay)} ms")
+    if match.wavelet is not None:
+        told.append(f"a filter of the wavelet over {1000 * match.dt * (len(match.wavelet) - 1):.0f} ms")
+    return ", ".join(told)
+
+
+def _range(values: Tensor) -> str:
+    low, high = f"{float(values.min()):.3g}", f"{float(values.max()):.3g}"
+    return low if low == high else f"{low} to {high}"
 
 
 def _duration(seconds: float) -> str:
