@@ -20,7 +20,7 @@ from fwi.config import StudyConfig
 from fwi.run import Run, load_run
 from fwi.survey import Survey
 
-FREE = ("physics", "refine", "tracking")
+FREE = ("physics", "check", "refine", "tracking")
 """Sections of a run's study that may be changed for a refinement."""
 
 
@@ -40,8 +40,8 @@ def refine(
     RECORDS. Without a network, --config gives the grid and the section 'refine' of the study.
 
     Args:
-        study: the study; with --run the run's own, of which the sections refine, physics and tracking may be
-            changed.
+        study: the study; with --run the run's own, of which the sections refine, physics, check and tracking
+            may be changed.
         files: a .npy of velocity (depth, x) [m/s] on the study's grid, if any; and the records as for
             'fwi invert'.
         run: the trained run, whose report shows the refinement too.
@@ -148,7 +148,7 @@ def _tasks(
 
 def _refiner(study: StudyConfig, trained: Run | None) -> Refiner:
     if trained is not None:
-        return functools.partial(trained.refine, physics=study.physics)
+        return functools.partial(trained.refine, physics=study.physics, check=study.check)
     from fwi.refine import refine as refiner
 
-    return functools.partial(refiner, physics=study.physics)
+    return functools.partial(refiner, physics=study.physics, check=study.check)

@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 
 from experiments.progress import progress
 from experiments.sections import save
-from fwi import plots, refinement, report, run_folder, shards
+from fwi import plots, refined_section, report, run_folder, shards
 from fwi.config import RefineConfig, StudyConfig
 from fwi.files import read_regular, refuse_links, write_whole
 from fwi.provenance import provenance, versions
 from fwi.refine import Iteration, Refined
-from fwi.refinement import Refinement
+from fwi.refined_section import RefinedSection
 from fwi.survey import Survey
 from fwi.training.wandb import open_wandb, wandb_mode
 
@@ -97,7 +97,7 @@ def require_free(tasks: list[Task], place: Place, study: StudyConfig, resume: bo
     begun, left = False, []
     for task in tasks:
         journal, file = place.journal(task.name), place.file(task.name)
-        own = refinement.identity_of(task.start, task.gathers, task.survey, study)
+        own = refined_section.identity_of(task.start, task.gathers, task.survey, study)
         for path in filter(None, (file, place.file_in_run(task.name))):
             if path.exists() and _identity(path) != own:
                 raise ValueError(
@@ -134,7 +134,7 @@ class Record:
             values = {name: getattr(step, name) for name in ("gradients", "misfit", "data_misfit")}
             self.opened.log({f"refine/{name}": value for name, value in values.items()})
 
-    def end(self, found: Refinement, figures: Mapping[str, Path]) -> None:
+    def end(self, found: RefinedSection, figures: Mapping[str, Path]) -> None:
         """Log the end of a refinement, with its figures."""
         if self.opened is None:
             return
@@ -163,7 +163,7 @@ def tracked(study: StudyConfig, place: Place) -> Iterator[Record]:
 
 def refine_to_files(
     task: Task, study: StudyConfig, place: Place, refiner: Refiner, record: Record
-) -> Refinement:
+) -> RefinedSection:
     """Refine a section, write all there is to say about it, and print that.
 
     Args:
@@ -181,14 +181,14 @@ def refine_to_files(
     with _shown(task.name, study.refine, record) as advance:
         try:
             refined = refiner(
-                task.start, task.gathers, task.survey, config=study.refine, progress=advance, journal=journal
+                task.start, task.gathers, task.survey, config=study.refine, watch=advance, journal=journal
             )
         except KeyboardInterrupt as error:  # before there was anything to return
             if journal.exists():
                 error.add_note(f"go on with: {task.goes_on}")
             raise
-    identity = refinement.identity_of(task.start, task.gathers, task.survey, study)
-    found = Refinement.of(refined, task.name, study, task.records, task.truth, task.salt, identity)
+    identity = refined_section.identity_of(task.start, task.gathers, task.survey, study)
+    found = RefinedSection.of(refined, task.name, study, task.records, task.truth, task.salt, identity)
     _write(task, refined, found, study, place, record)
     if refined.stopped == "interrupted":
         interrupted = KeyboardInterrupt()
@@ -217,21 +217,21 @@ def _shown(name: str, config: RefineConfig, record: Record) -> Iterator[Callable
 
         def advance(step: Iteration, _: Array) -> None:
             record.step(step)
-            done = min(total, int(time.monotonic() - begun)) if timed else step.gradients
-            gradients = f"{step.gradients} gradients, " if timed else ""
+            done = min(total, int(time.monotonic() - begun)) if timed else int(step.gradients)
+            gradients = f"{step.gradients:.0f} gradients, " if timed else ""
             report(done, f"{gradients}misfit {step.misfit:.4g}")
 
         yield advance
 
 
 def _write(
-    task: Task, refined: Refined, found: Refinement, study: StudyConfig, place: Place, record: Record
+    task: Task, refined: Refined, found: RefinedSection, study: StudyConfig, place: Place, record: Record
 ) -> None:
     used = ", ".join(f"{name} {version}" for name, version in versions().items())
     origin = f"Refined by salt-fwi: {task.records}; {found.verdict}\nVersions: {used}"
     stem = place.out / f"{task.name}-refined"
     written = save(refined.section, stem, study.grid, origin)
-    drawn = refinement.figures(refined, task.name, task.survey, task.truth, task.salt)
+    drawn = refined_section.figures(refined, task.name, task.survey, task.truth, task.salt)
     images = {kind: plots.png(figure) for kind, figure in drawn.items()}
     paths = {kind: place.out / f"{stem.name}-{kind}.png" for kind in images}
     _write_one(place.file(task.name), paths, images, found)
@@ -247,11 +247,13 @@ def _write(
         report.write(place.run)
 
 
-def _write_one(file: Path, paths: Mapping[str, Path], images: Mapping[str, bytes], found: Refinement) -> None:
+def _write_one(
+    file: Path, paths: Mapping[str, Path], images: Mapping[str, bytes], found: RefinedSection
+) -> None:
     """Write figures, and the file that has their captions."""
     for kind, path in paths.items():
         write_whole(path, images[kind])
-    captions = {path.stem: f"{found.name}: {refinement.CAPTIONS[kind]}" for kind, path in paths.items()}
+    captions = {path.stem: f"{found.name}: {refined_section.CAPTIONS[kind]}" for kind, path in paths.items()}
     write_whole(file, found.model_copy(update={"captions": captions}).model_dump_json(indent=1))
 
 

@@ -19,7 +19,7 @@ from safetensors.torch import save as packed
 from torch import Tensor, nn
 
 from fwi import networks
-from fwi.config import PhysicsConfig, RefineConfig, StudyConfig
+from fwi.config import CheckConfig, PhysicsConfig, RefineConfig, StudyConfig
 from fwi.files import require_regular, write_whole
 from fwi.networks.midpoints import Midpoints
 from fwi.networks.offsets import CommonOffsets
@@ -184,9 +184,10 @@ class Inverter(nn.Module):
         *,
         config: RefineConfig | None = None,
         physics: PhysicsConfig | None = None,
+        check: CheckConfig | None = None,
         **options: Any,
     ) -> "Refined":
-        """Mend a section by full-waveform inversion of its records: see ``fwi.refine.refine``.
+        """Mend a section by full-waveform inversion of its records: see ``fwi.refine``.
 
         Args:
             section: the section to begin with [m/s], shape ``(depth, x)``; that of the network if None.
@@ -194,7 +195,9 @@ class Inverter(nn.Module):
             survey: survey of the record; the inverter's own if left out.
             config: settings of the refinement; those of the inverter's study if left out.
             physics: how the wave equation is solved; as for the training records if left out.
-            options: further options of ``fwi.refine.refine``, such as ``progress`` and ``journal``.
+            check: the finer grid by which the errors of the refinement's are known; as the study says if left
+                out.
+            options: further options of ``fwi.refine.refine``: ``starts``, ``watch`` and ``journal``.
 
         Raises:
             ValueError: section or record do not fit the survey.
@@ -209,6 +212,7 @@ class Inverter(nn.Module):
             survey or self.survey,
             physics or self.study.physics,
             config or self.study.refine,
+            check or self.study.check,
             **options,
         )
 

@@ -1,7 +1,7 @@
-"""The refinement of one section: the content of ``NAME-refined.json`` and its figures.
+"""The refinement of one section on file: the content of ``NAME-refined.json``, and its figures.
 
 >>> refined = run.refine(section, gathers)
->>> Refinement.of(refined, "test 0", study)
+>>> RefinedSection.of(refined, "test 0", study)
 """
 
 import hashlib
@@ -28,7 +28,7 @@ Array = NDArray[np.float32]
 
 SHOTS = 3
 """Number of shots in the figure of residuals."""
-SETTINGS = ("grid", "physics", "refine")
+SETTINGS = ("grid", "physics", "check", "refine")
 """Sections of the study that a refinement depends on, besides its survey."""
 BUDGET = ("gradients", "minutes")
 """Settings of the section ``refine`` that end a refinement without changing its course."""
@@ -37,8 +37,8 @@ BUDGET = ("gradients", "minutes")
 class Step(BaseModel):
     """One step of the minimisation."""
 
-    gradients: int
-    """Number of gradients so far."""
+    gradients: float
+    """Number of gradients of all shots so far; one of half the shots counts as half."""
     stage: str
     misfit: Number = None
     """What is minimised: the misfit of the fitted records, and the penalty of the section."""
@@ -46,7 +46,7 @@ class Step(BaseModel):
     seconds: Number = None
 
 
-class Refinement(BaseModel):
+class RefinedSection(BaseModel):
     """The refinement of one section: its evidence, history, settings and origin."""
 
     name: str
@@ -56,11 +56,13 @@ class Refinement(BaseModel):
     """Whether the refined section is returned; its start is otherwise."""
     reason: str
     stopped: Literal["converged", "budget", "noise", "interrupted"]
-    gradients: int
+    gradients: float
     seconds: float
     held_out_before: Number = None
     """Misfit of the shots that were held out, for the start."""
     held_out_after: Number = None
+    held_out: list[int] = []
+    """The shots that were held out."""
     source: str = ""
     """Properties of the source that were estimated from the records."""
     scores: dict[str, dict[str, Number]] = {}
@@ -83,7 +85,7 @@ class Refinement(BaseModel):
         truth: Array | None = None,
         salt: NDArray[Any] | None = None,
         identity: str = "",
-    ) -> "Refinement":
+    ) -> "RefinedSection":
         """Describe a refinement.
 
         Args:
@@ -113,9 +115,10 @@ class Refinement(BaseModel):
             seconds=refined.seconds,
             held_out_before=refined.held_out_before,
             held_out_after=refined.held_out_after,
+            held_out=list(refined.held_out),
             source=_source(refined.source),
             scores=scores,
-            history=[Step.model_validate(step, from_attributes=True) for step in refined.history],
+            history=[Step(**step._asdict()) for step in refined.history],
             settings={part: study.model_dump(mode="json")[part] for part in SETTINGS},
             identity=identity,
             provenance=provenance(),
@@ -127,7 +130,7 @@ class Refinement(BaseModel):
         return "accepted" if self.accepted else "not accepted"
 
     @property
-    def held_out(self) -> str:
+    def evidence(self) -> str:
         """Misfit of the held-out shots before and after, in words; empty where no shots were held out."""
         if self.held_out_before is None or self.held_out_after is None:
             return ""
@@ -151,8 +154,8 @@ class Refinement(BaseModel):
             "noise": "stopped at the noise",
             "interrupted": "interrupted",
         }[self.stopped]
-        cost = f"{self.gradients} gradients in {_duration(self.seconds)}, {ended}"
-        return "; ".join(filter(None, (f"{self.verdict}: {self.reason}", self.held_out, cost)))
+        cost = f"{self.gradients:.0f} gradients in {_duration(self.seconds)}, {ended}"
+        return "; ".join(filter(None, (f"{self.verdict}: {self.reason}", self.evidence, cost)))
 
 
 def identity_of(start: Array, gathers: Array, survey: Survey, study: StudyConfig) -> str:

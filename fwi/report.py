@@ -19,7 +19,7 @@ from fwi.evaluation import Evaluation, Score
 from fwi.files import read_own, refuse_links, write_whole
 from fwi.metrics import METRICS
 from fwi.naive import PREDICTORS
-from fwi.refinement import Refinement
+from fwi.refined_section import RefinedSection
 from fwi.robustness import Robustness
 
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -64,7 +64,7 @@ def write(folder: Path) -> Path:
     measured |= _others(Robustness, folder, "robustness")
     training, no_training = _training(folder)
     captions = _captions([*([evaluation] if evaluation else []), *others.values()])
-    refinements = _others(Refinement, folder, "refinement")
+    refinements = _others(RefinedSection, folder, "refinement")
     for each in refinements.values():
         captions |= each.captions
     captions |= {_stem("robustness", name): content.caption for name, content in measured.items()}

@@ -2,8 +2,8 @@
 
 Sections of models that no network was trained on are refined from the network's section, from a linear
 gradient and from a smoothed truth; and from the first of these that there is by Adam, as in deepwave's
-example of full-waveform inversion, and by L-BFGS without total variation. Records are simulated on the grid of the
-physics check and with its order, so that no method is helped by equal discretisation errors.
+example of full-waveform inversion, and by L-BFGS without total variation. Records are simulated on a finer
+grid of another order, that of the physics check.
 """
 
 from collections.abc import Callable, Sequence
@@ -106,7 +106,7 @@ def measure(bench: Bench) -> Result:
 
 def _speed(bench: Bench) -> list[Figure]:
     """Gradients per second of the refinement's engine and of deepwave, turn by turn."""
-    from fwi.refine.gradients import HISTORY_INTERVAL
+    from fwi.refine.simulator import HISTORY_INTERVAL
 
     study, workers = bench.study, bench.workers
     ours, loops = [], []
@@ -134,17 +134,17 @@ def _engine(study: StudyConfig, seconds: float, threads: int) -> bare.Rate:
     import torch
     from torch import Tensor
 
-    from fwi.refine.gradients import Shots
+    from fwi.refine.simulator import Simulator
 
     torch.set_num_threads(1)
-    shots = Shots(Survey(study.grid, study.survey), study.physics, threads)
+    simulator = Simulator(Survey(study.grid, study.survey), study.physics, threads)
     velocity = generate(study.grid, study.salt, stream=0, index=0).velocity
     every = np.arange(study.survey.shots)
 
     def energy(simulated: Tensor, _: Tensor) -> Tensor:
         return simulated.square().sum()
 
-    return bare.repeated(lambda: shots.misfit_and_gradient(velocity, every, energy), seconds)
+    return bare.repeated(lambda: simulator.misfit_and_gradient(velocity, every, energy), seconds)
 
 
 def _run(folder: Path | None) -> "Run | None":
@@ -168,7 +168,7 @@ def _courses(study: StudyConfig, run: "Run | None", samples: int) -> list[Course
         mean = run.mean_model
     survey = Survey(study.grid, study.survey)
     check = PhysicsCheck(survey, study.physics, study.check, mean)
-    found: dict[str, list[tuple[list[int], list[float], float]]] = {}
+    found: dict[str, list[tuple[list[float], list[float], float]]] = {}
     budget = study.refine.gradients
     with progress("refine", samples * (5 if run else 4), "sections") as report:
         for model in drawn:
@@ -191,7 +191,7 @@ def _courses(study: StudyConfig, run: "Run | None", samples: int) -> list[Course
     ]
 
 
-Method = Callable[[Callable[[int, Array], None]], Array]
+Method = Callable[[Callable[[float, Array], None]], Array]
 """Refines a section, calls a function with the gradients and the section at each step; returns the last."""
 
 
@@ -217,12 +217,12 @@ def _refinement(study: StudyConfig, survey: Survey, gathers: Array, start: Array
     """A refinement as ``fwi refine`` does it."""
     from fwi.refine import refine
 
-    def refined(told: Callable[[int, Array], None]) -> Array:
+    def refined(told: Callable[[float, Array], None]) -> Array:
         def step(iteration: "Iteration", section: Array) -> None:
             told(iteration.gradients, section)
 
         told(0, start)
-        found: Refined = refine(start, gathers, survey, study.physics, study.refine, progress=step)
+        found: Refined = refine(start, gathers, survey, study.physics, study.refine, study.check, watch=step)
         if found.stopped == "interrupted":
             raise KeyboardInterrupt
         return found.candidate
@@ -231,16 +231,16 @@ def _refinement(study: StudyConfig, survey: Survey, gathers: Array, start: Array
 
 
 def _adam(
-    study: StudyConfig, survey: Survey, gathers: Array, start: Array, told: Callable[[int, Array], None]
+    study: StudyConfig, survey: Survey, gathers: Array, start: Array, told: Callable[[float, Array], None]
 ) -> Array:
     """The loop of deepwave's example: sum of squares, gradients clipped, Adam; speeds kept in their range."""
     import torch
     from torch import Tensor
 
     from fwi import interrupts
-    from fwi.refine.gradients import Shots
+    from fwi.refine.simulator import Simulator
 
-    shots, data = Shots(survey, study.physics), torch.from_numpy(gathers)
+    simulator, data = Simulator(survey, study.physics), torch.from_numpy(gathers)
     every = np.arange(survey.config.shots)
     model = torch.from_numpy(start.copy()).requires_grad_()
     optimiser = torch.optim.Adam([model], lr=STEP)
@@ -251,7 +251,7 @@ def _adam(
     told(0, start)
     for gradients in range(1, study.refine.gradients + 1):
         interrupts.check()
-        _, gradient = shots.misfit_and_gradient(model.detach().numpy(), every, misfit)
+        _, gradient = simulator.misfit_and_gradient(model.detach().numpy(), every, misfit)
         limit = np.quantile(np.abs(gradient), CLIP)
         model.grad = torch.from_numpy(np.clip(gradient, -limit, limit).astype(np.float32))
         optimiser.step()
@@ -261,12 +261,12 @@ def _adam(
     return model.detach().numpy()
 
 
-def _followed(method: Method, truth: Array, budget: int) -> tuple[list[int], list[float], Array]:
+def _followed(method: Method, truth: Array, budget: int) -> tuple[list[float], list[float], Array]:
     """The error after each number of gradients, and the last section, which is the one returned."""
-    gradients: list[int] = []
+    gradients: list[float] = []
     errors: list[float] = []
 
-    def told(number: int, section: Array) -> None:
+    def told(number: float, section: Array) -> None:
         gradients.append(number)
         errors.append(float(np.abs(section - truth).mean()))
 
@@ -275,7 +275,9 @@ def _followed(method: Method, truth: Array, budget: int) -> tuple[list[int], lis
     return gradients, errors, last
 
 
-def _stepped(at: NDArray[np.int64], gradients: Sequence[int], errors: Sequence[float]) -> NDArray[np.float64]:
+def _stepped(
+    at: NDArray[np.int64], gradients: Sequence[float], errors: Sequence[float]
+) -> NDArray[np.float64]:
     """The error of the latest step at each number of gradients."""
     latest = np.searchsorted(gradients, at, side="right") - 1
     values: NDArray[np.float64] = np.asarray(errors, dtype=np.float64)[latest]

@@ -44,7 +44,7 @@ class RefinedRow(NamedTuple):
 class MisfitPoint(NamedTuple):
     """The misfit after some gradients."""
 
-    gradients: int
+    gradients: float
     stage: str
     misfit: float
     """What is minimised: the misfit of the data, and the penalty of the section."""

@@ -3,7 +3,6 @@
 import json
 import re
 import signal
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,7 +12,7 @@ from trainings import history, wandb_files
 from data_prep.segy.write import write_gathers
 from experiments import refining
 from experiments.cli import main
-from fwi import load_run, refinement, run_folder
+from fwi import load_run, refined_section, run_folder
 from fwi.shards import read
 from fwi.survey import Survey
 
@@ -56,7 +55,7 @@ def plain(monkeypatch):
 @pytest.fixture
 def undrawn(plain, monkeypatch):
     """No figures, which take longer than all else."""
-    monkeypatch.setattr(refinement, "figures", lambda *_: {})
+    monkeypatch.setattr(refined_section, "figures", lambda *_: {})
 
 
 @pytest.fixture
@@ -103,7 +102,9 @@ def test_section_is_refined_from_the_network_s_own_and_written_with_its_evidence
 def test_survey_source_verdict_and_cost_are_printed_in_lines(shown):
     assert re.search(r"^  survey: 4 shots, 36 receivers, offsets 0 to 620 m$", shown, re.MULTILINE)
     assert re.search(r"^  source: \S", shown, re.MULTILINE)
-    verdict = r"^  (not )?accepted: .+; misfit of held-out shots [\d.e-]+ -> [\d.e-]+; \d gradients in \d+ s, "
+    verdict = (
+        r"^  (not )?accepted: .+; misfit of held-out shots [\d.e-]+ -> [\d.e-]+; \d gradients in \d+ s, "
+    )
     assert re.search(verdict, shown, re.MULTILINE)
     assert re.search(r"^  against the true model: MAE [\d.]+ -> [\d.]+ m/s", shown, re.MULTILINE)
 
@@ -183,7 +184,9 @@ def test_interrupted_refinement_leaves_its_best_section_and_goes_on_to_the_very_
         stopped_at(2, patch)
         said = ended(130, *command, "--out", out)
 
-    assert f"interrupted; the best section so far is in {out}/smooth-refined.npy; go on with: fwi refine" in said
+    assert (
+        f"interrupted; the best section so far is in {out}/smooth-refined.npy; go on with: fwi refine" in said
+    )
     assert json.loads((out / "smooth-refined.json").read_text())["stopped"] == "interrupted"
     assert np.load(out / "smooth-refined.npy").shape == (24, 36)
     assert "left by a refinement that has not ended" in ended(2, *command, "--out", out)
@@ -250,7 +253,9 @@ def test_section_or_records_that_do_not_fit_are_refused_in_words(
         return refused("refine", *files, *flags)
 
     assert "go outside grid.velocity 1500 .. 4500 m/s" in said(tmp_path / "fast.npy", shard, "--sample", 0)
-    assert "shape (23, 36), the study's grid is (24, 36)" in said(tmp_path / "small.npy", shard, "--sample", 0)
+    assert "shape (23, 36), the study's grid is (24, 36)" in said(
+        tmp_path / "small.npy", shard, "--sample", 0
+    )
     assert "the record is zero throughout" in said(start, tmp_path / "silent.npy")
     assert "sample 0: the record holds NaN or infinite samples" in said(start, tmp_path / "broken.npy")
     assert "holds samples 0 to 3" in said(start, shard, "--sample", 4)
