@@ -1,0 +1,1 @@
+"""Refinement of a section by full-waveform inversion."""
