@@ -88,7 +88,8 @@ class Evaluation(BaseModel):
         """How many of the checked sections are believed, in words."""
         judged = [checked.verdict for checked in self.check if checked.verdict != NOT_CALIBRATED]
         if not judged:
-            return f"{len(self.check)} sections checked, {NOT_CALIBRATED}"
+            plural = "" if len(self.check) == 1 else "s"
+            return f"{len(self.check)} section{plural} checked, {NOT_CALIBRATED}"
         return f"{judged.count('believed')} of {len(judged)} sections believed"
 
 
