@@ -30,7 +30,7 @@ HOME = "home"
 """Kind of the sections of the study's own validation records."""
 COVERAGE = 0.9
 """Share of MAEs that are to lie within the interval."""
-RIDGE = 0.02
+RIDGE = 0.01
 """Penalty on large weights of the two models."""
 FARTHEST = 5.0
 """Largest distance of a figure from the typical one that counts, in standard deviations."""

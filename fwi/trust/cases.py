@@ -1,7 +1,7 @@
 """Sections with known errors, from which a verdict is calibrated."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -16,7 +16,8 @@ Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 
 
-class Cases(NamedTuple):
+@dataclass(frozen=True)
+class Cases:
     """Sections with their figures and errors; arrays have the shape ``(section,)``."""
 
     kind: NDArray[np.str_]

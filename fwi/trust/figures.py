@@ -5,7 +5,6 @@ section look at it alone; figures of the network ask how sure the network is of 
 number per section, and NaN where it cannot be had, such as far offsets of a survey that has none.
 """
 
-import math
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
@@ -21,10 +20,10 @@ from fwi.misfit import (
     normalised_rms,
     offset_window,
     time_shift,
-    time_window,
     weighted_by_time,
 )
 from fwi.survey import Survey
+from fwi.trust.contradiction import contradiction
 from fwi.trust.seen import FeatureSpace, Seen
 
 Array = NDArray[np.float32]
@@ -36,8 +35,11 @@ LOW = 0.4
 """Upper end of the low frequencies, as a share of the peak frequency."""
 NEAR = 0.25
 """Largest of the near offsets, as a share of the largest offset."""
-LATE = 0.65
-"""Beginning of late times, as a share of the record's duration."""
+CONTRADICTED = 1.3
+"""Unexplained share of the energy from a place, from which on the records contradict the section there: two
+gathers that have nothing in common give 2."""
+SURFACE = 2
+"""Rows of cells below the surface that are left out of the map of contradictions: direct waves fill them."""
 SALT_WIDTH = 80.0
 """Width of the step from sediment to salt within which a cell could be either [m/s]."""
 FEW_CELLS = 20
@@ -59,20 +61,17 @@ class Figure(NamedTuple):
 
 
 FIGURES: dict[str, Figure] = {
-    "nrms": Figure("NRMS", "", "records", 0.02),
     "nrms_low": Figure("NRMS of the low frequencies", "", "records", 0.02),
     "nrms_near": Figure("NRMS of the near offsets", "", "records", 0.02),
-    "nrms_late": Figure("NRMS of late times", "", "records", 0.02),
     "envelope": Figure("NRMS of the envelopes", "", "records", 0.02),
     "decorrelation": Figure("lack of correlation of the worst tenth of traces", "", "records", 0.01),
     "shift": Figure("time shift of the worst tenth of traces", "s", "records", 0.001),
-    "by_mean_model": Figure("NRMS by that of the mean model", "", "records", 0.02),
-    "unsure_salt": Figure("cells between sediment and salt", "", "section", 0.01),
+    "contradicted": Figure("share of the section that the records contradict", "", "records", 0.02),
+    "contradiction": Figure("contradiction where it is strongest", "", "records", 0.05),
     "steepest": Figure("steepest change with depth", "m/s", "section", 20.0),
-    "mirrored": Figure("difference to the section of the mirrored record", "m/s", "network", 5.0),
+    "views": Figure("difference between the network's views of the record", "m/s", "network", 5.0),
+    "unsure_salt": Figure("salt that the network is not sure of", "", "network", 0.02),
     "mirrored_salt": Figure("salt that the mirrored record has elsewhere", "", "network", 0.02),
-    "halves": Figure("difference between sections of half of the shots", "m/s", "network", 5.0),
-    "halves_salt": Figure("salt that half of the shots have elsewhere", "", "network", 0.02),
     "spread": Figure("width of the network's own interval", "m/s", "network", 10.0),
     "features": Figure("distance of the features from those of training", "", "geology", 0.2),
     "moved": Figure("distance that refinement moved the section", "m/s", "records", 5.0),
@@ -95,18 +94,19 @@ def measure(
     """
     sections = torch.from_numpy(np.stack([each.section for each in checked])).double()
     of_records = [_of_records(each, survey) for each in checked]
+    views = torch.from_numpy(np.stack(list(seen.views.values()))).double()
+    salt = torch.sigmoid((views - salt_speed) / SALT_WIDTH)
     found = {name: np.array([figures[name] for figures in of_records]) for name in of_records[0]}
-    own = torch.from_numpy(seen.section).double()
     found |= {
-        "unsure_salt": _unsure(sections, salt_speed).numpy(),
         "steepest": sections.diff(dim=1).flatten(1).quantile(0.99, dim=1).numpy(),
+        "views": views.std(dim=0, correction=0).mean((1, 2)).numpy(),
+        "unsure_salt": _expected_loss(salt.mean(dim=0)).numpy(),
         "features": space.distance(seen.features),
     }
-    if seen.mirrored is not None:
-        found |= _difference("mirrored", own, torch.from_numpy(seen.mirrored).double(), salt_speed)
-    if seen.halves is not None:
-        one, other = (torch.from_numpy(half).double() for half in seen.halves)
-        found |= _difference("halves", one, other, salt_speed)
+    if "mirrored" in seen.views:
+        own, mirrored = salt[0], salt[list(seen.views).index("mirrored")]
+        apart, union = (own - mirrored).abs().sum((1, 2)), torch.maximum(own, mirrored).sum((1, 2))
+        found["mirrored_salt"] = (apart / (union + FEW_CELLS)).numpy()
     if seen.spread is not None:
         found["spread"] = seen.spread
     return found
@@ -121,19 +121,17 @@ def _of_records(checked: Checked, survey: Survey) -> dict[str, float]:
     simulated = weighted_by_time(torch.from_numpy(checked.simulated), dt, power=1) * live[:, None]
     offset = torch.from_numpy(survey.offset)
     near = offset_window(offset, 0.0, NEAR * float(offset.max()))
-    begin = torch.full_like(offset, LATE * survey.config.nt * survey.config.dt)
-    late = time_window(begin, torch.full_like(begin, math.inf), recorded.shape[1], dt, 1 / frequency)
     squared, own = (weighted_by_time(gathers, dt, power=1) for gathers in (recorded, simulated))
     correlations, shifts = correlation(squared, own)[live], time_shift(squared, own, dt)[live].abs()
+    places = contradiction(checked, survey)[SURFACE:]
     return {
-        "nrms": _nrms(simulated, recorded),
         "nrms_low": _nrms(*(band_passed(each, dt, 0.0, LOW * frequency) for each in (simulated, recorded))),
         "nrms_near": _nrms(simulated * near, recorded * near),
-        "nrms_late": _nrms(simulated * late, recorded * late),
         "envelope": _nrms(_envelope(simulated), _envelope(recorded)),
         "decorrelation": 1 - float(correlations.quantile(0.1)),
         "shift": float(shifts.quantile(0.9)),
-        "by_mean_model": checked.misfit.median.nrms / checked.mean_model.median.nrms,
+        "contradicted": float(np.mean(places > CONTRADICTED)),
+        "contradiction": float(np.quantile(places, 0.98)),
     }
 
 
@@ -152,23 +150,16 @@ def _envelope(gathers: Tensor) -> Tensor:
     return envelope
 
 
-def _salt(sections: Tensor, salt_speed: float) -> Tensor:
-    """Degree to which cells are salt, from 0 to 1."""
-    return torch.sigmoid((sections - salt_speed) / SALT_WIDTH)
+def _expected_loss(salt: Tensor) -> Tensor:
+    """Expected lack of overlap of a section's salt with the truth, 0 where the network is sure of each cell.
 
+    That is one minus the expected IoU of the cells that are rather salt than not, with the degree to which
+    the network's views have salt there as its probability.
 
-def _unsure(sections: Tensor, salt_speed: float) -> Tensor:
-    salt = _salt(sections, salt_speed)
-    unsure: Tensor = (salt * (1 - salt)).sum((1, 2)) / (salt.sum((1, 2)) + FEW_CELLS)
-    return unsure
-
-
-def _difference(name: str, one: Tensor, other: Tensor, salt_speed: float) -> Figures:
-    """Mean difference of two sections of the same records, and of their salt by all of their salt."""
-    first, second = _salt(one, salt_speed), _salt(other, salt_speed)
-    apart = (first - second).abs().sum((1, 2))
-    union = torch.maximum(first, second).sum((1, 2)) + FEW_CELLS
-    return {
-        name: (one - other).abs().mean((1, 2)).numpy(),
-        f"{name}_salt": (apart / union).numpy(),
-    }
+    Args:
+        salt: probability of salt of each cell, shape ``(section, depth, x)``.
+    """
+    chosen = salt > 0.5
+    overlap, union = (salt * chosen).sum((1, 2)), torch.where(chosen, 1.0, salt).sum((1, 2))
+    loss: Tensor = 1 - (overlap + FEW_CELLS) / (union + FEW_CELLS)
+    return loss

@@ -28,12 +28,10 @@ DIGITS = 5
 class Seen(NamedTuple):
     """What a network makes of the records of several sections."""
 
-    section: Array
-    """Sections of the records as they are [m/s], shape ``(section, depth, x)``."""
-    mirrored: Array | None
-    """Sections of the mirrored records, mirrored back; None where the survey is not symmetric."""
-    halves: tuple[Array, Array] | None
-    """Sections of every other shot, and of the shots between these; None for a network of one survey."""
+    views: dict[str, Array]
+    """Sections of the same records [m/s], shape ``(section, depth, x)``: ``own``, of the records as they are;
+    ``mirrored``, of the mirrored records and mirrored back, where the survey is symmetric; ``even`` and
+    ``odd``, of every other shot, where the network takes any survey."""
     features: Floats
     """Means of the deepest features over the section, shape ``(section, channel)``."""
     spread: Floats | None = None
@@ -41,13 +39,8 @@ class Seen(NamedTuple):
 
     def rows(self, rows: Sequence[int]) -> "Seen":
         """Choose records, which may be repeated."""
-        return Seen(
-            self.section[rows],
-            None if self.mirrored is None else self.mirrored[rows],
-            None if self.halves is None else (self.halves[0][rows], self.halves[1][rows]),
-            self.features[rows],
-            None if self.spread is None else self.spread[rows],
-        )
+        views = {name: sections[rows] for name, sections in self.views.items()}
+        return Seen(views, self.features[rows], None if self.spread is None else self.spread[rows])
 
 
 def see(inverter: Inverter, gathers: Array, survey: Survey | None = None) -> Seen:
@@ -64,18 +57,16 @@ def see(inverter: Inverter, gathers: Array, survey: Survey | None = None) -> See
     survey = None if survey == inverter.survey else survey
     batch = inverter.batch(gathers, survey)
     with _deepest(inverter) as deepest:
-        section, features = _inverted(inverter, batch, survey), deepest()
-    halves = None
+        views, features = {"own": _inverted(inverter, batch, survey)}, deepest()
+    if _mirrorable(inverter):
+        views["mirrored"] = _inverted(inverter, batch, survey, mirrored=True)
     if inverter.any_survey and batch.shape[1] > 1:
         odd = (torch.arange(batch.shape[1]) % 2 == 1)[:, None, None]
-        halves = _inverted(inverter, batch * ~odd, survey), _inverted(inverter, batch * odd, survey)
-    return Seen(
-        section,
-        _inverted(inverter, batch, survey, mirrored=True) if _mirrorable(inverter) else None,
-        halves,
-        features,
-        _spread(inverter, gathers, survey),
-    )
+        views |= {
+            "even": _inverted(inverter, batch * ~odd, survey),
+            "odd": _inverted(inverter, batch * odd, survey),
+        }
+    return Seen(views, features, _spread(inverter, gathers, survey))
 
 
 def _inverted(inverter: Inverter, batch: Tensor, survey: Survey | None, mirrored: bool = False) -> Array:
