@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -33,6 +33,9 @@ from fwi.trust.calibration import Trust, TrustError
 from fwi.trust.figures import measure
 from fwi.trust.seen import see
 from fwi.trust.verdict import Verdict, judged
+
+if TYPE_CHECKING:
+    from fwi.refine import Refined
 
 Progress = Callable[[str, int, str], AbstractContextManager[Callable[[int], None]]]
 """Function of a title, a total and a unit that returns a context manager; the manager yields a function to
@@ -189,6 +192,12 @@ class Run:
             survey: survey to record; the run's own if left out.
         """
         return self.physics(survey or self.survey).simulate(velocity)
+
+    def refine(
+        self, section: Array | None, gathers: Array, survey: Survey | None = None, **options: Any
+    ) -> "Refined":
+        """Mend a section, or the network's own if None, by its records: see ``Inverter.refine``."""
+        return self.inverter.refine(section, gathers, survey, **options)
 
     def evaluate(self, dataset: ShotDataset, checks: int = 6, progress: Progress = silent) -> Evaluated:
         """Invert the samples of a data set, score them beside naive predictors, and check some by physics.

@@ -1,10 +1,16 @@
 """Refinement of a section by full-waveform inversion: the section ``refine`` of a study."""
 
+import re
 from typing import Annotated, Literal
 
 from pydantic import Field
 
-from fwi.config.base import NOT_TRUTH, Count, NotNegative, Positive, Section, Share
+from fwi.config.base import LARGEST, NOT_TRUTH, Count, NotNegative, Positive, Section, Share
+
+MINUTES = {"s": 1 / 60, "min": 1.0, "h": 60.0}
+"""Units of a budget of time, in minutes."""
+UNLIMITED = 1_000_000
+"""Number of gradients that no budget of time allows."""
 
 
 class RefineConfig(Section):
@@ -32,3 +38,24 @@ class RefineConfig(Section):
     """Multiple of the misfit that the records' noise has, at which the refinement stops; 0: never."""
     race: Count = 10
     """Gradients that each start of several gets before the best one goes on."""
+
+    def within(self, budget: str) -> "RefineConfig":
+        """Return the same settings with another budget.
+
+        Args:
+            budget: number of gradients, such as ``150`` or ``150 gradients``, or a duration, such as
+                ``10 min``, ``600 s`` or ``0.5 h``.
+
+        Raises:
+            ValueError: the budget is neither.
+        """
+        found = re.fullmatch(r"\s*(\d+(?:\.\d*)?)\s*([a-z]*)\s*", budget)
+        number, unit = (float(found[1]), found[2]) if found else (0.0, "")
+        if unit in MINUTES and 0 < number * MINUTES[unit] <= LARGEST:
+            return self.model_copy(update={"minutes": number * MINUTES[unit], "gradients": UNLIMITED})
+        if unit in ("", "gradient", "gradients") and number.is_integer() and 1 <= number <= UNLIMITED:
+            return self.model_copy(update={"gradients": int(number), "minutes": None})
+        raise ValueError(
+            f"a budget of {budget!r:.60} is neither a number of gradients nor a duration: write 150, "
+            f"'150 gradients', '10 min', '600 s' or '0.5 h'"
+        )
