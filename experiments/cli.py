@@ -35,6 +35,7 @@ COMMANDS = {
     "evaluate": ("experiments.evaluate", "score a run beside naive predictors; figures and report"),
     "invert": ("experiments.invert", "records in, velocity section out, with its physics check"),
     "check": ("experiments.invert", "compare a section with records by the wave equation"),
+    "calibrate": ("experiments.calibrate", "measure how far a run's sections can be trusted"),
     "refine": ("experiments.refine", "mend a section by full-waveform inversion of its records"),
     "convert": ("experiments.convert", "bring the run of an earlier version up to date"),
     "plot": ("experiments.plot", "velocity sections and gathers from files; what a network attends to"),
@@ -49,7 +50,7 @@ COMMANDS = {
         "a script by which bash, zsh or fish complete commands and flags",
     ),
 }
-RESUME = ("simulate", "import", "sweep")
+RESUME = ("simulate", "import", "sweep", "calibrate")
 """Commands that make only what is missing when they are repeated."""
 
 OF_A_RUN = ("refine", "benchmark")

@@ -134,8 +134,7 @@ def table(result: Evaluation) -> str:
         lines += ["", f"{refined.samples} of them refined, means", ""]
         lines += _columns(refined.predictors)
         lines += ["", refined.told]
-    believed = sum(checked.verdict == "believed" for checked in result.check)
-    lines += ["", f"physics check: {believed} of {len(result.check)} sections believed"]
+    lines += ["", f"physics check: {result.believed}"]
     return "\n".join(lines)
 
 

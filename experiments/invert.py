@@ -15,10 +15,13 @@ from data_prep.records import Records, read_for, refuse_silence, require_sample
 from experiments import refining
 from experiments.refining import Place, Task
 from experiments.sections import read_section, save
+from fwi import plots
 from fwi.config import StudyConfig
+from fwi.files import write_npy
 from fwi.provenance import versions
 from fwi.run import Run, load_run
 from fwi.survey import Survey
+from fwi.trust.verdict import Verdict
 
 
 def invert(
@@ -69,7 +72,8 @@ def invert(
         written = save(velocity, stem, trained.study.grid, f"{origin}\nVersions: {used}")
         print(f"{stem}{written}: inverted in {1000 * seconds:.0f} ms")
         if check:
-            print(f"  {trained.check(velocity, gathers[number], recorded)}")
+            verdict = trained.check(velocity, gathers[number], recorded)
+            print(f"  {verdict}\n  {_save_map(verdict, stem)}")
     if refinements is not None:
         tasks, study, place = refinements
         refiner = functools.partial(trained.refine, physics=study.physics)
@@ -85,16 +89,20 @@ def check(
     run: Path,
     survey: Path | None = None,
     sample: int | None = None,
+    out: Path | None = None,
 ) -> None:
-    """Check a section against records: simulate it on a finer grid and compare.
+    """Check a section against records: simulate it on a finer grid, compare, and judge it.
+
+    A map of where the records contradict the section is written as .npy and picture.
 
     Args:
         section: a .npy of velocity (depth, x) [m/s] on the run's grid.
         records: a shard (.h5), .npy or SEG-Y of gathers.
-        run: the run whose grid, mean model and limits to judge by, and whose survey unless its network takes
-            any.
+        run: the run whose grid, mean model and calibration to judge by, and whose survey unless its network
+            takes any.
         survey: YAML with the grid and survey of a .npy; the run's own are assumed if not given.
         sample: which sample of the records, where they hold several.
+        out: folder for the map; that of the section if not given.
     """
     trained = load_run(run)
     velocity = read_section(section, trained.study.grid, "the run")
@@ -106,6 +114,9 @@ def check(
     refuse_silence(gathers[sample], f"{records}, sample {sample}")
     verdict = trained.check(velocity, gathers[sample], recorded)
     print(f"{section} against {records}, sample {sample}\n  {verdict}")
+    folder = section.parent if out is None else out
+    folder.mkdir(parents=True, exist_ok=True)
+    print(f"  {_save_map(verdict, folder / section.stem)}")
 
 
 def _refinements(
@@ -147,3 +158,19 @@ def _read(path: Path, run: Run, made_for: Path | None) -> Records:
     if records.changes:
         print("\n".join([str(path), *(f"  {change}" for change in records.changes)]))
     return records
+
+
+def _save_map(verdict: Verdict, stem: Path) -> str:
+    """Write the map of where the records contradict a section as .npy and .png; says where."""
+    grid, name = verdict.survey.grid, f"{stem.name}-contradiction"
+    write_npy(stem.with_name(f"{name}.npy"), verdict.contradiction)
+    drawn = plots.contradicted(
+        verdict.checked.section,
+        verdict.contradiction,
+        verdict.contradicted,
+        grid.spacing,
+        grid.velocity,
+        f"{stem.name}: {verdict.remark}",
+    )
+    plots.save(drawn, stem.with_name(f"{name}.png"))
+    return f"where the records contradict it: {stem.with_name(name)}.npy, .png"

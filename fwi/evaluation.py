@@ -1,13 +1,13 @@
 """The evaluation of a run on one data set: the content of ``evaluation.json``."""
 
 import math
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, BeforeValidator
 
-from fwi.check import Verdict
+from fwi.trust.verdict import NOT_CALIBRATED, Verdict, Word
 
 
 def _none_if_undefined(value: object) -> object:
@@ -51,7 +51,19 @@ class CheckedSample(BaseModel):
     shift: Number = None
     """Median of the size of the time shift [s]."""
     mean_model_nrms: Number = None
-    verdict: Literal["believed", "doubtful"]
+    verdict: Word = NOT_CALIBRATED
+    probability: Number = None
+    """Probability that the section is wrong; None where the verdict was not calibrated."""
+    expected_mae: Number = None
+    """Expected MAE [m/s]."""
+    mae_interval: tuple[float, float] | None = None
+    """Interval of the MAE [m/s]."""
+    loudest: str | None = None
+    """Name of the figure that speaks loudest against the section."""
+    figures: dict[str, Number] = {}
+    """The figures of the check, by the names of ``fwi.trust.figures.FIGURES``."""
+    advice: str = ""
+    """What to do about the section."""
     reasons: list[str] = []
     per_shot: PerShot = PerShot()
 
@@ -113,6 +125,15 @@ class Evaluation(BaseModel):
     """The network's score of each sample, by metric."""
     refined: RefinedSplit | None = None
     """Scores after refinement, where it was asked for."""
+
+    @property
+    def believed(self) -> str:
+        """How many of the checked sections are believed, in words."""
+        judged = [checked.verdict for checked in self.check if checked.verdict != NOT_CALIBRATED]
+        if not judged:
+            plural = "" if len(self.check) == 1 else "s"
+            return f"{len(self.check)} section{plural} checked, {NOT_CALIBRATED}"
+        return f"{judged.count('believed')} of {len(judged)} sections believed"
 
 
 class Evaluated(NamedTuple):

@@ -19,7 +19,7 @@ from safetensors.torch import save as packed
 from torch import Tensor, nn
 
 from fwi import networks
-from fwi.config import CheckConfig, PhysicsConfig, RefineConfig, StudyConfig
+from fwi.config import CheckConfig, PhysicsConfig, RefineConfig, StudyConfig, up_to_date
 from fwi.files import require_regular, write_whole
 from fwi.networks.midpoints import Midpoints
 from fwi.networks.offsets import CommonOffsets
@@ -304,7 +304,7 @@ def load(path: Path | str) -> Inverter:
         )
     try:
         notes, tensors = _read(path)
-        study = StudyConfig.model_validate(json.loads(notes["settings"]))
+        study = StudyConfig.model_validate(up_to_date(json.loads(notes["settings"])))
         mean_model = tensors.pop(MEAN_MODEL, None)
         # Sizes are compared before memory is allocated.
         with on_shapes(study.model, Survey(study.grid, study.survey)) as network:

@@ -127,7 +127,7 @@ class Propagator(nn.Module):
             VelocityRangeError: a speed is not finite or outside the range that dt and grid were chosen for.
             ValueError: the model has another shape than the survey's grid.
         """
-        self._require_admissible(velocity)
+        self.require_admissible(velocity)
         with torch.inference_mode(False):  # else buffers moved in inference serve no gradient later
             self.to(velocity.device)
         shots = self.survey.config.shots
@@ -181,7 +181,16 @@ class Propagator(nn.Module):
         taps = (weights[..., k, None] * samples[pair, columns[..., k]] for k in range(columns.shape[-1]))
         return sum(taps, start=torch.zeros((), dtype=dtype)).transpose(1, 2)
 
-    def _require_admissible(self, velocity: Tensor) -> None:
+    def require_admissible(self, velocity: Tensor) -> None:
+        """Refuse models that the survey was not made for.
+
+        Args:
+            velocity: P-wave speed [m/s], shape ``(batch, depth, x)``.
+
+        Raises:
+            VelocityRangeError: a speed is not finite or outside the range that dt and grid were chosen for.
+            ValueError: the models have another shape than the survey's grid.
+        """
         grid = self.survey.grid
         if velocity.ndim != 3 or tuple(velocity.shape[1:]) != (grid.nz, grid.nx):
             raise ValueError(

@@ -28,7 +28,16 @@ class RefineConfig(Section):
     """Properties of the source that are estimated from the records. ``known``: one gain of all shots.
     ``shots``: gain and delay of each shot. ``wavelet``: also a filter by which its wavelet differs."""
     held_out: Share = 0.15
-    """Share of the shots that the first part of the refinement does not fit: evidence for what it found."""
+    """Share of the shots that the first stage does not fit, as evidence for or against what it finds."""
+    first_stage: Share = 0.4
+    """Share of the gradients for the stages before the last one, which fits all shots."""
+    accept: Share = 0.8
+    """Largest misfit of the shots held out with which the refined section is returned, as a share of that
+    of the start; else the start is returned."""
+    noise: NotNegative = 1.0
+    """Multiple of the misfit that the records' noise has, at which the refinement stops; 0: never."""
+    race: Count = 10
+    """Gradients that each start of several gets before the best one goes on."""
 
     def within(self, budget: str) -> "RefineConfig":
         """Return the same settings with another budget.

@@ -1,4 +1,4 @@
-"""Figures: velocity sections, shot gathers, attention and training curves.
+"""Figures: velocity sections, shot gathers, attention, contradictions and training curves.
 
 Everything that comes in is in SI units; kilometres and km/s exist in this package alone. The figures are
 built on matplotlib's Figure itself, without pyplot: no window, no global state, nothing to be closed.
@@ -6,6 +6,7 @@ built on matplotlib's Figure itself, without pyplot: no window, no global state,
 
 from fwi.plots.ablation import Dots, dots_and_bars
 from fwi.plots.attention import attention_maps
+from fwi.plots.contradiction import contradicted
 from fwi.plots.records import SampleColumn, gather_grid, gathers, samples
 from fwi.plots.refinement import (
     GatherRow,
@@ -30,6 +31,7 @@ __all__ = [
     "SectionRow",
     "StrengthPanel",
     "attention_maps",
+    "contradicted",
     "curves",
     "dots_and_bars",
     "error_by_strength",
