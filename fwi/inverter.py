@@ -111,7 +111,9 @@ class Inverter(nn.Module):
                 f"({'; '.join(differences)}): bring them to it, or train another network{hint}"
             )
 
-    def forward(self, gathers: Tensor, survey: Survey | None = None, mirrored: bool = False) -> Tensor:
+    def forward(
+        self, gathers: Tensor, survey: Survey | None = None, mirrored: bool = False, spread: bool = False
+    ) -> Tensor | tuple[Tensor, Tensor]:
         """Invert a batch in the precision of the surrounding autocast; differentiable.
 
         Args:
@@ -120,9 +122,11 @@ class Inverter(nn.Module):
             survey: survey of the records, for an inverter of any survey; its own if left out.
             mirrored: invert the mirrored records and mirror the section back. An inverter of one survey needs
                 a symmetric one.
+            spread: return the spread of the section as well; only with ``model.uncertainty``.
 
         Returns:
-            P-wave speed [m/s], shape ``(batch, depth, x)``, in float32.
+            P-wave speed [m/s], shape ``(batch, depth, x)``, in float32; with ``spread`` also how far the
+            truth may be below and above it [m/s], before calibration, shape ``(batch, 2, depth, x)``.
         """
         gathers = self.normalise(gathers)
         if mirrored and not self.any_survey:
@@ -133,8 +137,11 @@ class Inverter(nn.Module):
             record = record.flip(3)
         if self.study.train.channels_last:
             record = record.contiguous(memory_format=torch.channels_last)
-        velocity: Tensor = self.network(record)
-        return velocity.flip(2) if mirrored else velocity
+        if not spread:
+            velocity: Tensor = self.network(record)
+            return velocity.flip(-1) if mirrored else velocity
+        both: tuple[Tensor, Tensor] = self.network(record, spread=True)
+        return (both[0].flip(-1), both[1].flip(-1)) if mirrored else both
 
     def invert(self, gathers: Array, survey: Survey | None = None, mirror: bool | None = None) -> Array:
         """Invert records in the inverter's precision.
