@@ -12,7 +12,7 @@ from experiments.progress import progress
 from fwi import plots, report, run_folder
 from fwi.config import Split
 from fwi.data import ShotDataset
-from fwi.evaluation import Evaluation, Score
+from fwi.evaluation import Evaluation, Intervals, Score
 from fwi.files import refuse_links, write_whole
 from fwi.manifest import DataSet
 from fwi.provenance import provenance
@@ -135,6 +135,8 @@ def table(result: Evaluation) -> str:
         lines += _columns(refined.predictors)
         lines += ["", refined.told]
     lines += ["", f"physics check: {result.believed}"]
+    if result.intervals is not None:
+        lines += interval_lines(result.intervals)
     return "\n".join(lines)
 
 
@@ -145,6 +147,23 @@ def _columns(predictors: dict[str, dict[str, Score]]) -> list[str]:
         shown = ["-" if mean is None else f"{mean:.3g}" if mean < 10 else f"{mean:.1f}" for mean in means]
         lines.append(f"{metric:<22}" + "".join(f"{cell:>15}" for cell in shown))
     return lines
+
+
+def interval_lines(found: Intervals) -> list[str]:
+    """Say how much of the truth the intervals hold, and how wide they are."""
+
+    def line(what: str, coverage: Score, width: Score, unit: str) -> str:
+        if coverage.mean is None or width.mean is None:
+            return f"  {what:<20} -"
+        return f"  {what:<20} {coverage.mean:.3f} held, {width.mean:.0f} {unit} wide"
+
+    return [
+        f"intervals for {100 * found.nominal:g} %:",
+        line("speed", found.coverage, found.width, "m/s"),
+        line("speed, one width", found.constant_coverage, found.constant_width, "m/s"),
+        line("top of salt", found.top_coverage, found.top_width, "m"),
+        line("base of salt", found.base_coverage, found.base_width, "m"),
+    ]
 
 
 def _log(run: Run, mode: Mode, result: Evaluation, measured: Robustness | None, curves: Path) -> None:
@@ -160,6 +179,9 @@ def _log(run: Run, mode: Mode, result: Evaluation, measured: Robustness | None, 
     if result.refined:
         logged["evaluation_refined"] = means(result.refined.predictors)
         logged |= {f"refined/worse_{kind}": share for kind, share in result.refined.worse.items()}
+    if result.intervals is not None:
+        held = result.intervals.model_dump()
+        logged |= {f"intervals/{name}": each["mean"] for name, each in held.items() if name != "nominal"}
     if measured:
         cases = [
             [row.heading, case.strength, case.mae.mean, case.salt_iou.mean, case.ratio, case.refused]

@@ -109,6 +109,36 @@ def _share(value: float | None) -> str:
     return "-" if value is None else f"{value:.0%}"
 
 
+class Intervals(BaseModel):
+    """The calibrated intervals of the sections, against their truth: means over the samples."""
+
+    nominal: float
+    """Coverage that the intervals were calibrated for."""
+    coverage: Score
+    """Share of a section's cells whose truth the interval holds."""
+    width: Score
+    """Mean width [m/s]."""
+    constant_coverage: Score
+    """Coverage of intervals of one width for all cells."""
+    constant_width: Score
+    """Their mean width [m/s]."""
+    top_coverage: Score
+    """Share of a section's columns whose true top of salt the interval holds."""
+    top_width: Score
+    """Mean width [m]."""
+    base_coverage: Score
+    """The same for the base of salt."""
+    base_width: Score
+    """Mean width [m]."""
+
+    @property
+    def relative_width(self) -> float | None:
+        """Mean width by that of intervals of one width."""
+        if self.width.mean is None or not self.constant_width.mean:
+            return None
+        return self.width.mean / self.constant_width.mean
+
+
 class Evaluation(BaseModel):
     """The content of ``evaluation.json`` in a run folder."""
 
@@ -119,6 +149,8 @@ class Evaluation(BaseModel):
     predictors: dict[str, dict[str, Score]] = {}
     """Scores by predictor (``network`` and the naive predictors that it is compared with) and metric."""
     check: list[CheckedSample] = []
+    intervals: Intervals | None = None
+    """How well the intervals hold the truth; None where the inverter has no calibrated ones."""
     captions: dict[str, str] = {}
     """Captions of ``figures/*.png`` by file stem."""
     per_sample: dict[str, list[Number]] = {}

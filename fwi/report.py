@@ -228,6 +228,13 @@ def _result(evaluation: Evaluation) -> list[str]:
     iou = scores.get("salt_iou", Score()).mean
     if iou is not None:
         sentences.append(f"The salt it sees and the true salt overlap with an IoU of {number(iou)}.")
+    held = evaluation.intervals
+    if held is not None and held.coverage.mean is not None:
+        sentences.append(
+            f"The intervals, calibrated for {100 * held.nominal:g} %, hold {100 * held.coverage.mean:.1f} % "
+            f"of the true speeds and are {number(held.width.mean)} m/s wide on average "
+            f"({number(held.relative_width)} of the width of intervals that are equally wide everywhere)."
+        )
     if evaluation.check:
         sentences.append(f"Physics check: {evaluation.believed}.")
     return sentences

@@ -20,7 +20,7 @@ from fwi.plots.refinement import (
 from fwi.plots.robustness import StrengthPanel, error_by_strength
 from fwi.plots.style import png, save
 from fwi.plots.training import curves
-from fwi.plots.velocity import SectionRow, sections, velocity_model
+from fwi.plots.velocity import SectionRow, sections, velocity_interval, velocity_model
 
 __all__ = [
     "Dots",
@@ -45,5 +45,6 @@ __all__ = [
     "samples",
     "save",
     "sections",
+    "velocity_interval",
     "velocity_model",
 ]

@@ -1,22 +1,25 @@
-"""The minimisation of an objective over sections within speed limits, by a number of gradients."""
+"""The minimisation of an objective over sections within speed limits."""
 
 from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize
+from scipy.optimize import Bounds, minimize
 
 Array = NDArray[np.float32]
 
 UNIT = 100.0
-"""Speed that the optimiser takes as one [m/s]."""
+"""Speed that the optimiser takes as one [m/s], as a quadratic mean over the cells."""
 
 SCALE = 1000.0
 """Factor of the objective: the optimiser's first step is as long as the gradient."""
 
 CORRECTIONS = 20
 """Pairs of steps and changes of the gradient from which L-BFGS estimates curvature."""
+
+MOST_STEPS = 10_000_000
+"""Steps that no budget allows: ``stop`` ends the search."""
 
 SETTLED = 1e-7
 """Relative decrease of the objective in one iteration below which the minimum counts as reached."""
@@ -44,51 +47,54 @@ def minimise(
     objective: Callable[[Array], Evaluation],
     start: Array,
     velocity_range: tuple[float, float],
-    gradients: int,
-    stop: Callable[[Array, Evaluation], str] = lambda _, __: "",
+    stop: Callable[[Array, Evaluation], str],
+    spread: Array | None = None,
 ) -> str:
     """Minimise by L-BFGS-B (Byrd et al., 1995, SIAM J. Sci. Comput. 16(5)) within the speed limits.
 
     Bounds keep the gradient of cells at a limit, where salt lies. A sigmoid would flatten it there.
 
+    Where the start is known to be uncertain, L-BFGS is told so by the unit of each cell: of all sections
+    that explain the records, it comes to one that differs from the start mostly there, as if the spread were
+    the standard deviation of a prior (preconditioning by the prior's covariance).
+
     Args:
         objective: function of a section ``(depth, x)`` [m/s].
         start: section to begin with, whose cells outside the limits are moved onto them.
         velocity_range: slowest and fastest speed [m/s].
-        gradients: largest number of evaluations.
         stop: function of each section that was evaluated and its evaluation, which returns why the search
-            shall end there, or nothing to go on. It sees the best section pass.
+            shall end there, or nothing to go on; the best section that it sees is the minimum.
+        spread: how far the start may be off in each cell, of which ratios count, shape ``(depth, x)``; the
+            same everywhere if left out.
 
     Returns:
-        Why the search ended: ``converged``, ``budget``, or what ``stop`` said.
+        Why the search ended: ``converged``, or what ``stop`` said.
     """
-    evaluated = 0
+    unit = np.full(start.shape, UNIT)
+    if spread is not None:
+        unit *= spread / np.sqrt(np.mean(np.square(spread, dtype=np.float64)))
 
     def scaled(x: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
-        nonlocal evaluated
-        if evaluated >= gradients:
-            raise _Stopped("budget")
-        section = np.clip(x.reshape(start.shape) * UNIT, *velocity_range).astype(np.float32)
+        section = np.clip(x.reshape(start.shape) * unit, *velocity_range).astype(np.float32)
         found = objective(section)
-        evaluated += 1
         if why := stop(section, found):
             raise _Stopped(why)
-        return SCALE * found.objective, SCALE * UNIT * found.gradient.astype(np.float64).ravel()
+        return SCALE * found.objective, (SCALE * unit * found.gradient).ravel()
 
     slowest, fastest = velocity_range
     try:
         minimize(
             scaled,
-            np.clip(start, slowest, fastest).astype(np.float64).ravel() / UNIT,
+            (np.clip(start, slowest, fastest) / unit).ravel(),
             jac=True,
             method="L-BFGS-B",
-            bounds=[(slowest / UNIT, fastest / UNIT)] * start.size,
+            bounds=Bounds((slowest / unit).ravel(), (fastest / unit).ravel()),
             options={
                 "maxcor": CORRECTIONS,
                 "ftol": SETTLED,
                 "gtol": 0.0,
-                "maxiter": gradients,
-                "maxfun": gradients + 1,
+                "maxiter": MOST_STEPS,
+                "maxfun": MOST_STEPS,
             },
         )
     except _Stopped as stopped:

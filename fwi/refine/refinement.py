@@ -8,7 +8,7 @@ import contextlib
 import hashlib
 import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -36,6 +36,9 @@ FEWEST_SHOTS = 4
 
 LARGE_SHIFTS = 0.9
 """Share of the traces whose time shift decides on the first band: the latest ones may be anything."""
+
+CERTAIN = 0.1
+"""Smallest spread of a cell, as a share of the mean: a network is surer of itself than it should be."""
 
 LOWEST_BAND = 0.5
 """Lowest end of a first band, as a share of the peak frequency: below, a Ricker wavelet has little."""
@@ -96,6 +99,7 @@ def refine(
     physics: PhysicsConfig,
     config: RefineConfig,
     check: CheckConfig,
+    spread: Array | None = None,
     starts: Mapping[str, Array] | None = None,
     watch: Callable[[Iteration, Array], None] = lambda _, __: None,
     journal: Path | None = None,
@@ -115,6 +119,8 @@ def refine(
         physics: how the wave equation is solved for gradients.
         config: weights, stages and budget.
         check: the finer grid and other order by which errors of the refinement's grid are known.
+        spread: how far the section may be off in each cell [m/s], of which ratios count, shape
+            ``(depth, x)``; it is changed most where it is uncertain. The same everywhere if left out.
         starts: other sections to begin with, by name, which are raced against the section.
         watch: function of each iteration and its section, to show progress with.
         journal: file that keeps the gradients, from which the same call goes on after an interruption.
@@ -123,7 +129,8 @@ def refine(
         ValueError: section or records are not of the survey's shape, or hold impossible values.
         SurveyError: the survey cannot be simulated.
     """
-    return _Refinement(section, gathers, survey, physics, config, check, watch, journal).run(starts or {})
+    refinement = _Refinement(section, gathers, survey, physics, config, check, spread, watch, journal)
+    return refinement.run(starts or {})
 
 
 class _Refinement:
@@ -137,15 +144,17 @@ class _Refinement:
         physics: PhysicsConfig,
         config: RefineConfig,
         check: CheckConfig,
+        spread: Array | None,
         watch: Callable[[Iteration, Array], None],
         journal: Path | None,
     ) -> None:
-        self.survey, self.config, self.watch = survey, config, watch
+        self.survey, self.config, self.watch, self.spread = survey, config, watch, _prior(spread, survey)
         self.start = _admissible_section(section, survey)
         self.recorded = _admissible_records(gathers, survey)
         self.simulator = Simulator(survey, physics)
         self.grid_error = GridError(self.simulator, physics, check)
-        self.journal = Journal(journal, _digest(self.start, self.recorded, survey, physics, config, check))
+        arrays = (self.start, self.recorded, *([] if self.spread is None else [self.spread]))
+        self.journal = Journal(journal, _digest(arrays, survey, physics, config, check))
         self.live = np.flatnonzero(self.recorded.any((1, 2)))
         self.held_out = _held_out(self.live, config.held_out)
         self.noise = noise_level(torch.from_numpy(self.recorded), survey)
@@ -159,7 +168,7 @@ class _Refinement:
         with contextlib.suppress(KeyboardInterrupt):
             stopped = "budget"
             first = np.setdiff1d(self.live, self.held_out)
-            first_part = self.config.first_stage * self.config.gradients
+            first_part = self.config.first_stage
             if highest := self._first_band(before):
                 stopped = self._stage(f"up to {highest:.2g} Hz", first, first_part / 2, highest)
             if starts:
@@ -168,14 +177,21 @@ class _Refinement:
                 stopped = self._stage("first stage", first, first_part)
                 after = self._explain(self.candidate)
             if stopped != "noise":
-                stopped = self._stage("all shots", self.live, self.config.gradients)
+                stopped = self._stage("all shots", self.live)
         return self._outcome(before, after, ends, stopped)
 
-    def _stage(self, name: str, shots: Numbers, until: float, highest: float | None = None) -> str:
-        """Fit some shots until so many gradients have been computed in all, and say why it ended."""
+    def _stage(
+        self,
+        name: str,
+        shots: Numbers,
+        until: float = 1.0,
+        highest: float | None = None,
+        most: int | None = None,
+    ) -> str:
+        """Fit some shots until a share of the budget is spent, or the most gradients; say why it ended."""
         misfit = self._explain(self.candidate).misfit(self.config.power, highest)
         noise = 0.0 if highest else self.config.noise * misfit.of_noise(self.noise, shots)
-        each, best = len(shots) / len(self.live), math.inf
+        each, best, begun = len(shots) / len(self.live), math.inf, len(self.history)
 
         def objective(section: Array) -> Evaluation:
             value, gradient = self.journal.gradient(section, lambda model: misfit(model, shots))
@@ -193,11 +209,16 @@ class _Refinement:
             self.watch(self.history[-1], section)
             if found.misfit <= noise:
                 return "noise"
-            minutes = self.config.minutes
-            return "budget" if minutes and self.journal.seconds >= 60 * minutes else ""
+            spent = self._spent(self.gradients + each) > until or len(self.history) - begun == most
+            return "budget" if spent else ""
 
-        left = max(1, math.floor((until - self.gradients) / each + 1e-9))
-        return minimise(objective, self.candidate, self.survey.grid.velocity, left, stop)
+        return minimise(objective, self.candidate, self.survey.grid.velocity, stop, self.spread)
+
+    def _spent(self, gradients: float) -> float:
+        """The share of the budget that some gradients, and the time until now, are."""
+        minutes = self.config.minutes
+        share = self.journal.seconds / (60 * minutes) if minutes else 0.0
+        return max(share, (gradients - 1e-9) / self.config.gradients)
 
     def _race(self, starts: Mapping[str, Array], shots: Numbers) -> dict[str, Array]:
         """Refine each start a little, and keep the one that explains the shots held out best."""
@@ -205,8 +226,7 @@ class _Refinement:
         judged = self.held_out if len(self.held_out) else shots
         for name, start in starts.items():
             self.candidate = start
-            part = self.config.race * len(shots) / len(self.live)
-            self._stage(f"race: {name}", shots, self.gradients + part)
+            self._stage(f"race: {name}", shots, most=self.config.race)
             ends[name] = self.candidate
             misfits[name] = self._explain(self.candidate).unexplained(self.config.power, judged)
         self.candidate = ends[min(misfits, key=misfits.__getitem__)]
@@ -338,6 +358,19 @@ def _admissible_section(section: Array, survey: Survey) -> Array:
     return np.clip(section, slowest, fastest).astype(np.float32)
 
 
+def _prior(spread: Array | None, survey: Survey) -> Array | None:
+    """Bound a spread from below, so that no cell is held where it is."""
+    if spread is None:
+        return None
+    grid = survey.grid
+    if np.shape(spread) != (grid.nz, grid.nx) or not (np.isfinite(spread).all() and (spread >= 0).all()):
+        raise ValueError(
+            f"spread of shape {np.shape(spread)} with values {np.min(spread):g} .. {np.max(spread):g}: give "
+            f"0 m/s or more for each of the grid's cells, (depth, x) = {(grid.nz, grid.nx)}"
+        )
+    return np.maximum(spread, max(CERTAIN * float(np.mean(spread)), 1e-3)).astype(np.float32)
+
+
 def _admissible_records(gathers: Array, survey: Survey) -> Array:
     recorded = np.array(gathers, dtype=np.float32)
     if recorded.shape != survey.gather_shape:
@@ -353,8 +386,7 @@ def _admissible_records(gathers: Array, survey: Survey) -> Array:
 
 
 def _digest(
-    start: Array,
-    recorded: Array,
+    arrays: Iterable[Array],
     survey: Survey,
     physics: PhysicsConfig,
     config: RefineConfig,
@@ -364,6 +396,6 @@ def _digest(
     settings = [survey.to_dict(), *(each.model_dump(mode="json") for each in (physics, config, check))]
     settings[2] = {key: value for key, value in settings[2].items() if key != "minutes"}
     content = hashlib.sha256(json.dumps(settings).encode())
-    for array in (start, recorded):
+    for array in arrays:
         content.update(np.ascontiguousarray(array).data)
     return content.hexdigest()
