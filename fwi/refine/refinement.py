@@ -4,7 +4,6 @@
 >>> refined.section, refined.reason
 """
 
-import contextlib
 import hashlib
 import json
 import math
@@ -164,9 +163,8 @@ class _Refinement:
 
     def run(self, starts: Mapping[str, Array]) -> Refined:
         before = self._explain(self.start)
-        after, ends, stopped = None, {}, "interrupted"
-        with contextlib.suppress(KeyboardInterrupt):
-            stopped = "budget"
+        after, ends, stopped = None, {}, "budget"
+        try:
             first = np.setdiff1d(self.live, self.held_out)
             first_part = self.config.first_stage
             if highest := self._first_band(before):
@@ -178,6 +176,8 @@ class _Refinement:
                 after = self._explain(self.candidate)
             if stopped != "noise":
                 stopped = self._stage("all shots", self.live)
+        except KeyboardInterrupt:
+            stopped = "interrupted"
         return self._outcome(before, after, ends, stopped)
 
     def _stage(
