@@ -18,7 +18,7 @@ from fwi.files import read_regular, refuse_links, write_whole
 from fwi.provenance import provenance, versions
 from fwi.refine import Iteration, Refined
 from fwi.refined_section import RefinedSection
-from fwi.survey import Survey
+from fwi.survey import Survey, differences
 from fwi.training.wandb import open_wandb, wandb_mode
 
 Array = NDArray[np.float32]
@@ -96,21 +96,22 @@ def require_free(tasks: list[Task], place: Place, study: StudyConfig, resume: bo
         run_folder.notes(place.run)  # to which the refinement is added: refused now if they are damaged
     begun, left = False, []
     for task in tasks:
-        journal, file = place.journal(task.name), place.file(task.name)
-        own = refined_section.identity_of(task.start, task.gathers, task.survey, study)
+        journal, file, section = (at(task.name) for at in (place.journal, place.file, place.section))
+        own = refined_section.identity_of(task.start, task.gathers, task.survey)
         for path in filter(None, (file, place.file_in_run(task.name))):
-            if path.exists() and _identity(path) != own:
+            if path.exists() and _noted(path).get("identity") != own:
                 raise ValueError(
-                    f"{path}: the refinement of another section, of other records or with other settings; "
-                    "move it away, or choose another --out"
+                    f"{path}: the refinement of another section or of other records; move it away, or give "
+                    "the records another name"
                 )
-        section = place.section(task.name)
         if section.exists() and not file.exists():
             raise ValueError(f"{section}: written by something else; move it away, or choose another --out")
         if journal.exists() and not resume:
             raise ValueError(
                 f"{journal}: left by a refinement that has not ended; go on with it by --resume, or delete it"
             )
+        if resume and journal.exists() and file.exists():
+            _require_same_settings(file, study)
         begun |= journal.exists() or file.exists()
         if not resume or journal.exists() or not file.exists():
             left.append(task)
@@ -187,7 +188,7 @@ def refine_to_files(
             if journal.exists():
                 error.add_note(f"go on with: {task.goes_on}")
             raise
-    identity = refined_section.identity_of(task.start, task.gathers, task.survey, study)
+    identity = refined_section.identity_of(task.start, task.gathers, task.survey)
     found = RefinedSection.of(refined, task.name, study, task.records, task.truth, task.salt, identity)
     _write(task, refined, found, study, place, record)
     if refined.stopped == "interrupted":
@@ -257,8 +258,21 @@ def _write_one(
     write_whole(file, found.model_copy(update={"captions": captions}).model_dump_json(indent=1))
 
 
-def _identity(path: Path) -> str:
+def _require_same_settings(file: Path, study: StudyConfig) -> None:
+    """Refuse to go on with a refinement with other settings, as that would begin anew; time may be added."""
+    then, now = _noted(file).get("settings"), refined_section.settings_of(study)
+    told = differences(then if isinstance(then, dict) else {}, now)
+    if different := [line for line in told if not line.startswith("refine.minutes")]:
+        raise ValueError(
+            f"{file}: the refinement was begun with other settings ({'; '.join(different)}): go on with "
+            f"those, or delete {file.with_suffix('.journal')} to begin anew"
+        )
+
+
+def _noted(file: Path) -> dict[str, Any]:
+    """What the file of a refinement holds; nothing if it is none."""
     try:
-        return str(json.loads(read_regular(path, LARGEST_FILE))["identity"])
-    except (ValueError, LookupError, TypeError, RecursionError):
-        return ""
+        content = json.loads(read_regular(file, LARGEST_FILE))
+    except (ValueError, RecursionError):
+        return {}
+    return content if isinstance(content, dict) else {}

@@ -28,10 +28,8 @@ Array = NDArray[np.float32]
 
 SHOTS = 3
 """Number of shots in the figure of residuals."""
-SETTINGS = ("grid", "physics", "check", "refine")
-"""Sections of the study that a refinement depends on, besides its survey."""
-BUDGET = ("gradients", "minutes")
-"""Settings of the section ``refine`` that end a refinement without changing its course."""
+SETTINGS = ("physics", "check", "refine")
+"""Sections of the study that a refinement depends on, besides its grid and survey."""
 
 
 class Step(BaseModel):
@@ -72,7 +70,7 @@ class RefinedSection(BaseModel):
     """Captions of the figures by file stem."""
     settings: dict[str, Any] = {}
     identity: str = ""
-    """Checksum of start, records, survey and all settings but the budget."""
+    """Checksum of start, records and survey."""
     provenance: dict[str, Any] = {}
 
     @classmethod
@@ -119,7 +117,7 @@ class RefinedSection(BaseModel):
             source=_source(refined.source),
             scores=scores,
             history=[Step(**step._asdict()) for step in refined.history],
-            settings={part: study.model_dump(mode="json")[part] for part in SETTINGS},
+            settings=settings_of(study),
             identity=identity,
             provenance=provenance(),
         )
@@ -128,13 +126,6 @@ class RefinedSection(BaseModel):
     def verdict(self) -> str:
         """``accepted`` or ``not accepted``."""
         return "accepted" if self.accepted else "not accepted"
-
-    @property
-    def evidence(self) -> str:
-        """Misfit of the held-out shots before and after, in words; empty where no shots were held out."""
-        if self.held_out_before is None or self.held_out_after is None:
-            return ""
-        return f"misfit of held-out shots {self.held_out_before:.3g} -> {self.held_out_after:.3g}"
 
     @property
     def against_truth(self) -> str:
@@ -155,25 +146,26 @@ class RefinedSection(BaseModel):
             "interrupted": "interrupted",
         }[self.stopped]
         cost = f"{self.gradients:.0f} gradients in {_duration(self.seconds)}, {ended}"
-        return "; ".join(filter(None, (f"{self.verdict}: {self.reason}", self.evidence, cost)))
+        return f"{self.verdict}: {self.reason}; {cost}"
 
 
-def identity_of(start: Array, gathers: Array, survey: Survey, study: StudyConfig) -> str:
-    """Compute a checksum of all that decides a refinement except its budget.
+def identity_of(start: Array, gathers: Array, survey: Survey) -> str:
+    """Compute a checksum of what is refined.
 
     Args:
         start: the section to begin with, shape ``(depth, x)``.
         gathers: the record, shape ``(shot, time, receiver)``.
         survey: survey of the record.
-        study: the study.
     """
-    settings: dict[str, Any] = study.model_dump(mode="json", include=set(SETTINGS))
-    settings["refine"] = {key: value for key, value in settings["refine"].items() if key not in BUDGET}
-    told = json.dumps({"survey": survey.to_dict(), **settings}, sort_keys=True)
-    content = hashlib.sha256(told.encode())
+    content = hashlib.sha256(json.dumps(survey.to_dict(), sort_keys=True).encode())
     for array in (start, gathers):
         content.update(np.ascontiguousarray(array, dtype="<f4").data)
     return content.hexdigest()
+
+
+def settings_of(study: StudyConfig) -> dict[str, Any]:
+    """Return the settings that decide a refinement, as plain values."""
+    return study.model_dump(mode="json", include=set(SETTINGS))
 
 
 def figures(

@@ -103,7 +103,7 @@ def test_survey_source_verdict_and_cost_are_printed_in_lines(shown):
     assert re.search(r"^  survey: 4 shots, 36 receivers, offsets 0 to 620 m$", shown, re.MULTILINE)
     assert re.search(r"^  source: \S", shown, re.MULTILINE)
     verdict = (
-        r"^  (not )?accepted: .+; misfit of held-out shots [\d.e-]+ -> [\d.e-]+; \d gradients in \d+ s, "
+        r"^  (not )?accepted: .+ held out went from [\d.e-]+ to [\d.e-]+ .*; \d gradients in \d+ s, "
     )
     assert re.search(verdict, shown, re.MULTILINE)
     assert re.search(r"^  against the true model: MAE [\d.]+ -> [\d.]+ m/s", shown, re.MULTILINE)
@@ -190,6 +190,8 @@ def test_interrupted_refinement_leaves_its_best_section_and_goes_on_to_the_very_
     assert json.loads((out / "smooth-refined.json").read_text())["stopped"] == "interrupted"
     assert np.load(out / "smooth-refined.npy").shape == (24, 36)
     assert "left by a refinement that has not ended" in ended(2, *command, "--out", out)
+    others = ["--out", out, "--resume", "--refine.smoothness", "0.7"]
+    assert "(refine.smoothness: 0.1 against 0.7)" in ended(2, *command, *others)
 
     main([*command, "--out", str(out), "--resume"])
 
@@ -222,7 +224,7 @@ def test_refinement_of_other_records_is_not_written_over(shown, run, shard, tmp_
 
     said = refused("refine", other, "--run", run, "--sample", "1", "--out", run.parent, *BUDGET)
 
-    assert "test-00000-1-refined.json: the refinement of another section" in said
+    assert "test-00000-1-refined.json: the refinement of another section or of other records" in said
     assert (run.parent / "test-00000-1-refined.npy").read_bytes() == before
 
 
