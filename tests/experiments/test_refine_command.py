@@ -102,9 +102,7 @@ def test_section_is_refined_from_the_network_s_own_and_written_with_its_evidence
 def test_survey_source_verdict_and_cost_are_printed_in_lines(shown):
     assert re.search(r"^  survey: 4 shots, 36 receivers, offsets 0 to 620 m$", shown, re.MULTILINE)
     assert re.search(r"^  source: \S", shown, re.MULTILINE)
-    verdict = (
-        r"^  (not )?accepted: .+ held out went from [\d.e-]+ to [\d.e-]+ .*; \d gradients in \d+ s, "
-    )
+    verdict = r"^  (not )?accepted: .+ held out went from [\d.e-]+ to [\d.e-]+ .*; \d gradients in \d+ s, "
     assert re.search(verdict, shown, re.MULTILINE)
     assert re.search(r"^  against the true model: MAE [\d.]+ -> [\d.]+ m/s", shown, re.MULTILINE)
 
