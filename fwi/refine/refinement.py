@@ -163,7 +163,7 @@ class _Refinement:
 
     def run(self, starts: Mapping[str, Array]) -> Refined:
         before = self._explain(self.start)
-        after, ends, stopped = None, {}, ""
+        after, ends, stopped = None, {}, "budget"
         try:
             first = np.setdiff1d(self.live, self.held_out)
             first_part = self.config.first_stage
