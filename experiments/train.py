@@ -10,7 +10,9 @@ from typing import Annotated
 import tyro
 
 from experiments.flags import Study, taken
+from experiments.progress import progress
 from fwi import checkpoints, run_folder
+from fwi.calibrate import AFTER_TRAINING, calibrate_run
 from fwi.check import require_resolved
 from fwi.config import StudyConfig
 from fwi.data import ShotDataset, require_complete
@@ -19,6 +21,7 @@ from fwi.manifest import DataSet
 from fwi.networks.rehearsal import require_trainable
 from fwi.networks.synchronised import all_gather
 from fwi.provenance import provenance
+from fwi.run import load_run
 from fwi.survey import Survey
 from fwi.training import ranks
 from fwi.training.callbacks import EpochTable, ProgressLines, WandbRun, columns
@@ -27,6 +30,7 @@ from fwi.training.guards import RunFolder
 from fwi.training.processes import together
 from fwi.training.ranks import Rank
 from fwi.training.start import read_start
+from fwi.trust.calibration import TrustError
 
 
 def train(study: Study, run: Path, resume: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False) -> None:
@@ -62,6 +66,22 @@ def train(study: Study, run: Path, resume: Annotated[bool, tyro.conf.FlagCreateP
     best = float(fitted.checkpoint_callback.best_model_score)  # type: ignore[union-attr]
     reached = f"loss of the spread {best:.4g}" if study.train.freeze else f"MAE {best:.1f} m/s"
     print(f"{run}: {fitted.current_epoch} epochs, best validation {reached}")
+    if study.trust.after_training:
+        _calibrate(run, training, validation)
+
+
+def _calibrate(run: Path, training: ShotDataset, validation: ShotDataset) -> None:
+    """Calibrate the verdicts of a trained run on a few validation samples, and say what they guarantee."""
+    try:
+        made = calibrate_run(load_run(run), validation, training, samples=AFTER_TRAINING, progress=progress)
+        print(f"{run}: verdicts calibrated on {len(validation)} validation samples: {made.trust.guarantee}")
+    except TrustError as reason:
+        print(f"{run}: verdicts not calibrated: {reason}")
+    except KeyboardInterrupt as stopped:
+        stopped.add_note(
+            f"the network is trained; go on with: {shlex.join(['fwi', 'calibrate', '--run', str(run)])}"
+        )
+        raise
 
 
 def _require_startable(

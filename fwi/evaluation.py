@@ -1,13 +1,13 @@
 """The evaluation of a run on one data set: the content of ``evaluation.json``."""
 
 import math
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, BeforeValidator
 
-from fwi.check import Verdict
+from fwi.trust.verdict import NOT_CALIBRATED, Verdict, Word
 
 
 def _none_if_undefined(value: object) -> object:
@@ -51,7 +51,19 @@ class CheckedSample(BaseModel):
     shift: Number = None
     """Median of the size of the time shift [s]."""
     mean_model_nrms: Number = None
-    verdict: Literal["believed", "doubtful"]
+    verdict: Word = NOT_CALIBRATED
+    probability: Number = None
+    """Probability that the section is wrong; None where the verdict was not calibrated."""
+    expected_mae: Number = None
+    """Expected MAE [m/s]."""
+    mae_interval: tuple[float, float] | None = None
+    """Interval of the MAE [m/s]."""
+    loudest: str | None = None
+    """Name of the figure that speaks loudest against the section."""
+    figures: dict[str, Number] = {}
+    """The figures of the check, by the names of ``fwi.trust.figures.FIGURES``."""
+    advice: str = ""
+    """What to do about the section."""
     reasons: list[str] = []
     per_shot: PerShot = PerShot()
 
@@ -86,6 +98,47 @@ class Intervals(BaseModel):
         return self.width.mean / self.constant_width.mean
 
 
+class RefinedSplit(BaseModel):
+    """Samples of a split whose sections were refined, scored beside the sections that were not."""
+
+    samples: int
+    numbers: list[int] = []
+    """The samples' numbers in the split."""
+    predictors: dict[str, dict[str, Score]] = {}
+    """Scores by section and metric. ``network``: the start. ``candidate``: what its refinement ended with.
+    ``refined``: what is returned, which is the start where the evidence is against the candidate.
+    ``gradient``, if asked for: refined from a linear gradient, with the same settings and budget."""
+    accepted: int = 0
+    """Number of candidates that are returned."""
+    worse: dict[str, Number] = {}
+    """Share of the sections with a larger MAE than the start, of the candidates and of what is returned."""
+    gradients: Number = None
+    """Mean number of gradients per section."""
+    seconds: Number = None
+    """Mean time per section [s]."""
+    per_sample: dict[str, dict[str, list[Number]]] = {}
+    """Score of each sample, by section and metric."""
+    settings: dict[str, Any] = {}
+    """The section ``refine`` of the study."""
+
+    @property
+    def told(self) -> str:
+        """What came of it, in a sentence."""
+        shares = [f"{_share(self.worse.get(kind))} of {kinds}" for kind, kinds in _KINDS.items()]
+        cost = f"{self.gradients or 0:.0f} gradients and {self.seconds or 0:.0f} s per section"
+        return (
+            f"{self.accepted} of {self.samples} refined sections accepted; larger MAE than the network's: "
+            f"{', '.join(shares)}; {cost}"
+        )
+
+
+_KINDS = {"candidate": "all refined sections", "refined": "those returned"}
+
+
+def _share(value: float | None) -> str:
+    return "-" if value is None else f"{value:.0%}"
+
+
 class Evaluation(BaseModel):
     """The content of ``evaluation.json`` in a run folder."""
 
@@ -102,6 +155,17 @@ class Evaluation(BaseModel):
     """Captions of ``figures/*.png`` by file stem."""
     per_sample: dict[str, list[Number]] = {}
     """The network's score of each sample, by metric."""
+    refined: RefinedSplit | None = None
+    """Scores after refinement, where it was asked for."""
+
+    @property
+    def believed(self) -> str:
+        """How many of the checked sections are believed, in words."""
+        judged = [checked.verdict for checked in self.check if checked.verdict != NOT_CALIBRATED]
+        if not judged:
+            plural = "" if len(self.check) == 1 else "s"
+            return f"{len(self.check)} section{plural} checked, {NOT_CALIBRATED}"
+        return f"{judged.count('believed')} of {len(judged)} sections believed"
 
 
 class Evaluated(NamedTuple):

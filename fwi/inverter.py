@@ -8,7 +8,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -19,7 +19,7 @@ from safetensors.torch import save as packed
 from torch import Tensor, nn
 
 from fwi import intervals, networks
-from fwi.config import StudyConfig
+from fwi.config import CheckConfig, PhysicsConfig, RefineConfig, StudyConfig, up_to_date
 from fwi.files import require_regular, write_whole
 from fwi.intervals import Interval, Spread
 from fwi.networks.midpoints import Midpoints
@@ -28,6 +28,9 @@ from fwi.networks.rehearsal import on_shapes, require_mirrorable
 from fwi.normalisation import Normalisation
 from fwi.provenance import versions
 from fwi.survey import Survey
+
+if TYPE_CHECKING:
+    from fwi.refine import Refined
 
 Array = NDArray[np.float32]
 
@@ -242,6 +245,46 @@ class Inverter(nn.Module):
         section, spread = self(records, survey, mirrored, spread=True)
         return {SECTION: section.float(), "head": spread}
 
+    def refine(
+        self,
+        section: Array | None,
+        gathers: Array,
+        survey: Survey | None = None,
+        *,
+        config: RefineConfig | None = None,
+        physics: PhysicsConfig | None = None,
+        check: CheckConfig | None = None,
+        **options: Any,
+    ) -> "Refined":
+        """Mend a section by full-waveform inversion of its records: see ``fwi.refine``.
+
+        Args:
+            section: the section to begin with [m/s], shape ``(depth, x)``; that of the network if None.
+            gathers: the record, shape ``(shot, time, receiver)``.
+            survey: survey of the record; the inverter's own if left out.
+            config: settings of the refinement; those of the inverter's study if left out.
+            physics: how the wave equation is solved; as for the training records if left out.
+            check: the finer grid by which the errors of the refinement's are known; as the study says if left
+                out.
+            options: further options of ``fwi.refine.refine``: ``starts``, ``watch`` and ``journal``.
+
+        Raises:
+            ValueError: section or record do not fit the survey.
+        """
+        from fwi.refine import refine  # with scipy's optimisers, which inverting does without
+
+        if section is None:
+            section = self.invert(gathers, survey)
+        return refine(
+            section,
+            gathers,
+            survey or self.survey,
+            physics or self.study.physics,
+            config or self.study.refine,
+            check or self.study.check,
+            **options,
+        )
+
     def batch(self, gathers: Array, survey: Survey | None = None) -> Tensor:
         """Turn records into a batch ``(batch, shot, time, receiver)`` for the network.
 
@@ -330,7 +373,7 @@ def load(path: Path | str) -> Inverter:
         )
     try:
         notes, tensors = _read(path)
-        study = StudyConfig.model_validate(json.loads(notes["settings"]))
+        study = StudyConfig.model_validate(up_to_date(json.loads(notes["settings"])))
         mean_model = tensors.pop(MEAN_MODEL, None)
         # Sizes are compared before memory is allocated.
         with on_shapes(study.model, Survey(study.grid, study.survey)) as network:

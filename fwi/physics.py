@@ -99,16 +99,17 @@ class Propagator(nn.Module):
         ):
             self.register_buffer(name, value, persistent=False)
 
-    def shots_per_chunk(self, gradient: bool = False) -> int:
+    def shots_per_chunk(self, gradient: bool = False, history_interval: int = 1) -> int:
         """Number of shots in single precision that are simulated at once within ``physics.memory`` bytes.
 
         Args:
             gradient: whether the wavefield's history is kept, for a gradient.
+            history_interval: see ``record``.
         """
         grid, nt, (_, samples, receivers) = self.survey.grid, self.survey.config.nt, self.survey.gather_shape
         margin = 2 * (self.physics.pml_width + self.physics.order // 2)
         cells = (grid.nz + margin) * (grid.nx + sum(self.beyond) + margin)
-        arrays = GRADIENT_ARRAYS + nt if gradient else FORWARD_ARRAYS
+        arrays = GRADIENT_ARRAYS + -(-nt // history_interval) if gradient else FORWARD_ARRAYS
         traces = nt * (2 * len(self.columns) + self.shot_columns.shape[1])
         traces += samples * (len(self.columns) + 4 * receivers)
         return min(MOST_SHOTS, max(1, self.physics.memory // (4 * (arrays * cells + traces))))
@@ -126,7 +127,7 @@ class Propagator(nn.Module):
             VelocityRangeError: a speed is not finite or outside the range that dt and grid were chosen for.
             ValueError: the model has another shape than the survey's grid.
         """
-        self._require_admissible(velocity)
+        self.require_admissible(velocity)
         with torch.inference_mode(False):  # else buffers moved in inference serve no gradient later
             self.to(velocity.device)
         shots = self.survey.config.shots
@@ -140,12 +141,14 @@ class Propagator(nn.Module):
         ]
         return torch.cat(gathers).reshape(velocity.shape[0], *self.survey.gather_shape)
 
-    def record(self, velocity: Tensor, pairs: Tensor) -> Tensor:
+    def record(self, velocity: Tensor, pairs: Tensor, history_interval: int = 1) -> Tensor:
         """Simulate some (model, shot) pairs at once, all in memory.
 
         Args:
             velocity: P-wave speed [m/s], shape ``(batch, depth, x)``.
             pairs: ``model * shots + shot`` of each pair, shape ``(pair,)``.
+            history_interval: number of time steps from one state of the wavefield that is kept for the
+                gradient to the next. A longer one takes less time and memory, and rounds the gradient.
 
         Returns:
             Pressure at the receivers, shape ``(pair, time, receiver)``.
@@ -170,6 +173,7 @@ class Propagator(nn.Module):
             pml_freq=survey.config.wavelet.frequency,
             max_vel=survey.grid.velocity[1],
             courant_number=COURANT_LIMIT * (1 + 1e-6),
+            model_gradient_sampling_interval=history_interval,
         ).receiver_amplitudes
         samples = _sampled(traces, self.to_samples.to(dtype))  # (pair, column, time)
         pair = torch.arange(len(pairs), device=pairs.device)[:, None]
@@ -177,7 +181,16 @@ class Propagator(nn.Module):
         taps = (weights[..., k, None] * samples[pair, columns[..., k]] for k in range(columns.shape[-1]))
         return sum(taps, start=torch.zeros((), dtype=dtype)).transpose(1, 2)
 
-    def _require_admissible(self, velocity: Tensor) -> None:
+    def require_admissible(self, velocity: Tensor) -> None:
+        """Refuse models that the survey was not made for.
+
+        Args:
+            velocity: P-wave speed [m/s], shape ``(batch, depth, x)``.
+
+        Raises:
+            VelocityRangeError: a speed is not finite or outside the range that dt and grid were chosen for.
+            ValueError: the models have another shape than the survey's grid.
+        """
         grid = self.survey.grid
         if velocity.ndim != 3 or tuple(velocity.shape[1:]) != (grid.nz, grid.nx):
             raise ValueError(

@@ -14,12 +14,15 @@ from typing import Any, NamedTuple, TypeVar
 import jinja2
 from pydantic import BaseModel, ValidationError
 
-from fwi import config, plots
+from fwi import calibrate, config, plots
 from fwi.evaluation import Evaluation, Score
 from fwi.files import read_own, refuse_links, write_whole
 from fwi.metrics import METRICS
 from fwi.naive import PREDICTORS
+from fwi.refined_section import RefinedSection
 from fwi.robustness import Robustness
+from fwi.trust.calibration import Trust
+from fwi.trust.verdict import NOT_CALIBRATED, meaning
 
 PNG = b"\x89PNG\r\n\x1a\n"
 """First bytes of every PNG file."""
@@ -62,10 +65,18 @@ def write(folder: Path) -> Path:
     measured = {"": robustness} if robustness else {}
     measured |= _others(Robustness, folder, "robustness")
     training, no_training = _training(folder)
+    trust, no_trust = _trust(folder)
     captions = _captions([*([evaluation] if evaluation else []), *others.values()])
+    refinements = _others(RefinedSection, folder, "refinement")
+    for each in refinements.values():
+        captions |= each.captions
     captions |= {_stem("robustness", name): content.caption for name, content in measured.items()}
     figures, left_out = _figures(folder, captions)
     curves = {name: figures.pop(_stem("robustness", name), None) for name in measured}
+    refined_figures = {
+        name: [figures.pop(stem) for stem in each.captions if stem in figures]
+        for name, each in refinements.items()
+    }
     page = _template().render(
         run=folder.resolve().name,
         folder=str(folder),
@@ -79,8 +90,13 @@ def write(folder: Path) -> Path:
         robustness=measured,
         no_robustness=no_robustness,
         curves=curves,
+        refinements=refinements,
+        refined_figures=refined_figures,
         figures=list(figures.values()),
         left_out=left_out,
+        trust=trust,
+        meaning=meaning(trust) if trust else "",
+        no_trust=no_trust,
         training=training,
         no_training=no_training,
         **_study(folder),
@@ -135,6 +151,16 @@ def _result_file(content: type[Content], path: Path, flag: str = "") -> tuple[Co
         return None, f"{path.name} cannot be used ({where + ': ' if where else ''}{first['msg']}): {command}"
     except (OSError, ValueError, RecursionError) as error:
         return None, f"{path.name} cannot be read ({error}): {command}"
+
+
+def _trust(folder: Path) -> tuple[Trust | None, str]:
+    """Read how the run's verdicts do, or say why that is not known."""
+    try:
+        return calibrate.read(folder).trust, ""
+    except FileNotFoundError:
+        return None, f"{NOT_CALIBRATED}: run fwi calibrate --run {shlex.quote(str(folder))}"
+    except (OSError, ValueError) as error:
+        return None, str(error)
 
 
 def _training(folder: Path) -> tuple[Figure | None, str]:
@@ -210,8 +236,7 @@ def _result(evaluation: Evaluation) -> list[str]:
             f"({number(held.relative_width)} of the width of intervals that are equally wide everywhere)."
         )
     if evaluation.check:
-        believed = sum(sample.verdict == "believed" for sample in evaluation.check)
-        sentences.append(f"The physics check believes {believed} of {len(evaluation.check)} sections.")
+        sentences.append(f"Physics check: {evaluation.believed}.")
     return sentences
 
 
@@ -230,7 +255,7 @@ def _study(folder: Path) -> dict[str, Any]:
     except (OSError, ValueError):
         return {"config_text": "", "no_config": "There is no readable config.yaml: fwi train writes it"}
     try:
-        study = config.load([path])
+        study = config.load([path], earlier=True)
     except config.ConfigError as error:
         return {"config_text": text, "no_config": str(error)}
     return {"config_text": text, "no_config": "", "study": study, "network": _network(study.model)}

@@ -159,8 +159,8 @@ def measure(
     survey = dataset.survey
     run.require(survey, ", ".join(map(str, dataset.folders)))
     if worse is None:
-        refine, simulate = run.study.check.refine, functools.partial(run.simulate, survey=survey)
-        worse = rows(survey, refine, simulate)
+        finer, simulate = run.study.check.finer, functools.partial(run.simulate, survey=survey)
+        worse = rows(survey, finer, simulate)
     count = len(dataset) if samples is None else min(samples, len(dataset))
     numbers = np.unique(np.linspace(0, len(dataset) - 1, count).astype(int)).tolist()
     cases = [(name, strength, _Errors()) for name, row in worse.items() for strength in row.strengths]

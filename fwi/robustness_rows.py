@@ -33,12 +33,12 @@ class Row(NamedTuple):
     ``(depth, x)``, a strength and a source of random numbers; returns records of the same shape."""
 
 
-def rows(survey: Survey, refine: int, simulate: Callable[[Array], Array]) -> dict[str, Row]:
+def rows(survey: Survey, finer: int, simulate: Callable[[Array], Array]) -> dict[str, Row]:
     """List the rows of the table for the records of a survey, by name.
 
     Args:
         survey: the survey of the records.
-        refine: how many times finer the grid of ``simulate`` is.
+        finer: how many times finer the grid of ``simulate`` is.
         simulate: records a model ``(depth, x)`` [m/s] on another grid, as ``PhysicsCheck.simulate`` does.
     """
 
@@ -47,7 +47,7 @@ def rows(survey: Survey, refine: int, simulate: Callable[[Array], Array]) -> dic
 
     return {
         **{name: _corrupted(corruption, survey) for name, corruption in (CORRUPTIONS | OWN).items()},
-        "other_grid": Row("Finer grid", "times", (float(refine),), resimulated),
+        "other_grid": Row("Finer grid", "times", (float(finer),), resimulated),
     }
 
 

@@ -6,19 +6,20 @@
 """
 
 import contextlib
+import shlex
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from fwi import checkpoints, interrupts, intervals, metrics, naive, run_folder, uncertainty
-from fwi.check import PhysicsCheck, Verdict
+from fwi.check import SECTIONS_AT_ONCE, PhysicsCheck
 from fwi.config import StudyConfig
 from fwi.contributions import contributions, most_important
 from fwi.data import Sample, ShotDataset
@@ -29,6 +30,13 @@ from fwi.networks.attended import Attended, attended
 from fwi.networks.offsets import CommonOffsets
 from fwi.shards import refuse_another_survey
 from fwi.survey import Survey
+from fwi.trust.calibration import Trust, TrustError
+from fwi.trust.figures import measure
+from fwi.trust.seen import see
+from fwi.trust.verdict import Verdict, judged
+
+if TYPE_CHECKING:
+    from fwi.refine import Refined
 
 Progress = Callable[[str, int, str], AbstractContextManager[Callable[[int], None]]]
 """Function of a title, a total and a unit that returns a context manager; the manager yields a function to
@@ -117,7 +125,7 @@ class Run:
             return None
         return self.inverter.interval(gathers, None if survey == self.survey else survey)
 
-    @cached_property
+    @property
     def calibration(self) -> Calibration | None:
         """Calibration of the intervals, if the inverter has one."""
         return intervals.read(self.inverter.calibration)
@@ -154,7 +162,7 @@ class Run:
         return shots + maps
 
     def check(self, velocity: Array, gathers: Array, survey: Survey | None = None) -> Verdict:
-        """Judge a section by its records: see ``fwi.check.PhysicsCheck``.
+        """Judge a section by its records: see ``fwi.check.PhysicsCheck`` and ``fwi.trust``.
 
         Args:
             velocity: the section [m/s], shape ``(depth, x)``.
@@ -164,7 +172,29 @@ class Run:
         Raises:
             ValueError: the record does not fit the survey, or the section the grid.
         """
-        return self._physics(survey or self.survey)(velocity, gathers)
+        return self.checks(np.asarray(velocity)[None], np.asarray(gathers)[None], survey)[0]
+
+    def checks(self, velocity: Array, gathers: Array, survey: Survey | None = None) -> list[Verdict]:
+        """Judge several sections, as one by one, but faster.
+
+        Args:
+            velocity: the sections [m/s], shape ``(section, depth, x)``.
+            gathers: their records, shape ``(section, shot, time, receiver)``.
+            survey: survey of the records; the run's own if left out.
+
+        Raises:
+            ValueError: the records do not fit the survey, or the sections the grid.
+        """
+        survey = survey or self.survey
+        checked = self.physics(survey).several(velocity, gathers)
+        try:
+            trust = Trust.of(
+                self.inverter.calibration, f"fwi calibrate --run {shlex.quote(str(self.folder))}"
+            )
+        except TrustError as reason:
+            return [Verdict(each, survey, uncalibrated=str(reason)) for each in checked]
+        figures = measure(checked, see(self.inverter, gathers, survey), trust.space, survey, trust.salt_speed)
+        return judged(checked, survey, figures, trust)
 
     def simulate(self, velocity: Array, survey: Survey | None = None) -> Array:
         """Record a section on the grid of the physics check: see ``PhysicsCheck.simulate``.
@@ -173,7 +203,13 @@ class Run:
             velocity: the section [m/s], shape ``(depth, x)``.
             survey: survey to record; the run's own if left out.
         """
-        return self._physics(survey or self.survey).simulate(velocity)
+        return self.physics(survey or self.survey).simulate(velocity)
+
+    def refine(
+        self, section: Array | None, gathers: Array, survey: Survey | None = None, **options: Any
+    ) -> "Refined":
+        """Mend a section, or the network's own if None, by its records: see ``Inverter.refine``."""
+        return self.inverter.refine(section, gathers, survey, **options)
 
     def evaluate(self, dataset: ShotDataset, checks: int = 6, progress: Progress = silent) -> Evaluated:
         """Invert the samples of a data set, score them beside naive predictors, and check some by physics.
@@ -199,13 +235,15 @@ class Run:
         }
         count = min(checks, len(dataset))
         chosen = np.unique(np.linspace(0, len(dataset) - 1, count).astype(int)).tolist()
-        verdicts = {}
+        verdicts: dict[int, Verdict] = {}
         with progress("check", len(chosen), "sections") as advance:
-            for done, number in enumerate(chosen, start=1):
+            for first in range(0, len(chosen), SECTIONS_AT_ONCE):
                 interrupts.check()
-                gathers = dataset[number].gathers.float().numpy()
-                verdicts[number] = self.check(sections[number], gathers, dataset.survey)
-                advance(done)
+                few = chosen[first : first + SECTIONS_AT_ONCE]
+                gathers = np.stack([dataset[number].gathers.float().numpy() for number in few])
+                found = self.checks(sections[few], gathers, dataset.survey)
+                verdicts |= dict(zip(few, found, strict=True))
+                advance(len(verdicts))
         evaluation = Evaluation(
             split=dataset.split,
             samples=len(dataset),
@@ -256,10 +294,12 @@ class Run:
         whole, true, inside = np.concatenate(inverted), np.concatenate(truth), np.concatenate(salt)
         return whole, true, inside, seconds / len(dataset), spans
 
-    def _physics(self, survey: Survey) -> PhysicsCheck:
+    def physics(self, survey: Survey) -> PhysicsCheck:
         """Prepare the check of a survey, which simulates the mean model; the last survey's is kept."""
         if self._prepared is None or self._prepared[0] != survey:
-            check = PhysicsCheck(survey, self.study.physics, self.study.check, self.mean_model)
+            check = PhysicsCheck(
+                survey, self.study.physics, self.study.check, self.mean_model, self.inverter.device
+            )
             self._prepared = survey, check
         return self._prepared[1]
 

@@ -12,7 +12,7 @@ OF_WEIGHTS = ("state_dict", "current_model_state")
 
 
 def convert(folder: Path) -> list[Path]:
-    """Rename the weights in the checkpoints of a run, and write its inverter.
+    """Bring settings and weights of a run to their names of today, and write its inverter.
 
     In versions before the inverter, a checkpoint named network and normalisation separately, and the network
     had another name where records were sorted by midpoint.
@@ -41,6 +41,8 @@ def convert(folder: Path) -> list[Path]:
                     checkpoint[part] = _renamed(checkpoint[part])
             checkpoints.write(folder / which, checkpoint)
             written.append(folder / which)
+        if run_folder.renew_study(folder, study):
+            written.append(folder / run_folder.CONFIG)
         if written or not (folder / FILE).exists():
             checkpoints.inverter(folder, study, run_folder.BEST).save(folder / FILE)
             written.append(folder / FILE)

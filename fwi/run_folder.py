@@ -180,10 +180,29 @@ def read_study(folder: Path) -> StudyConfig:
             f"{folder}: no run here ({CONFIG} is missing); train one with "
             f"'fwi train --run {shlex.quote(str(folder))}'"
         )
-    study = config.load([folder / CONFIG])
+    study = config.load([folder / CONFIG], earlier=True)
     what = f"bring it back, or delete its line in {CHECKSUMS} if the change is meant"
     _require_unchanged(folder, CONFIG, what)
     return study
+
+
+def renew_study(folder: Path, study: StudyConfig) -> bool:
+    """Write the study of a run anew where its file has settings of an earlier version.
+
+    Args:
+        folder: the run.
+        study: its study, as it was read.
+
+    Returns:
+        Whether it was written.
+    """
+    try:
+        config.load([folder / CONFIG])
+    except config.ConfigError:
+        write_whole(folder / CONFIG, config.dump(study))
+        _seal(folder, CONFIG)
+        return True
+    return False
 
 
 def _seal(folder: Path, name: str) -> None:

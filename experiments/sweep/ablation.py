@@ -175,7 +175,7 @@ def _require_same(out: Path, study: StudyConfig, trainings: Sequence[Training]) 
             continue
         different = [
             f"{key}: {value} wanted, {there} there"
-            for key, there, value in run_folder.changed(config.load([file]), wanted)
+            for key, there, value in run_folder.changed(config.load([file], earlier=True), wanted)
         ]
         if different:
             raise RunError(

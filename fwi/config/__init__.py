@@ -1,14 +1,15 @@
 """The configuration of a study: one YAML file, merged, validated and frozen.
 
 A study holds all settings that affect a result: grid, survey, physics, salt models, storage, data, network,
-training, tracking, check and refinement. ``load`` merges YAML files left to right and reports all their
-mistakes at once, each with its key and remedy.
+training, tracking, check, refinement and verdict. ``load`` merges YAML files left to right and reports all
+their mistakes at once, each with its key and remedy.
 """
 
 from fwi.config.attention import GateForm, InterpolateChoice, NoAttention, PositionName, SqueezeName
 from fwi.config.base import Positive, Section
 from fwi.config.choice import Choice, LevelsChoice, Slot
 from fwi.config.corruption import CorruptConfig
+from fwi.config.earlier import up_to_date
 from fwi.config.load import ConfigError, describe, dump, load, merge, parse, validate
 from fwi.config.model import MECHANISMS, NETWORK_KINDS, SLOTS, EncoderName, ModelConfig
 from fwi.config.refine import RefineConfig
@@ -41,6 +42,7 @@ from fwi.config.study import (
     TrainConfig,
     WaveletConfig,
 )
+from fwi.config.trust import TrustConfig
 
 __all__ = [
     "MECHANISMS",
@@ -83,6 +85,7 @@ __all__ = [
     "SurveyConfig",
     "TrackingConfig",
     "TrainConfig",
+    "TrustConfig",
     "WaveletConfig",
     "YangMaPreset",
     "describe",
@@ -92,5 +95,6 @@ __all__ = [
     "load",
     "merge",
     "parse",
+    "up_to_date",
     "validate",
 ]

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from fwi.config.base import Section
+from fwi.config.earlier import advice, up_to_date
 from fwi.config.studies import find_study, known_studies
 from fwi.config.study import StudyConfig
 
@@ -34,13 +35,14 @@ MOST_TOLD = 50
 SectionT = TypeVar("SectionT", bound=Section)
 
 
-def load(paths: Iterable[Path | str], over: StudyConfig | None = None) -> StudyConfig:
+def load(paths: Iterable[Path | str], over: StudyConfig | None = None, earlier: bool = False) -> StudyConfig:
     """Read and merge study files, left to right.
 
     Args:
         paths: YAML files, or names of packaged studies such as ``mixed_half``; later ones override earlier
             ones key by key. Without any, the defaults are returned.
         over: the study that the files override; the defaults if not given.
+        earlier: accept settings of earlier versions, as files that those have written hold them.
 
     Raises:
         ConfigError: a file is missing, is no YAML mapping, or the merged study has mistakes (all are listed).
@@ -48,7 +50,8 @@ def load(paths: Iterable[Path | str], over: StudyConfig | None = None) -> StudyC
     merged: dict[str, Any] = {} if over is None else over.model_dump(mode="json")
     files = [Path(path) for path in paths]
     for file in files:
-        merged = merge(merged, _read_mapping(file))
+        values = _read_mapping(file)
+        merged = merge(merged, up_to_date(values) if earlier else values)
     return validate(StudyConfig, merged, source=" + ".join(map(str, files)) or "the defaults")
 
 
@@ -224,6 +227,8 @@ _SHORT.maxstring = _SHORT.maxother = 80
 
 def _explain(kind: type[BaseModel], error: ErrorDetails) -> str:
     if error["type"] == "extra_forbidden":
+        if told := advice(_key(error)):
+            return told
         known = _known_keys(kind, error["loc"][:-1])
         return f"unknown key; known here: {', '.join(known)}"
     if error["type"] == "union_tag_invalid":

@@ -10,6 +10,7 @@ from fwi.config.corruption import CorruptConfig
 from fwi.config.model import ModelConfig
 from fwi.config.refine import RefineConfig
 from fwi.config.salt import SaltConfig
+from fwi.config.trust import TrustConfig
 
 WaveletKind = Literal["ricker"]
 LossName = Literal["l1", "mse", "ssim", "salt"]
@@ -271,16 +272,10 @@ class TrackingConfig(Section):
 class CheckConfig(Section):
     """The physics check: re-simulate a section and compare with its records."""
 
-    refine: Annotated[int, Field(ge=2, le=32), NOT_TRUTH] = 2
-    """Refinement of the check's grid: the cells of the data's grid are this many times larger."""
+    finer: Annotated[int, Field(ge=2, le=32), NOT_TRUTH] = 2
+    """How many times finer than the data's grid that of the check is, in space and time."""
     order: Literal[2, 4, 6, 8] = 4
     """Order of the check's finite differences in space, which must differ from physics.order."""
-    nrms_share: Annotated[float, Field(gt=0, lt=1), NOT_TRUTH] = 0.5
-    """Largest NRMS at which a section is believed, as a share of the mean model's NRMS."""
-    correlation: Annotated[float, Field(gt=0, lt=1), NOT_TRUTH] = 0.8
-    """Smallest median trace correlation at which a section is believed."""
-    shift: Positive = 0.01
-    """Largest median time shift [s] at which a section is believed."""
 
 
 class StudyConfig(Section):
@@ -297,6 +292,7 @@ class StudyConfig(Section):
     tracking: TrackingConfig = TrackingConfig()
     check: CheckConfig = CheckConfig()
     refine: RefineConfig = RefineConfig()
+    trust: TrustConfig = TrustConfig()
 
     @model_validator(mode="after")
     def _no_sample_is_trained_on_twice(self) -> "StudyConfig":

@@ -154,7 +154,7 @@ def test_unstable_time_step_is_refused_before_any_work(refused):
         (["--train.loss", "{}"], "train.loss: has no terms: write one or more of l1, mse, ssim"),
         (["--data.extra-folders", "data/../data/salt"], "data/salt and data/../data/salt are one folder"),
         (["--data.extra-folders", "data/b", "data/b"], "data/b and data/b are one folder"),
-        (["--check.order", "2"], "take check.refine 3, or check.order 4 or 6"),
+        (["--check.order", "2"], "take check.finer 3, or check.order 4 or 6"),
         (
             ["--model.name", "fcnvmb_unet", "--survey.receivers", "21"],
             "fcnvmb_unet cuts the model out of an output of the record's size",

@@ -124,7 +124,7 @@ def test_another_split_is_evaluated_beside_and_shown_on_the_terminal(
     assert (result["split"], result["samples"], len(result["check"])) == ("validation", 4, 1)
     shown = capsys.readouterr().out
     assert re.search(rf"^mae +{result['predictors']['network']['mae']['mean']:.1f} ", shown, re.MULTILINE)
-    assert "physics check: 0 of 1 sections believed" in shown
+    assert "physics check: 1 section checked, not calibrated" in shown
 
 
 def test_network_of_any_survey_is_scored_on_another_one(any_survey_run, other_data, tmp_path, capsys):

@@ -39,8 +39,9 @@ def test_sample_of_a_shard_gives_section_picture_check_and_time(shard, trained_r
         assert min(picture.size) > 200
     shown = capsys.readouterr().out
     assert re.search(r"test-00000-2\.npy, \.png, \.segy: inverted in \d+ ms", shown)
-    assert re.search(r"doubtful: NRMS [\d.]+, \d+% of the mean model's", shown)
-    suffixes = [".npy", ".png", ".segy"]
+    assert re.search(r"  NRMS [\d.]+, \d+% of the mean model's.*; not calibrated: fwi calibrate --run", shown)
+    suffixes = ["-contradiction.npy", "-contradiction.png", ".npy", ".png", ".segy"]
+    assert np.load(tmp_path / "test-00000-2-contradiction.npy").shape == section.shape
     assert sorted(path.name for path in tmp_path.iterdir()) == [f"test-00000-2{end}" for end in suffixes]
 
 
@@ -58,17 +59,18 @@ def test_npy_with_its_survey_gives_what_the_shard_gives(
     expected = load_run(trained_run).invert(gathers).reshape(-1, 24, 36)
     for number, section in enumerate(expected):
         np.testing.assert_allclose(np.load(tmp_path / f"line-{number}.npy"), section, rtol=1e-6)
-    assert "believed" not in capsys.readouterr().out
+    assert "NRMS" not in capsys.readouterr().out
 
 
-def test_true_section_is_checked_and_believed(shard, trained_run, tmp_path, capsys):
+def test_true_section_is_checked_and_mapped(shard, trained_run, tmp_path, capsys):
     np.save(tmp_path / "truth.npy", read(shard).velocity[1])
 
     main(["check", str(tmp_path / "truth.npy"), str(shard), "--run", str(trained_run), "--sample", "1"])
 
-    compared, verdict = capsys.readouterr().out.splitlines()[:2]
+    compared, verdict, mapped = capsys.readouterr().out.splitlines()[:3]
     assert compared == f"{tmp_path / 'truth.npy'} against {shard}, sample 1"
-    assert verdict.startswith("  believed: NRMS")
+    assert verdict.startswith("  NRMS 0.")
+    assert mapped == f"  where the records contradict it: {tmp_path / 'truth-contradiction'}.npy, .png"
 
 
 # -- networks that take any survey
@@ -91,10 +93,10 @@ def test_records_of_another_survey_are_inverted_from_shard_and_segy_alike(
     assert np.abs(of_segy - of_shard).mean() < 0.2 * np.abs(swapped - of_shard).mean()
     shown = capsys.readouterr().out
     assert shown.count("  survey: 3 shots, 18 receivers, offsets 0 to 611.7 m\n") == 2
-    assert "doubtful: NRMS" in shown
+    assert "  NRMS " in shown
 
 
-def test_true_section_is_believed_of_records_of_another_survey_with_a_dead_shot(
+def test_true_section_explains_records_of_another_survey_with_a_dead_shot(
     any_survey_run, other_study, other_data, tmp_path, capsys
 ):
     samples = read(other_data / "test-00000.h5")
@@ -107,9 +109,9 @@ def test_true_section_is_believed_of_records_of_another_survey_with_a_dead_shot(
 
     main(["check", *map(str, files), "--run", str(any_survey_run), "--survey", str(survey)])
 
-    verdict = capsys.readouterr().out.splitlines()[-1]
-    assert verdict.startswith("  believed: NRMS")
-    assert verdict.endswith("zero throughout and left out: 1 of 3 shots")
+    verdict = capsys.readouterr().out.splitlines()[-2]
+    assert verdict.startswith("  NRMS 0.0") or verdict.startswith("  NRMS 0.1")
+    assert "; zero throughout and left out: 1 of 3 shots; not calibrated" in verdict
 
 
 def test_silent_record_is_refused(any_survey_run, tiny_data, tmp_path, refused):

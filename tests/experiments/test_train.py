@@ -279,10 +279,13 @@ def test_terminal_shows_a_line_per_epoch_and_nothing_of_the_libraries(trained_st
 
     shown = capfd.readouterr()
     lines = [line for line in shown.err.replace("\r", "").splitlines() if line]
+    *lines, calibration = lines
     assert len(lines) == 2
+    assert calibration.startswith("calibrate: 4/4 samples")
     assert all(line.startswith(f"epoch {number}/2: train/loss") for number, line in enumerate(lines, start=1))
     assert shown.out.startswith(f"{tmp_path / 'run'}: 2 epochs, best validation MAE")
-    assert len(shown.out.splitlines()) == 1
+    assert "verdicts not calibrated: 4 sections of the network are too few" in shown.out.splitlines()[1]
+    assert len(shown.out.splitlines()) == 2
 
 
 @pytest.mark.slow

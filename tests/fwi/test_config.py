@@ -182,7 +182,10 @@ def test_the_message_begins_with_the_files_and_the_number_of_mistakes(write):
             ["train.loss: salt needs a salt.threshold within grid.velocity 1500 .. 4500 m/s, got 4600"],
         ),
         ("physics: {order: 4}", ["check.order: 4 is physics.order too", "take 8"]),
-        ("check: {refine: 1}", ["check.refine: ", "greater than or equal to 2"]),
+        ("check: {finer: 1}", ["check.finer: ", "greater than or equal to 2"]),
+        ("check: {refine: 3}", ["check.refine: is called check.finer now: write that"]),
+        ("check: {nrms_share: 0.4}", ["check.nrms_share: no limit is set by hand", "fwi calibrate --run"]),
+        ("trust: {catch: 1}", ["trust.catch: ", "less than 1"]),
         ("tracking: {project: a/b}", ["tracking.project: ", "got 'a/b'"]),
         ("survey: {wavelet: {kind: ormsby}}", ["survey.wavelet.kind: 'ormsby' is not offered", "'ricker'"]),
         (

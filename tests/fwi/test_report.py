@@ -56,6 +56,9 @@ def evaluation() -> dict:
                 "shift": 0.0021,
                 "mean_model_nrms": 0.876,
                 "verdict": "believed",
+                "probability": 0.07,
+                "expected_mae": 87.0,
+                "mae_interval": [61.0, 124.0],
                 "reasons": ["NRMS is 27 % of the mean model's"],
                 "per_shot": {"nrms": [0.21, 0.25], "correlation": [0.98, None], "shift": [-0.001, 0.0032]},
             },
@@ -67,6 +70,7 @@ def evaluation() -> dict:
                 "mean_model_nrms": 0.888,
                 "verdict": "doubtful",
                 "reasons": ["correlation < 0.8", "shift is undefined"],
+                "advice": "refine it",
             },
         ],
         "captions": {"worst_sample": "The sample with the largest MAE"},
@@ -196,7 +200,7 @@ def test_the_headline_says_network_data_and_result(html):
         "50 % of the error of the mean model (201 m/s) and 34 % of the error of the left edge (301 m/s)"
         in text
     )
-    assert "The physics check believes 1 of 2 sections" in text
+    assert "Physics check: 1 of 2 sections believed" in text
 
 
 def test_the_physics_check_gives_numbers_verdict_and_reasons(html):
@@ -205,6 +209,8 @@ def test_the_physics_check_gives_numbers_verdict_and_reasons(html):
     assert page.row("test 3") == [
         "test 3",
         "believed",
+        "7 %",
+        "87.0 61.0 to 124",
         "0.234",
         "0.876",
         "0.971",
@@ -213,13 +219,15 @@ def test_the_physics_check_gives_numbers_verdict_and_reasons(html):
     ]
     assert page.row("test 7")[1:] == [
         "doubtful",
+        "—",
+        "—",
         "0.654",
         "0.888",
         "—",
         "—",
-        "correlation < 0.8; shift is undefined",
+        "correlation < 0.8; shift is undefined; refine it",
     ]
-    assert "NRMS is at most 0.5 times that of the mean model" in page.text
+    assert "not calibrated: run fwi calibrate --run" in page.text
 
 
 def test_the_physics_check_is_given_shot_by_shot_where_it_was_kept(html):

@@ -1,0 +1,191 @@
+"""Calibration of a run: what its verdicts rest on is measured, and kept with its weights.
+
+The figures of each few samples are kept in the run's folder as they are found, so that a calibration that was
+stopped goes on, and one on more models makes only what is missing.
+"""
+
+import hashlib
+import json
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pydantic import BaseModel, ValidationError
+
+from fwi import interrupts, uncertainty
+from fwi.config import TrustConfig
+from fwi.data import ShotDataset
+from fwi.files import locked, read_own, refuse_links, sha256, write_whole
+from fwi.guarantee import TooFewSectionsError
+from fwi.intervals import KEY
+from fwi.inverter import FILE, Inverter
+from fwi.run import Progress, Run, silent
+from fwi.trust.calibration import HOME, SECTION, Trust, TrustError, calibrate
+from fwi.trust.cases import Cases
+from fwi.trust.collect import Source, collect, feature_space, of_dataset
+from fwi.trust.seen import FeatureSpace
+
+TRUST = "trust.json"
+"""Name of the calibrated verdict with its diagnostics, in the folder of a run."""
+CASES = "calibration"
+"""Name of the folder, in that of a run, with the figures of the sections that it was calibrated on."""
+SAMPLES_AT_ONCE = 8
+"""Number of samples whose figures are kept together."""
+AFTER_TRAINING = 40
+"""Largest number of validation samples that are taken at the end of a training."""
+FORMAT = "1"
+"""Version of the figures and damages, which are measured anew where what was kept has another."""
+LARGEST = 20_000_000
+"""Bytes of the largest file of figures or diagnostics."""
+
+
+class Calibrated(BaseModel):
+    """The content of ``trust.json``."""
+
+    inverter: str
+    """SHA-256 of the inverter's file that holds this calibration."""
+    trust: Trust
+    diagnostics: dict[str, Any] = {}
+
+
+def calibrate_run(
+    run: Run,
+    validation: ShotDataset,
+    training: ShotDataset | None = None,
+    others: Sequence[Source] = (),
+    samples: int | None = None,
+    progress: Progress = silent,
+) -> Calibrated:
+    """Calibrate what a run says of its sections, and keep it in the run's inverter and ``trust.json``.
+
+    Args:
+        run: the run.
+        validation: the study's validation samples, which are also damaged.
+        training: training samples, whose features are those that the network knows; those of validation take
+            their place if left out.
+        others: samples of other kinds, of the run's survey.
+        samples: how many validation samples are taken; all of them if left out.
+        progress: shows the progress.
+
+    Raises:
+        ValueError: there are too few sections, or samples are not of the run's survey.
+    """
+    run.require(validation.survey, ", ".join(map(str, validation.folders)))
+    limits, salt_speed = run.study.trust, run.study.salt.threshold
+    count = len(validation) if samples is None else min(samples, len(validation))
+    numbers = np.unique(np.linspace(0, len(validation) - 1, count).astype(int)).tolist()
+    sources = [of_dataset(HOME, validation, numbers, damages=True), *others]
+    space = feature_space(run.inverter, training or validation)
+    refuse_links(run.folder, CASES)
+    with locked(run.folder):
+        cases = _collected(run, sources, space, limits, salt_speed, progress)
+        trust, diagnostics = calibrate(cases, space, limits, salt_speed)
+        inverter = run.inverter
+        inverter.calibration |= {SECTION: trust.model_dump(mode="json"), **_uncertainty(inverter, validation)}
+        inverter.save(run.folder / FILE)
+        made = Calibrated(inverter=sha256(run.folder / FILE), trust=trust, diagnostics=diagnostics)
+        write_whole(run.folder / TRUST, made.model_dump_json(indent=1))
+    return made
+
+
+def read(folder: Path) -> Calibrated:
+    """Read ``trust.json`` of a run.
+
+    Raises:
+        FileNotFoundError: the run has not been calibrated.
+        TrustError: the file is damaged, or tells of other weights than those of the run.
+    """
+    path, remedy = folder / TRUST, f"run fwi calibrate --run {shlex.quote(str(folder))}"
+    content = read_own(path, LARGEST)
+    try:
+        made = Calibrated.model_validate_json(content)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise TrustError(
+            f"{path}: damaged, or of another version ({where}: {first['msg']}): {remedy}"
+        ) from None
+    if not (folder / FILE).exists() or made.inverter != sha256(folder / FILE):
+        raise TrustError(f"{path}: of other weights than {FILE}: {remedy}")
+    return made
+
+
+def _collected(
+    run: Run,
+    sources: Sequence[Source],
+    space: FeatureSpace,
+    limits: TrustConfig,
+    salt_speed: float,
+    progress: Progress,
+) -> Cases:
+    """Collect the cases of all sources, a few samples at a time; those that are kept are read."""
+    check = run.physics(run.survey)
+    found, done = [], 0
+    with progress("calibrate", sum(source.samples for source in sources), "samples") as advance:
+        for source in sources:
+            key = _key(run.inverter, source, space, limits, salt_speed)
+            for first in range(0, source.samples, SAMPLES_AT_ONCE):
+                interrupts.check()
+                numbers = range(first, min(first + SAMPLES_AT_ONCE, source.samples))
+                path = run.folder / CASES / f"{source.kind}-{first:06d}-{len(numbers)}.json"
+                cases = _kept(path, key)
+                if cases is None:
+                    cases = collect(run.inverter, check, source, numbers, space, limits, salt_speed)
+                    _keep(path, key, cases)
+                found.append(cases)
+                advance(done := done + len(numbers))
+    return Cases.joined(found)
+
+
+def _key(
+    inverter: Inverter, source: Source, space: FeatureSpace, limits: TrustConfig, salt_speed: float
+) -> str:
+    """Identify all that the figures and errors of a source depend on."""
+    study = inverter.study.model_dump(mode="json")
+    sections = {name: study[name] for name in ("grid", "survey", "physics", "model", "check")}
+    settings = [FORMAT, source.identity, space.model_dump(), limits.model_dump(), salt_speed, sections]
+    content = hashlib.sha256(json.dumps(settings).encode())
+    for name, tensor in sorted(inverter.state_dict().items()):
+        content.update(name.encode() + tensor.cpu().contiguous().numpy().tobytes())
+    return content.hexdigest()
+
+
+def _keep(path: Path, key: str, cases: Cases) -> None:
+    content = {
+        "key": key,
+        "kind": cases.kind.tolist(),
+        "own": cases.own.tolist(),
+        "sample": cases.sample.tolist(),
+        "figures": {name: values.tolist() for name, values in cases.figures.items()},
+        "wrong": cases.wrong.tolist(),
+        "mae": cases.mae.tolist(),
+    }
+    write_whole(path, json.dumps(content))
+
+
+def _kept(path: Path, key: str) -> Cases | None:
+    """Read what was kept; None where there is nothing, or nothing that belongs to these weights."""
+    try:
+        content = json.loads(read_own(path, LARGEST))
+        if content["key"] != key:
+            return None
+        return Cases(
+            np.array(content["kind"]),
+            np.array(content["own"], dtype=bool),
+            np.array(content["sample"], dtype=np.int64),
+            {name: np.array(values, dtype=np.float64) for name, values in content["figures"].items()},
+            np.array(content["wrong"], dtype=bool),
+            np.array(content["mae"], dtype=np.float64),
+        )
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+        return None
+
+
+def _uncertainty(inverter: Inverter, validation: ShotDataset) -> dict[str, Any]:
+    """Calibrate the intervals of an inverter; too few validation samples leave it without."""
+    try:
+        return {KEY: uncertainty.calibrate(inverter, validation).model_dump(mode="json")}
+    except TooFewSectionsError:
+        return {}
