@@ -36,11 +36,12 @@ COMMANDS = {
     "invert": ("experiments.invert", "records in, velocity section out, with its physics check"),
     "check": ("experiments.invert", "compare a section with records by the wave equation"),
     "calibrate": ("experiments.calibrate", "measure how far a run's sections can be trusted"),
+    "refine": ("experiments.refine", "mend a section by full-waveform inversion of its records"),
     "convert": ("experiments.convert", "bring the run of an earlier version up to date"),
     "plot": ("experiments.plot", "velocity sections and gathers from files; what a network attends to"),
     "benchmark": (
         "experiments.benchmark",
-        "speed and memory of simulate, load, train, devices and attention; error and cost of physics",
+        "speed and memory of simulate, load, train, devices, attention; error and cost of physics, refine",
     ),
     "sweep": ("experiments.sweep", "train variants of a study, several seeds of each, and compare them"),
     "config": ("experiments.config", "show, validate, or describe the configuration"),
@@ -51,6 +52,9 @@ COMMANDS = {
 }
 RESUME = ("simulate", "import", "sweep", "calibrate")
 """Commands that make only what is missing when they are repeated."""
+
+OF_A_RUN = ("refine", "benchmark")
+"""Commands with a study that take the study of their run, where they are given one."""
 
 
 @escaped()
@@ -100,7 +104,7 @@ def _run(name: str, arguments: list[str]) -> None:
         files, arguments = taken("--config", arguments)
         if name == "demo":
             files = files or [str(config.known_studies()["demo"])]
-        function = functools.partial(_with_valid_study(function), study=_base(files, arguments))
+        function = functools.partial(_with_valid_study(function), study=_base(name, files, arguments))
         description += (
             "\n\n--config FILE gives the study, or --config NAME one that comes with fwi; repeat it to merge "
             "files. Flags go before files."
@@ -127,9 +131,9 @@ def _with_valid_study(function: Callable[..., None]) -> Callable[..., None]:
     return checked
 
 
-def _base(files: list[str], arguments: list[str]) -> StudyConfig:
-    """Load the study that the flags override: files over the defaults, or over the run's own on --resume."""
-    runs = taken("--run", arguments)[0] if "--resume" in arguments else []
+def _base(name: str, files: list[str], arguments: list[str]) -> StudyConfig:
+    """Load the study that the flags override: files over the defaults, or over that of the run in use."""
+    runs = taken("--run", arguments)[0] if name in OF_A_RUN or "--resume" in arguments else []
     if not runs:
         return config.load(files)
     from fwi.run_folder import read_study  # with torch, which what resumes needs anyway

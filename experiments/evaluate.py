@@ -2,18 +2,21 @@
 
 import re
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
+import tyro
 from numpy.typing import NDArray
 
 from experiments.progress import progress
 from fwi import plots, report, run_folder
 from fwi.config import Split
 from fwi.data import ShotDataset
-from fwi.evaluation import Evaluation
+from fwi.evaluation import Evaluation, Intervals, Score
 from fwi.files import refuse_links, write_whole
 from fwi.manifest import DataSet
 from fwi.provenance import provenance
+from fwi.refined_split import refine_split
 from fwi.robustness import Robustness, measure
 from fwi.run import Run, load_run
 from fwi.training.wandb import Mode, open_wandb, wandb_mode
@@ -29,6 +32,9 @@ def evaluate(
     name: str | None = None,
     robustness: bool = False,
     samples: int | None = None,
+    refine: int | None = None,
+    budget: str | None = None,
+    against_gradient: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False,
 ) -> None:
     """Score a run on a split that it was not trained on, and write figures and report into its folder.
 
@@ -41,6 +47,10 @@ def evaluate(
         name: what this evaluation is called in the report; the data set's folder and split if not given.
         robustness: also invert the records made worse in many ways, each at three strengths.
         samples: how many samples, evenly spread, --robustness takes; all of them if not given.
+        refine: refine the sections of so many samples, evenly spread, and score them beside the network's.
+        budget: what each refinement may take, such as '150' gradients or '10 min'; as the run's study says if
+            not given.
+        against_gradient: also refine from a linear gradient, as FWI without a network does, at equal cost.
     """
     if checks < 1:
         raise ValueError(f"--checks {checks}: take 1 or more; the first of them is drawn")
@@ -48,8 +58,13 @@ def evaluate(
         raise ValueError(f"--samples {samples}: take 1 or more, with --robustness, which it is for")
     if name is not None and not re.fullmatch(r"[\w.-]+", name):
         raise ValueError(f"--name {name!r}: take letters, digits, '-', '_' and '.', for names of files")
+    if refine is not None and refine < 1:
+        raise ValueError(f"--refine {refine}: take 1 or more")
+    if refine is None and (budget is not None or against_gradient):
+        raise ValueError("--budget and --against-gradient are for --refine: say how many sections to refine")
     refuse_links(run, "figures", "wandb")
     trained = load_run(run)
+    settings = trained.study.refine if budget is None else trained.study.refine.within(budget)
     run_folder.notes(run)  # to which this evaluation is added in the end: refused now if they are damaged
     mode = wandb_mode(trained.study)
     folder = data or trained.study.storage.folder
@@ -87,7 +102,15 @@ def evaluate(
     )
     plots.save(compared, figures / f"{stem}-gathers.png")
 
-    result = result.model_copy(update={"captions": captions})
+    refined = None
+    if refine is not None:
+        numbers = np.unique(np.linspace(0, len(dataset) - 1, min(refine, len(dataset))).astype(int)).tolist()
+        improved = refine_split(trained, dataset, sections, numbers, settings, against_gradient, progress)
+        refined = improved.split
+        drawn = improved.figure(trained.study.grid.spacing, trained.study.grid.velocity)
+        plots.save(drawn, figures / f"{stem}-refined.png")
+        captions[f"{stem}-refined"] = f"{source}: truth, start, refined section, and what both are off"
+    result = result.model_copy(update={"captions": captions, "refined": refined})
     write_whole(run / f"{stem}.json", result.model_dump_json(indent=1))
     measured = measure(trained, dataset, samples, progress) if robustness else None
     curves = figures / f"robustness{suffix}.png"
@@ -106,25 +129,61 @@ def evaluate(
 def table(result: Evaluation) -> str:
     """The means as text, a metric per line and a predictor per column."""
     lines = [f"{result.samples} {result.split} samples of {result.data}", ""]
-    lines.append(f"{'mean over samples':<22}" + "".join(f"{name:>15}" for name in result.predictors))
-    for metric in result.predictors["network"]:
-        means = [scores[metric].mean for scores in result.predictors.values()]
+    lines += _columns(result.predictors)
+    if refined := result.refined:
+        lines += ["", f"{refined.samples} of them refined, means", ""]
+        lines += _columns(refined.predictors)
+        lines += ["", refined.told]
+    if result.intervals:
+        lines += ["", *_intervals(result.intervals)]
+    lines += ["", f"physics check: {result.believed}"]
+    if result.intervals is not None:
+        lines += interval_lines(result.intervals)
+    return "\n".join(lines)
+
+
+def _columns(predictors: dict[str, dict[str, Score]]) -> list[str]:
+    lines = [f"{'mean over samples':<22}" + "".join(f"{name:>15}" for name in predictors)]
+    for metric in predictors["network"]:
+        means = [scores[metric].mean for scores in predictors.values()]
         shown = ["-" if mean is None else f"{mean:.3g}" if mean < 10 else f"{mean:.1f}" for mean in means]
         lines.append(f"{metric:<22}" + "".join(f"{cell:>15}" for cell in shown))
-    lines += ["", f"physics check: {result.believed}"]
-    return "\n".join(lines)
+    return lines
+
+
+def _intervals(found: Intervals) -> list[str]:
+    """Say how much of the truth the intervals hold, and how wide they are."""
+
+    def line(what: str, coverage: Score, width: Score, unit: str) -> str:
+        if coverage.mean is None or width.mean is None:
+            return f"  {what:<20} -"
+        return f"  {what:<20} {coverage.mean:.3f} held, {width.mean:.0f} {unit} wide"
+
+    return [
+        f"intervals for {100 * found.nominal:g} %:",
+        line("speed", found.coverage, found.width, "m/s"),
+        line("speed, one width", found.constant_coverage, found.constant_width, "m/s"),
+        line("top of salt", found.top_coverage, found.top_width, "m"),
+        line("base of salt", found.base_coverage, found.base_width, "m"),
+    ]
 
 
 def _log(run: Run, mode: Mode, result: Evaluation, measured: Robustness | None, curves: Path) -> None:
     """Add the evaluation's means to the run's W&B record, a predictor per row, and the robustness."""
     import wandb
 
-    columns: list[str | int] = ["predictor", *result.predictors["network"]]
-    rows = [
-        [predictor, *(found[metric].mean for metric in result.predictors["network"])]
-        for predictor, found in result.predictors.items()
-    ]
-    logged: dict[str, object] = {"evaluation": wandb.Table(columns=columns, data=rows)}
+    def means(predictors: dict[str, dict[str, Score]]) -> object:
+        shown = list(predictors["network"])
+        rows = [[name, *(found[metric].mean for metric in shown)] for name, found in predictors.items()]
+        return wandb.Table(columns=["predictor", *shown], data=rows)
+
+    logged: dict[str, object] = {"evaluation": means(result.predictors)}
+    if result.refined:
+        logged["evaluation_refined"] = means(result.refined.predictors)
+        logged |= {f"refined/worse_{kind}": share for kind, share in result.refined.worse.items()}
+    if result.intervals is not None:
+        held = result.intervals.model_dump()
+        logged |= {f"intervals/{name}": each["mean"] for name, each in held.items() if name != "nominal"}
     if measured:
         cases = [
             [row.heading, case.strength, case.mae.mean, case.salt_iou.mean, case.ratio, case.refused]

@@ -1,19 +1,26 @@
 """``fwi invert`` and ``fwi check``: a trained run on records, and the wave equation on the outcome."""
 
+import functools
+import shlex
 import time
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 import tyro
 from numpy.typing import NDArray
 
 from data_prep.records import Records, read_for, refuse_silence, require_sample
-from data_prep.segy.headers import SegyError
-from data_prep.segy.write import write_section
+from experiments import refining
+from experiments.refining import Place, Task
+from experiments.sections import read_section, save, save_interval
 from fwi import plots
-from fwi.files import read_npy, write_npy
+from fwi.config import StudyConfig
+from fwi.files import write_npy
 from fwi.provenance import versions
 from fwi.run import Run, load_run
+from fwi.survey import Survey
 from fwi.trust.verdict import Verdict
 
 
@@ -24,8 +31,13 @@ def invert(
     survey: Path | None = None,
     sample: int | None = None,
     check: bool = True,
+    refine: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False,
+    budget: str | None = None,
 ) -> None:
     """Invert records to .npy, SEG-Y and picture, and say how far the wave equation supports each section.
+
+    Where the run's intervals are calibrated, both ends of each section's are written as well, as
+    NAME-lower and NAME-upper, and drawn.
 
     Args:
         records: a shard (.h5), a .npy of gathers (shot, time, receiver) or (sample, shot, time, receiver), or
@@ -36,7 +48,11 @@ def invert(
         survey: YAML with the grid and survey of a .npy; the run's own are assumed if not given.
         sample: invert this sample of the file only.
         check: simulate each section and compare with its records.
+        refine: then refine each section by full-waveform inversion, as 'fwi refine' does.
+        budget: what a refinement may take, such as '150' gradients or '10 min', in place of the study's own.
     """
+    if budget is not None and not refine:
+        raise ValueError("--budget is that of a refinement: give --refine as well")
     trained = load_run(run)
     gathers, _, recorded = _read(records, trained, survey)
     if sample is not None:
@@ -45,6 +61,9 @@ def invert(
     trained.invert(gathers[numbers[:1]], recorded)  # refuses wrong ones; the first call also prepares memory
     for number in numbers:
         refuse_silence(gathers[number], f"{records}, sample {number}")
+    refinements = None
+    if refine:
+        refinements = _refinements(records, gathers, recorded, trained, out, survey, numbers, budget)
     out.mkdir(parents=True, exist_ok=True)
     used = ", ".join(f"{name} {version}" for name, version in versions().items())
     for number in numbers:
@@ -53,11 +72,22 @@ def invert(
         seconds = time.perf_counter() - start
         stem = out / f"{records.stem}-{number}"
         origin = f"Inverted by salt-fwi: {records.name}, sample {number}, with the run {trained.folder.name}"
-        written = _save(velocity, stem, trained, f"{origin}\nVersions: {used}")
+        written = save(velocity, stem, trained.study.grid, f"{origin}\nVersions: {used}")
         print(f"{stem}{written}: inverted in {1000 * seconds:.0f} ms")
+        if (found := trained.interval(gathers[number], recorded)) and trained.calibration:
+            nominal = f"{100 * trained.calibration.coverage:g} % interval"
+            told = save_interval(velocity, found, stem, trained.study.grid, f"{origin}\n{nominal}")
+            print(f"  {nominal}: {told}")
         if check:
             verdict = trained.check(velocity, gathers[number], recorded)
             print(f"  {verdict}\n  {_save_map(verdict, stem)}")
+    if refinements is not None:
+        tasks, study, place = refinements
+        refiner = functools.partial(trained.refine, physics=study.physics)
+        with refining.tracked(study, place) as record:
+            for task in tasks:
+                refining.refine_to_files(task, study, place, refiner, record)
+        print(f"report:  {run / 'report.html'}")
 
 
 def check(
@@ -82,27 +112,51 @@ def check(
         out: folder for the map; that of the section if not given.
     """
     trained = load_run(run)
-    grid = trained.study.grid
-    velocity = read_npy(section, (grid.nz, grid.nx))
+    velocity = read_section(section, trained.study.grid, "the run")
     gathers, _, recorded = _read(records, trained, survey)
     if sample is None and len(gathers) > 1:
         raise ValueError(f"{records} holds {len(gathers)} samples: say with --sample which the section is of")
     sample = sample or 0
     require_sample(sample, len(gathers), records)
     refuse_silence(gathers[sample], f"{records}, sample {sample}")
-    if velocity.shape != (grid.nz, grid.nx):
-        raise ValueError(f"{section}: shape {velocity.shape}, the run's grid is {(grid.nz, grid.nx)}")
-    slowest, fastest = grid.velocity
-    if not ((velocity >= slowest) & (velocity <= fastest)).all():
-        raise ValueError(
-            f"{section}: speeds of {velocity.min():g} .. {velocity.max():g}, which go outside grid.velocity "
-            f"{slowest:g} .. {fastest:g} m/s: give the section in m/s and within that range"
-        )
-    verdict = trained.check(velocity.astype(np.float32), gathers[sample], recorded)
+    verdict = trained.check(velocity, gathers[sample], recorded)
     print(f"{section} against {records}, sample {sample}\n  {verdict}")
     folder = section.parent if out is None else out
     folder.mkdir(parents=True, exist_ok=True)
     print(f"  {_save_map(verdict, folder / section.stem)}")
+
+
+def _refinements(
+    records: Path,
+    gathers: NDArray[np.float32],
+    recorded: Survey,
+    trained: Run,
+    out: Path,
+    survey: Path | None,
+    numbers: Iterable[int],
+    budget: str | None,
+) -> tuple[list[Task], StudyConfig, Place]:
+    """The sections to refine, and where to; refused before any work if that is another's place."""
+    study, place = trained.study, Place(out, trained.folder)
+    if budget is not None:
+        study = study.model_copy(update={"refine": study.refine.within(budget)})
+    models = refining.true_models(records)
+    tasks = []
+    for number in numbers:
+        name = f"{records.stem}-{number}"
+        words = ["fwi", "refine", out / f"{name}.npy", records, "--run", trained.folder, "--sample", number]
+        words += [
+            "--out",
+            out,
+            *(["--survey", survey] if survey else []),
+            *(["--budget", budget] if budget else []),
+        ]
+        goes_on = shlex.join([*map(str, words), "--resume"])
+        start = trained.invert(gathers[number], recorded)
+        truth, salt = (None, None) if models is None else (each[number] for each in models)
+        origin = f"{records.name}, sample {number}"
+        tasks.append(Task(name, start, gathers[number], recorded, origin, goes_on, truth, salt))
+    return refining.require_free(tasks, place, study, resume=False), study, place
 
 
 def _read(path: Path, run: Run, made_for: Path | None) -> Records:
@@ -127,16 +181,3 @@ def _save_map(verdict: Verdict, stem: Path) -> str:
     )
     plots.save(drawn, stem.with_name(f"{name}.png"))
     return f"where the records contradict it: {stem.with_name(name)}.npy, .png"
-
-
-def _save(velocity: NDArray[np.float32], stem: Path, run: Run, provenance: str) -> str:
-    """Write a section as .npy, .png and, where its cells fit, SEG-Y; says which."""
-    grid = run.study.grid
-    write_npy(stem.with_name(f"{stem.name}.npy"), velocity)
-    drawn = plots.velocity_model(velocity, grid.spacing, grid.velocity, stem.name)
-    plots.save(drawn, stem.with_name(f"{stem.name}.png"))
-    try:
-        write_section(stem.with_name(f"{stem.name}.segy"), velocity, grid.spacing, provenance)
-    except SegyError as error:
-        return f".npy, .png (no SEG-Y: {error})"
-    return ".npy, .png, .segy"

@@ -2,8 +2,9 @@
 
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Protocol
 
 from rich.console import Console
 from rich.progress import (
@@ -21,25 +22,35 @@ LINE_EVERY = 15.0
 """Seconds between lines where there is no terminal."""
 
 
+class Report(Protocol):
+    """What shows progress: it is called with the number done so far, and a remark such as a misfit."""
+
+    def __call__(self, done: int, remark: str = "") -> None:
+        """Show the number done so far."""
+
+
 @contextmanager
-def progress(title: str, total: int, unit: str) -> Iterator[Callable[[int], None]]:
+def progress(title: str, total: int, unit: str) -> Iterator[Report]:
     """Show progress while the block runs; call what it yields with the number done so far."""
     if sys.stderr.isatty():
         columns = (
             TextColumn("{task.description}"),
             BarColumn(),
             MofNCompleteColumn(),
-            TextColumn(f"{unit}, {{task.fields[rate]}}/s"),
+            TextColumn(f"{unit}, {{task.fields[remark]}}{{task.fields[rate]}}/s"),
             TimeElapsedColumn(),
             TextColumn("left"),
             TimeRemainingColumn(),
         )
         # Beside the bar, rich prints what others do, and obeys the sequences in it.
         with Progress(*columns, console=Console(file=unescaped(sys.stderr))) as bar, escaped():
-            task, start = bar.add_task(title, total=total, rate="..."), time.monotonic()
-            yield lambda done: bar.update(
-                task, completed=done, rate=f"{done / max(time.monotonic() - start, 1e-9):.1f}"
-            )
+            task, start = bar.add_task(title, total=total, rate="...", remark=""), time.monotonic()
+
+            def update(done: int, remark: str = "") -> None:
+                rate = f"{done / max(time.monotonic() - start, 1e-9):.1f}"
+                bar.update(task, completed=done, rate=rate, remark=_remark(remark))
+
+            yield update
         return
     yield _Lines(title, total, unit)
 
@@ -50,7 +61,7 @@ class _Lines:
         self.start = self.last = time.monotonic()
         self.shown = 0
 
-    def __call__(self, done: int) -> None:
+    def __call__(self, done: int, remark: str = "") -> None:
         now = time.monotonic()
         if done == self.shown or (now - self.last < LINE_EVERY and done < self.total):
             return
@@ -58,7 +69,12 @@ class _Lines:
         rate = done / max(now - self.start, 1e-9)
         left = (self.total - done) / rate if rate else float("inf")
         print(
-            f"{self.title}: {done}/{self.total} {self.unit}, {rate:.1f}/s, {left:.0f} s left",
+            f"{self.title}: {done}/{self.total} {self.unit}, {_remark(remark)}{rate:.1f}/s, "
+            f"{left:.0f} s left",
             file=sys.stderr,
             flush=True,
         )
+
+
+def _remark(text: str) -> str:
+    return f"{text}, " if text else ""

@@ -24,11 +24,12 @@ from fwi.provenance import provenance
 from fwi.run import load_run
 from fwi.survey import Survey
 from fwi.training import ranks
-from fwi.training.callbacks import EpochTable, ProgressLines, WandbRun
+from fwi.training.callbacks import EpochTable, ProgressLines, WandbRun, columns
 from fwi.training.fit import datasets, fit, quiet, take_part
 from fwi.training.guards import RunFolder
 from fwi.training.processes import together
 from fwi.training.ranks import Rank
+from fwi.training.start import read_start
 from fwi.trust.calibration import TrustError
 
 
@@ -51,7 +52,8 @@ def train(study: Study, run: Path, resume: Annotated[bool, tyro.conf.FlagCreateP
 
     refuse_links(run, "checkpoints", "wandb")
     training, validation = _require_startable(study, run, resume, rank)
-    own = [RunFolder(run), WandbRun(study, run, validation), EpochTable(run / "metrics.csv"), ProgressLines()]
+    own = [RunFolder(run), WandbRun(study, run, validation), ProgressLines()]
+    own.append(EpochTable(run / "metrics.csv", columns(study)))
     with _resumable(run):
         if not resume:
             run_folder.begin(run, study)
@@ -62,7 +64,8 @@ def train(study: Study, run: Path, resume: Annotated[bool, tyro.conf.FlagCreateP
             fitted = fit(rank, gather, study, run, goes_on, (training, validation), own)
 
     best = float(fitted.checkpoint_callback.best_model_score)  # type: ignore[union-attr]
-    print(f"{run}: {fitted.current_epoch} epochs, best validation MAE {best:.1f} m/s")
+    reached = f"loss of the spread {best:.4g}" if study.train.freeze else f"MAE {best:.1f} m/s"
+    print(f"{run}: {fitted.current_epoch} epochs, best validation {reached}")
     if study.trust.after_training:
         _calibrate(run, training, validation)
 
@@ -95,6 +98,8 @@ def _require_startable(
     require_complete(first_set, study.storage, f"complete it with '{_simulate_command(run, resume)}'")
     training, validation = datasets(study)
     training[0]  # refuses records alone
+    if not resume:
+        read_start(study)
     if resume:
         run_folder.require_same_data(run, run_folder.described(training, validation))
     survey, batch = Survey(study.grid, study.survey), min(study.train.batch_size, len(training))

@@ -1,7 +1,7 @@
 """The evaluation of a run on one data set: the content of ``evaluation.json``."""
 
 import math
-from typing import Annotated, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -68,6 +68,77 @@ class CheckedSample(BaseModel):
     per_shot: PerShot = PerShot()
 
 
+class Intervals(BaseModel):
+    """The calibrated intervals of the sections, against their truth: means over the samples."""
+
+    nominal: float
+    """Coverage that the intervals were calibrated for."""
+    coverage: Score
+    """Share of a section's cells whose truth the interval holds."""
+    width: Score
+    """Mean width [m/s]."""
+    constant_coverage: Score
+    """Coverage of intervals of one width for all cells."""
+    constant_width: Score
+    """Their mean width [m/s]."""
+    top_coverage: Score
+    """Share of a section's columns whose true top of salt the interval holds."""
+    top_width: Score
+    """Mean width [m]."""
+    base_coverage: Score
+    """The same for the base of salt."""
+    base_width: Score
+    """Mean width [m]."""
+
+    @property
+    def relative_width(self) -> float | None:
+        """Mean width by that of intervals of one width."""
+        if self.width.mean is None or not self.constant_width.mean:
+            return None
+        return self.width.mean / self.constant_width.mean
+
+
+class RefinedSplit(BaseModel):
+    """Samples of a split whose sections were refined, scored beside the sections that were not."""
+
+    samples: int
+    numbers: list[int] = []
+    """The samples' numbers in the split."""
+    predictors: dict[str, dict[str, Score]] = {}
+    """Scores by section and metric. ``network``: the start. ``candidate``: what its refinement ended with.
+    ``refined``: what is returned, which is the start where the evidence is against the candidate.
+    ``gradient``, if asked for: refined from a linear gradient, with the same settings and budget."""
+    accepted: int = 0
+    """Number of candidates that are returned."""
+    worse: dict[str, Number] = {}
+    """Share of the sections with a larger MAE than the start, of the candidates and of what is returned."""
+    gradients: Number = None
+    """Mean number of gradients per section."""
+    seconds: Number = None
+    """Mean time per section [s]."""
+    per_sample: dict[str, dict[str, list[Number]]] = {}
+    """Score of each sample, by section and metric."""
+    settings: dict[str, Any] = {}
+    """The section ``refine`` of the study."""
+
+    @property
+    def told(self) -> str:
+        """What came of it, in a sentence."""
+        shares = [f"{_share(self.worse.get(kind))} of {kinds}" for kind, kinds in _KINDS.items()]
+        cost = f"{self.gradients or 0:.0f} gradients and {self.seconds or 0:.0f} s per section"
+        return (
+            f"{self.accepted} of {self.samples} refined sections accepted; larger MAE than the network's: "
+            f"{', '.join(shares)}; {cost}"
+        )
+
+
+_KINDS = {"candidate": "all refined sections", "refined": "those returned"}
+
+
+def _share(value: float | None) -> str:
+    return "-" if value is None else f"{value:.0%}"
+
+
 class Evaluation(BaseModel):
     """The content of ``evaluation.json`` in a run folder."""
 
@@ -78,10 +149,14 @@ class Evaluation(BaseModel):
     predictors: dict[str, dict[str, Score]] = {}
     """Scores by predictor (``network`` and the naive predictors that it is compared with) and metric."""
     check: list[CheckedSample] = []
+    intervals: Intervals | None = None
+    """How well the intervals hold the truth; None where the inverter has no calibrated ones."""
     captions: dict[str, str] = {}
     """Captions of ``figures/*.png`` by file stem."""
     per_sample: dict[str, list[Number]] = {}
     """The network's score of each sample, by metric."""
+    refined: RefinedSplit | None = None
+    """Scores after refinement, where it was asked for."""
 
     @property
     def believed(self) -> str:

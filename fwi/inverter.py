@@ -8,7 +8,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -18,15 +18,19 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as packed
 from torch import Tensor, nn
 
-from fwi import networks
-from fwi.config import StudyConfig, up_to_date
+from fwi import intervals, networks
+from fwi.config import CheckConfig, PhysicsConfig, RefineConfig, StudyConfig, up_to_date
 from fwi.files import require_regular, write_whole
+from fwi.intervals import Interval, Spread
 from fwi.networks.midpoints import Midpoints
 from fwi.networks.offsets import CommonOffsets
 from fwi.networks.rehearsal import on_shapes, require_mirrorable
 from fwi.normalisation import Normalisation
 from fwi.provenance import versions
 from fwi.survey import Survey
+
+if TYPE_CHECKING:
+    from fwi.refine import Refined
 
 Array = NDArray[np.float32]
 
@@ -45,6 +49,8 @@ SETTINGS: dict[str, tuple[str, ...] | None] = {
     "train": ("precision", "channels_last"),
 }
 """Sections of the study that an inverter keeps, with the settings it keeps where these are not all."""
+SECTION = "section"
+"""Name of the section among what is computed of a record."""
 MEAN_MODEL = "mean_model"
 """Name of the mean model among the tensors."""
 FILE = "inverter.safetensors"
@@ -111,7 +117,9 @@ class Inverter(nn.Module):
                 f"({'; '.join(differences)}): bring them to it, or train another network{hint}"
             )
 
-    def forward(self, gathers: Tensor, survey: Survey | None = None, mirrored: bool = False) -> Tensor:
+    def forward(
+        self, gathers: Tensor, survey: Survey | None = None, mirrored: bool = False, spread: bool = False
+    ) -> Tensor | tuple[Tensor, Tensor]:
         """Invert a batch in the precision of the surrounding autocast; differentiable.
 
         Args:
@@ -120,9 +128,11 @@ class Inverter(nn.Module):
             survey: survey of the records, for an inverter of any survey; its own if left out.
             mirrored: invert the mirrored records and mirror the section back. An inverter of one survey needs
                 a symmetric one.
+            spread: return the spread of the section as well; only with ``model.uncertainty``.
 
         Returns:
-            P-wave speed [m/s], shape ``(batch, depth, x)``, in float32.
+            P-wave speed [m/s], shape ``(batch, depth, x)``, in float32; with ``spread`` also how far the
+            truth may be below and above it [m/s], before calibration, shape ``(batch, 2, depth, x)``.
         """
         gathers = self.normalise(gathers)
         if mirrored and not self.any_survey:
@@ -133,8 +143,11 @@ class Inverter(nn.Module):
             record = record.flip(3)
         if self.study.train.channels_last:
             record = record.contiguous(memory_format=torch.channels_last)
-        velocity: Tensor = self.network(record)
-        return velocity.flip(2) if mirrored else velocity
+        if not spread:
+            velocity: Tensor = self.network(record)
+            return velocity.flip(-1) if mirrored else velocity
+        both: tuple[Tensor, Tensor] = self.network(record, spread=True)
+        return (both[0].flip(-1), both[1].flip(-1)) if mirrored else both
 
     def invert(self, gathers: Array, survey: Survey | None = None, mirror: bool | None = None) -> Array:
         """Invert records in the inverter's precision.
@@ -152,26 +165,128 @@ class Inverter(nn.Module):
                 shape than the survey's, or hold NaN or infinite samples, or the inverted speeds are not
                 finite.
         """
+        velocity: Array = self._invert(gathers, survey, mirror, spread=False).section
+        return velocity
+
+    def spread(self, gathers: Array, survey: Survey | None = None, mirror: bool | None = None) -> Spread:
+        """Invert records as ``invert`` does, and return what hints at the errors with the section.
+
+        Args:
+            gathers: pressure, shape ``(shot, time, receiver)``, or ``(batch, shot, time, receiver)``.
+            survey: survey of the records; the inverter's own if left out.
+            mirror: average with the mirrored records, as in ``invert``.
+
+        Returns:
+            The section or sections, and the sources ``head``, of a network with ``model.uncertainty``, and
+            ``mirror``, of a section that is averaged with that of the mirrored record: their difference.
+
+        Raises:
+            ValueError: as of ``invert``.
+        """
+        return self._invert(gathers, survey, mirror, spread=True)
+
+    def interval(self, gathers: Array, survey: Survey | None = None) -> Interval:
+        """Return the calibrated interval of the section that ``invert`` returns of the same records.
+
+        Args:
+            gathers: pressure, shape ``(shot, time, receiver)``, or ``(batch, shot, time, receiver)``.
+            survey: survey of the records; the inverter's own if left out.
+
+        Returns:
+            Lowest and highest speed, top and base of salt; with a leading axis for a batch.
+
+        Raises:
+            ValueError: the intervals are not calibrated, or as of ``invert``.
+        """
+        calibration = intervals.read(self.calibration)
+        if calibration is None:
+            raise ValueError(
+                "the intervals of this network are not calibrated: calibrate them on validation sections "
+                "with 'fwi calibrate --run RUN'"
+            )
+        return intervals.interval(self.spread(gathers, survey), calibration)
+
+    def _invert(self, gathers: Array, survey: Survey | None, mirror: bool | None, spread: bool) -> Spread:
         parts = torch.split(self.batch(gathers, survey), BATCH)
         mirror = self.study.model.mirror if mirror is None else mirror
         if mirror:
             require_mirrorable(self.study.model, self.survey)
-        sections = []
+        head = spread and self.network.spread is not None
+        found = []
         with torch.inference_mode(), self.autocast():
             for part in parts:
                 records = part.to(self.device)
-                section = self(records, survey).float()
+                hints = self._hints(records, survey, head)
                 if mirror:
-                    section = (section + self(records, survey, mirrored=True).float()) / 2
-                sections.append(section.cpu())
-        whole = torch.cat(sections)
-        velocity: Array = whole.reshape(*np.shape(gathers)[:-3], *whole.shape[1:]).numpy()
-        if not np.isfinite(velocity).all():
+                    other = self._hints(records, survey, head, mirrored=True)
+                    apart = (hints[SECTION] - other[SECTION]).abs()
+                    hints = {name: (each + other[name]) / 2 for name, each in hints.items()}
+                    hints["mirror"] = apart[:, None].expand(-1, 2, -1, -1)
+                found.append({name: each.cpu() for name, each in hints.items()})
+        whole = {name: torch.cat([each[name] for each in found]) for name in found[0]}
+        arrays = {
+            name: each.reshape(*np.shape(gathers)[:-3], *each.shape[1:]).numpy()
+            for name, each in whole.items()
+        }
+        section = arrays.pop(SECTION)
+        if not np.isfinite(section).all():
             raise DivergedError(
                 "the network has diverged: its weights make NaN or infinite speeds of these records; train "
                 "another --run, with a lower train.learning_rate"
             )
-        return velocity
+        return Spread(section, arrays)
+
+    def _hints(
+        self, records: Tensor, survey: Survey | None, head: bool, mirrored: bool = False
+    ) -> dict[str, Tensor]:
+        """Return a batch's section by the name of ``SECTION`` and, if wanted, the spread of the head."""
+        if not head:
+            return {SECTION: self(records, survey, mirrored).float()}
+        section, spread = self(records, survey, mirrored, spread=True)
+        return {SECTION: section.float(), "head": spread}
+
+    def refine(
+        self,
+        section: Array | None,
+        gathers: Array,
+        survey: Survey | None = None,
+        *,
+        config: RefineConfig | None = None,
+        physics: PhysicsConfig | None = None,
+        check: CheckConfig | None = None,
+        **options: Any,
+    ) -> "Refined":
+        """Mend a section by full-waveform inversion of its records: see ``fwi.refine``.
+
+        Where the network predicts how far its section is off, that section is changed most there.
+
+        Args:
+            section: the section to begin with [m/s], shape ``(depth, x)``; that of the network if None.
+            gathers: the record, shape ``(shot, time, receiver)``.
+            survey: survey of the record; the inverter's own if left out.
+            config: settings of the refinement; those of the inverter's study if left out.
+            physics: how the wave equation is solved; as for the training records if left out.
+            check: the finer grid by which the errors of the refinement's are known; as the study says if left
+                out.
+            options: further options of ``fwi.refine.refine``: ``starts``, ``watch`` and ``journal``.
+
+        Raises:
+            ValueError: section or record do not fit the survey.
+        """
+        from fwi.refine import refine  # with scipy's optimisers, which inverting does without
+
+        own = self.spread(gathers, survey)
+        if "head" in own.sources and (section is None or np.allclose(section, own.section, atol=1)):
+            options = {"spread": own.sources["head"].mean(axis=-3), **options}
+        return refine(
+            own.section if section is None else section,
+            gathers,
+            survey or self.survey,
+            physics or self.study.physics,
+            config or self.study.refine,
+            check or self.study.check,
+            **options,
+        )
 
     def batch(self, gathers: Array, survey: Survey | None = None) -> Tensor:
         """Turn records into a batch ``(batch, shot, time, receiver)`` for the network.

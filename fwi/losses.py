@@ -1,11 +1,13 @@
-"""The training loss: a weighted sum of misfits between predicted and true velocity.
+"""The training losses: a weighted sum of misfits between predicted and true velocity, and that of the spread.
 
 ``build`` makes the loss of a study's ``train.loss``. Velocities in m/s are scaled so that the grid's velocity
 range is -1 .. 1; a weight then means the same for every survey.
 """
 
+import math
 from collections.abc import Callable, Mapping
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -103,3 +105,61 @@ class VelocityLoss(nn.Module):
             (weight * LOSSES[name](a, b, self.salt) for name, weight in self.terms.items()),
             start=a.new_zeros(()),
         )
+
+
+def laplace_loss(above: Tensor, spread: Tensor) -> Tensor:
+    """Compute the negative log-likelihood of Laplace errors, but for a constant: mean of ``|e| / b + log b``.
+
+    Args:
+        above: how far the truth is above the section [m/s], shape ``(batch, depth, x)``.
+        spread: ``b ln 10``, the half-width of the interval that holds 90 % [m/s], below and above the
+            section, shape ``(batch, 2, depth, x)``; the two are equal.
+    """
+    scale = spread[:, 0] / math.log(10)
+    return (above.abs() / scale + scale.log()).mean()
+
+
+def quantile_loss(above: Tensor, spread: Tensor) -> Tensor:
+    """Compute the mean pinball loss of the 5 % and the 95 % quantile (Koenker and Bassett, 1978).
+
+    Args:
+        above: how far the truth is above the section [m/s], shape ``(batch, depth, x)``.
+        spread: how far the quantiles are below and above the section [m/s], ``(batch, 2, depth, x)``.
+    """
+    beyond = torch.stack([-above, above], dim=1) - spread
+    return torch.maximum(0.95 * beyond, -0.05 * beyond).mean()
+
+
+SPREAD_LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+    "laplace": laplace_loss,
+    "quantiles": quantile_loss,
+}
+"""The loss of the head that predicts the spread, by its kind."""
+
+
+class SpreadLoss(nn.Module):
+    """Loss of the predicted spread of a section; no gradient passes to the section.
+
+    Args:
+        kind: a name of ``SPREAD_LOSSES``.
+        velocity_range: slowest and fastest speed [m/s]; half its width is the unit of errors and spreads.
+    """
+
+    def __init__(self, kind: str, velocity_range: tuple[float, float]) -> None:
+        super().__init__()
+        slowest, fastest = velocity_range
+        self.loss, self.unit = SPREAD_LOSSES[kind], (fastest - slowest) / 2
+
+    def forward(self, section: Tensor, spread: Tensor, truth: Tensor) -> Tensor:
+        """Measure how badly a spread describes the errors of a section.
+
+        Args:
+            section: predicted velocity [m/s], shape ``(batch, depth, x)``.
+            spread: how far the truth may be below and above it [m/s], shape ``(batch, 2, depth, x)``.
+            truth: true velocity [m/s], shape ``(batch, depth, x)``.
+
+        Returns:
+            The loss, a scalar; it may be negative.
+        """
+        above = (truth - section.detach().float()) / self.unit
+        return self.loss(above, spread.float() / self.unit)

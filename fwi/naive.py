@@ -51,3 +51,19 @@ def predictions(
         "blurred truth": ndimage.gaussian_filter(truth, (0, sigma, sigma), mode="nearest"),
         "shifted truth": ndimage.shift(truth, (0, deeper, 0), order=1, mode="nearest"),
     }
+
+
+def linear_gradient(mean_model: NDArray[Any]) -> NDArray[np.float32]:
+    """Make the start that full-waveform inversion without a network has: a speed that is linear in depth.
+
+    Args:
+        mean_model: Mean of the training models [m/s], shape ``(depth, x)``, to which the line is fitted by
+            least squares; its limits are kept.
+
+    Returns:
+        Velocity [m/s], same shape.
+    """
+    of_depth = np.asarray(mean_model, dtype=np.float64).mean(axis=1)
+    row = np.arange(len(of_depth))
+    line = np.polynomial.Polynomial.fit(row, of_depth, 1)(row).clip(np.min(mean_model), np.max(mean_model))
+    return np.repeat(line.astype(np.float32)[:, None], np.shape(mean_model)[1], axis=1)

@@ -99,16 +99,17 @@ class Propagator(nn.Module):
         ):
             self.register_buffer(name, value, persistent=False)
 
-    def shots_per_chunk(self, gradient: bool = False) -> int:
+    def shots_per_chunk(self, gradient: bool = False, history_interval: int = 1) -> int:
         """Number of shots in single precision that are simulated at once within ``physics.memory`` bytes.
 
         Args:
             gradient: whether the wavefield's history is kept, for a gradient.
+            history_interval: see ``record``.
         """
         grid, nt, (_, samples, receivers) = self.survey.grid, self.survey.config.nt, self.survey.gather_shape
         margin = 2 * (self.physics.pml_width + self.physics.order // 2)
         cells = (grid.nz + margin) * (grid.nx + sum(self.beyond) + margin)
-        arrays = GRADIENT_ARRAYS + nt if gradient else FORWARD_ARRAYS
+        arrays = GRADIENT_ARRAYS + -(-nt // history_interval) if gradient else FORWARD_ARRAYS
         traces = nt * (2 * len(self.columns) + self.shot_columns.shape[1])
         traces += samples * (len(self.columns) + 4 * receivers)
         return min(MOST_SHOTS, max(1, self.physics.memory // (4 * (arrays * cells + traces))))
@@ -140,12 +141,14 @@ class Propagator(nn.Module):
         ]
         return torch.cat(gathers).reshape(velocity.shape[0], *self.survey.gather_shape)
 
-    def record(self, velocity: Tensor, pairs: Tensor) -> Tensor:
+    def record(self, velocity: Tensor, pairs: Tensor, history_interval: int = 1) -> Tensor:
         """Simulate some (model, shot) pairs at once, all in memory.
 
         Args:
             velocity: P-wave speed [m/s], shape ``(batch, depth, x)``.
             pairs: ``model * shots + shot`` of each pair, shape ``(pair,)``.
+            history_interval: number of time steps from one state of the wavefield that is kept for the
+                gradient to the next. A longer one takes less time and memory, and rounds the gradient.
 
         Returns:
             Pressure at the receivers, shape ``(pair, time, receiver)``.
@@ -170,6 +173,7 @@ class Propagator(nn.Module):
             pml_freq=survey.config.wavelet.frequency,
             max_vel=survey.grid.velocity[1],
             courant_number=COURANT_LIMIT * (1 + 1e-6),
+            model_gradient_sampling_interval=history_interval,
         ).receiver_amplitudes
         samples = _sampled(traces, self.to_samples.to(dtype))  # (pair, column, time)
         pair = torch.arange(len(pairs), device=pairs.device)[:, None]

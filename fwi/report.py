@@ -19,6 +19,7 @@ from fwi.evaluation import Evaluation, Score
 from fwi.files import read_own, refuse_links, write_whole
 from fwi.metrics import METRICS
 from fwi.naive import PREDICTORS
+from fwi.refined_section import RefinedSection
 from fwi.robustness import Robustness
 from fwi.trust.calibration import Trust
 from fwi.trust.verdict import NOT_CALIBRATED, meaning
@@ -66,9 +67,16 @@ def write(folder: Path) -> Path:
     training, no_training = _training(folder)
     trust, no_trust = _trust(folder)
     captions = _captions([*([evaluation] if evaluation else []), *others.values()])
+    refinements = _others(RefinedSection, folder, "refinement")
+    for each in refinements.values():
+        captions |= each.captions
     captions |= {_stem("robustness", name): content.caption for name, content in measured.items()}
     figures, left_out = _figures(folder, captions)
     curves = {name: figures.pop(_stem("robustness", name), None) for name in measured}
+    refined_figures = {
+        name: [figures.pop(stem) for stem in each.captions if stem in figures]
+        for name, each in refinements.items()
+    }
     page = _template().render(
         run=folder.resolve().name,
         folder=str(folder),
@@ -82,6 +90,8 @@ def write(folder: Path) -> Path:
         robustness=measured,
         no_robustness=no_robustness,
         curves=curves,
+        refinements=refinements,
+        refined_figures=refined_figures,
         figures=list(figures.values()),
         left_out=left_out,
         trust=trust,
@@ -218,6 +228,13 @@ def _result(evaluation: Evaluation) -> list[str]:
     iou = scores.get("salt_iou", Score()).mean
     if iou is not None:
         sentences.append(f"The salt it sees and the true salt overlap with an IoU of {number(iou)}.")
+    held = evaluation.intervals
+    if held is not None and held.coverage.mean is not None:
+        sentences.append(
+            f"The intervals, calibrated for {100 * held.nominal:g} %, hold {100 * held.coverage.mean:.1f} % "
+            f"of the true speeds and are {number(held.width.mean)} m/s wide on average "
+            f"({number(held.relative_width)} of the width of intervals that are equally wide everywhere)."
+        )
     if evaluation.check:
         sentences.append(f"Physics check: {evaluation.believed}.")
     return sentences

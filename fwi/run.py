@@ -8,22 +8,23 @@
 import contextlib
 import shlex
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from fwi import checkpoints, interrupts, metrics, naive, run_folder
+from fwi import checkpoints, interrupts, intervals, metrics, naive, run_folder, uncertainty
 from fwi.check import SECTIONS_AT_ONCE, PhysicsCheck
 from fwi.config import StudyConfig
 from fwi.contributions import contributions, most_important
 from fwi.data import Sample, ShotDataset
-from fwi.evaluation import CheckedSample, Evaluated, Evaluation, Score
+from fwi.evaluation import CheckedSample, Evaluated, Evaluation, Intervals, Score
+from fwi.intervals import Calibration, Interval
 from fwi.inverter import BATCH, Array, DivergedError, Inverter
 from fwi.networks.attended import Attended, attended
 from fwi.networks.offsets import CommonOffsets
@@ -33,6 +34,9 @@ from fwi.trust.calibration import Trust, TrustError
 from fwi.trust.figures import measure
 from fwi.trust.seen import see
 from fwi.trust.verdict import Verdict, judged
+
+if TYPE_CHECKING:
+    from fwi.refine import Refined
 
 Progress = Callable[[str, int, str], AbstractContextManager[Callable[[int], None]]]
 """Function of a title, a total and a unit that returns a context manager; the manager yields a function to
@@ -115,6 +119,17 @@ class Run:
         except DivergedError as error:
             raise DivergedError(f"{self.folder}: {error}") from None
 
+    def interval(self, gathers: Array, survey: Survey | None = None) -> Interval | None:
+        """Return the interval of a section: see ``Inverter.interval``; None where none is calibrated."""
+        if self.calibration is None:
+            return None
+        return self.inverter.interval(gathers, None if survey == self.survey else survey)
+
+    @property
+    def calibration(self) -> Calibration | None:
+        """Calibration of the intervals, if the inverter has one."""
+        return intervals.read(self.inverter.calibration)
+
     def attended(self, gathers: Array, cell: tuple[int, int], survey: Survey | None = None) -> list[Attended]:
         """Compute what the network attends to in one record: see ``fwi.networks.attended``.
 
@@ -190,6 +205,12 @@ class Run:
         """
         return self.physics(survey or self.survey).simulate(velocity)
 
+    def refine(
+        self, section: Array | None, gathers: Array, survey: Survey | None = None, **options: Any
+    ) -> "Refined":
+        """Mend a section, or the network's own if None, by its records: see ``Inverter.refine``."""
+        return self.inverter.refine(section, gathers, survey, **options)
+
     def evaluate(self, dataset: ShotDataset, checks: int = 6, progress: Progress = silent) -> Evaluated:
         """Invert the samples of a data set, score them beside naive predictors, and check some by physics.
 
@@ -205,7 +226,7 @@ class Run:
             ValueError: the network does not serve the survey, or has diverged.
         """
         self.require(dataset.survey, ", ".join(map(str, dataset.folders)))
-        sections, truth, salt, seconds = self._sections(dataset, progress)
+        sections, truth, salt, seconds, spans = self._sections(dataset, progress)
         spacing = self.study.grid.spacing
         guesses = naive.predictions(truth, self.mean_model, spacing)
         scores = {
@@ -228,16 +249,12 @@ class Run:
             samples=len(dataset),
             data=", ".join(map(str, dataset.folders)),
             seconds_per_section=seconds,
-            predictors={
-                predictor: {
-                    metric: Score(**metrics.summarise(values)._asdict()) for metric, values in found.items()
-                }
-                for predictor, found in scores.items()
-            },
+            predictors={predictor: _summaries(found) for predictor, found in scores.items()},
             check=[
                 CheckedSample.model_validate({"sample": f"{dataset.split} {number}", **verdict.summary()})
                 for number, verdict in verdicts.items()
             ],
+            intervals=self.calibration and Intervals(nominal=self.calibration.coverage, **_summaries(spans)),
             per_sample={metric: values.tolist() for metric, values in scores["network"].items()},
         )
         return Evaluated(evaluation, sections, truth, salt, verdicts)
@@ -249,9 +266,14 @@ class Run:
 
     def _sections(
         self, dataset: ShotDataset, progress: Progress
-    ) -> tuple[Array, Array, NDArray[np.uint8], float]:
-        """Invert all samples: sections, true models, salt masks, seconds per section (reading excluded)."""
-        inverted, truth, salt, seconds = [], [], [], 0.0
+    ) -> tuple[Array, Array, NDArray[np.uint8], float, dict[str, NDArray[Any]]]:
+        """Invert all samples.
+
+        Returns:
+            Sections, true models, salt masks, seconds per section (reading and intervals excluded), and
+            scores of the intervals by name, of each sample; none if they are not calibrated.
+        """
+        inverted, truth, salt, seconds, held = [], [], [], 0.0, []
         with progress("invert", len(dataset), "sections") as advance:
             for first in range(0, len(dataset), BATCH):
                 interrupts.check()
@@ -263,8 +285,14 @@ class Run:
                 seconds += time.perf_counter() - start
                 truth.append(batch.velocity.numpy())
                 salt.append(batch.salt.numpy())
+                if self.calibration is not None:
+                    found = self.inverter.interval(batch.gathers.numpy(), dataset.survey)
+                    models = inverted[-1], truth[-1], salt[-1] > 0
+                    held.append(uncertainty.scores(found, *models, self.calibration))
                 advance(numbers.stop)
-        return np.concatenate(inverted), np.concatenate(truth), np.concatenate(salt), seconds / len(dataset)
+        spans = {name: np.concatenate([each[name] for each in held]) for name in held[0]} if held else {}
+        whole, true, inside = np.concatenate(inverted), np.concatenate(truth), np.concatenate(salt)
+        return whole, true, inside, seconds / len(dataset), spans
 
     def physics(self, survey: Survey) -> PhysicsCheck:
         """Prepare the check of a survey, which simulates the mean model; the last survey's is kept."""
@@ -274,3 +302,8 @@ class Run:
             )
             self._prepared = survey, check
         return self._prepared[1]
+
+
+def _summaries(found: Mapping[str, NDArray[Any]]) -> dict[str, Score]:
+    """Summarise scores, one of each sample, by name."""
+    return {name: Score(**metrics.summarise(values)._asdict()) for name, values in found.items()}

@@ -52,8 +52,8 @@ FILES = {
                 self.stem = Stem(sizes, model.channels[0])
                 self.head = VelocityHead(model.channels[0], model.output, sizes.velocity_range)
 
-            def forward(self, gathers: Tensor) -> Tensor:
-                return self.head(self.stem(gathers))
+            def features(self, gathers: Tensor) -> Tensor:
+                return self.stem(gathers)
 
             def parts(self) -> dict[str, nn.Module]:
                 return {"stem": self.stem, "head": self.head}

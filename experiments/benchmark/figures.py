@@ -1,11 +1,14 @@
 """Settings and results of a benchmark: figures measured turn by turn, and their table."""
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from fwi.config import StudyConfig
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure as MatplotlibFigure
 
 
 class Bench(NamedTuple):
@@ -22,6 +25,8 @@ class Bench(NamedTuple):
     """Studies that are merged over this one, each by itself."""
     only: tuple[str, ...] = ()
     """Which cases to measure; none is all."""
+    run: Path | None = None
+    """A trained run, whose sections are refined."""
 
 
 class Result(NamedTuple):
@@ -34,6 +39,8 @@ class Result(NamedTuple):
     """The same as plain values, turn by turn."""
     notes: Sequence[str] = ()
     """Lines below the table."""
+    drawn: "Callable[[], MatplotlibFigure] | None" = None
+    """Draws a figure of the results."""
 
 
 class Figure(NamedTuple):

@@ -123,6 +123,10 @@ class ModelConfig(Section):
     mirror: bool = False
     """Average each section with that of the mirrored record, mirrored back, when records are inverted; not in
     training and validation. It takes twice the time, and a symmetric survey or ``columns: offsets``."""
+    uncertainty: Literal["none", "laplace", "quantiles"] = "none"
+    """A second head that predicts how far the truth may be from the section, cell by cell. ``laplace``: the
+    scale of the error's Laplace distribution. ``quantiles``: the 5 % quantile of the truth below the section
+    and the 95 % quantile above it. The section and its training are the same without it."""
 
     @field_validator("attention", "skip")
     @classmethod

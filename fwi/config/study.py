@@ -243,6 +243,11 @@ class TrainConfig(Section):
     seed: Annotated[int, Field(ge=0, lt=2**32), NOT_TRUTH] = 0
     """Seed of the weights, of the order of the samples and of the augmentation."""
     early_stop: EarlyStopConfig = EarlyStopConfig()
+    start: Folder | None = None
+    """Run or inverter file whose weights training begins with; its network must be the study's, with or
+    without a head for ``model.uncertainty``. Null begins with random weights."""
+    freeze: bool = False
+    """Train the head of ``model.uncertainty`` alone; the section of ``train.start`` stays what it is."""
 
     @field_validator("loss")
     @classmethod
@@ -299,6 +304,16 @@ class StudyConfig(Section):
                     f"data.extra_folders: {one} and {other} are one folder, whose samples would be trained "
                     "on twice: leave one out"
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _what_is_frozen_has_been_trained(self) -> "StudyConfig":
+        if self.train.freeze and (self.train.start is None or self.model.uncertainty == "none"):
+            raise ValueError(
+                "train.freeze: trains the head of model.uncertainty alone, on a network that is trained "
+                "already: name that in train.start and a head in model.uncertainty (laplace or quantiles), "
+                "or set train.freeze to false"
+            )
         return self
 
     @model_validator(mode="after")

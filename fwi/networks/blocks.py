@@ -1,11 +1,17 @@
-"""Blocks that networks share: the double convolution and the head that outputs velocity."""
+"""Blocks that networks share: the double convolution, and the heads for velocity and its spread."""
 
+import math
 from typing import Literal
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 MARGIN = 0.05  # of the velocity range, at both ends
+HIDDEN = 32
+"""Number of hidden channels of the head that predicts the spread."""
+COARSER = 4
+"""Number of cells, along each axis, of a cell of that head's branch that sees the surroundings."""
 
 
 def double_convolution(channels_in: int, channels_out: int, bias: bool = False) -> nn.Sequential:
@@ -84,3 +90,60 @@ class BoundedVelocity(nn.Module):
         span = self.fastest - self.slowest
         velocity = self.slowest + span * ((1 + 2 * MARGIN) * torch.sigmoid(x) - MARGIN)
         return velocity if self.training else velocity.clamp(self.slowest, self.fastest)
+
+
+SMALLEST_SPREAD = 1e-3
+"""Smallest spread that is predicted, as a share of half the velocity range: about 1 m/s."""
+FIRST_SPREAD = 0.1
+"""Spread with which training begins, as the same share: that of a network which has learned something."""
+
+
+class SpreadHead(nn.Module):
+    """Predict from the last features how far the truth may be below and above the predicted velocity.
+
+    With ``laplace`` it predicts one scale b per cell, that of a Laplace distribution about the section; the
+    spread b ln 10 on either side is the interval that holds the truth with a probability of 90 %. With
+    ``quantiles`` it predicts two numbers per cell, how far the 5 % quantile of the truth is below the section
+    and the 95 % quantile above it. Both are as good as what they were trained on: see ``fwi.uncertainty`` for
+    their calibration. A branch of a quarter of the size sees some twenty cells around: errors of a section
+    come in patches. The head computes in float32 even under autocast.
+
+    Args:
+        channels: number of channels of the features.
+        kind: ``laplace`` or ``quantiles``, see ``ModelConfig.uncertainty``.
+        velocity_range: slowest and fastest admissible speed [m/s].
+        coarsening: number of cells of the section, along each axis, per cell of the features.
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        kind: Literal["laplace", "quantiles"],
+        velocity_range: tuple[float, float],
+        coarsening: int = 1,
+    ) -> None:
+        super().__init__()
+        slowest, fastest = velocity_range
+        self.kind, self.half_range = kind, (fastest - slowest) / 2
+        self.enter = nn.Conv2d(channels, HIDDEN, 3, padding=1)
+        self.around = nn.Sequential(
+            nn.Conv2d(HIDDEN, HIDDEN, 3, padding=1), nn.ReLU(), nn.Conv2d(HIDDEN, HIDDEN, 3, padding=1)
+        )
+        self.project = nn.Conv2d(HIDDEN, (1 if kind == "laplace" else 2) * coarsening**2, 1)
+        self.finer = nn.PixelShuffle(coarsening) if coarsening > 1 else nn.Identity()
+        nn.init.constant_(self.project.bias, math.log(FIRST_SPREAD))  # type: ignore[arg-type]
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the spread [m/s] below and above ``(batch, 2, depth, x)`` of features.
+
+        Args:
+            x: features, shape ``(batch, channels, height, width)``.
+        """
+        with torch.autocast(x.device.type, enabled=False):
+            near = F.relu(self.enter(x.float()))
+            far = self.around(F.avg_pool2d(near, COARSER, ceil_mode=True))
+            far = F.interpolate(far, size=near.shape[2:], mode="bilinear", align_corners=False)
+            logarithm = self.finer(self.project(F.relu(near + far)))
+        least = math.log(SMALLEST_SPREAD)
+        spread = self.half_range * torch.exp(least + F.softplus(logarithm - least))
+        return spread.expand(-1, 2, -1, -1) if self.kind == "laplace" else spread

@@ -33,7 +33,6 @@ class FCNVMBUNet(Network):
         super().__init__(model, sizes)
         *channels, deepest = model.channels
         _refuse_small_records(sizes, halvings=len(channels))
-        self.nz, self.nx = sizes.nz, sizes.nx
         finer = [sizes.shots, *channels[:-1]]
         coarser = [*channels[1:], deepest]
         self.encoder = nn.ModuleList(
@@ -44,15 +43,8 @@ class FCNVMBUNet(Network):
         self.decoder = nn.ModuleList(_Up(i, o) for i, o in zip(coarser, channels, strict=True))
         self.head = VelocityHead(channels[0], model.output, sizes.velocity_range)
 
-    def forward(self, gathers: Tensor) -> Tensor:
-        """Invert gathers.
-
-        Args:
-            gathers: normalised, shape ``(batch, shot, time, receiver)``.
-
-        Returns:
-            Velocity [m/s], shape ``(batch, depth, x)``.
-        """
+    def features(self, gathers: Tensor) -> Tensor:
+        """Return the last features ``(batch, channel, height, width)`` of normalised gathers."""
         x = gathers
         pooled = []
         for block in self.encoder:
@@ -61,8 +53,8 @@ class FCNVMBUNet(Network):
         x = self.centre(x)
         for block, skip in zip(reversed(self.decoder), reversed(pooled), strict=True):
             x = block(x, skip)
-        velocity: Tensor = self.head(x[:, :, 1 : 1 + self.nz, 1 : 1 + self.nx])
-        return velocity
+        cropped: Tensor = x[:, :, 1 : 1 + self.sizes.nz, 1 : 1 + self.sizes.nx]
+        return cropped
 
     def parts(self) -> dict[str, nn.Module]:
         """Encoder, centre and decoder, level by level, and the head."""

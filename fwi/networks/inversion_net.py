@@ -67,21 +67,13 @@ class InversionNet(Network):
             )
         )
         self.head = _Head(a, model, sizes.velocity_range)
-        self.nz, self.nx = sizes.nz, sizes.nx
 
-    def forward(self, gathers: Tensor) -> Tensor:
-        """Invert gathers.
-
-        Args:
-            gathers: normalised, shape ``(batch, shot, time, receiver)``.
-
-        Returns:
-            Velocity [m/s], shape ``(batch, depth, x)``.
-        """
-        x = self.decoder(self.unfold(self.span(self.encoder(gathers))))
-        top, start = (x.shape[2] - self.nz) // 2, (x.shape[3] - self.nx) // 2
-        velocity: Tensor = self.head(x[:, :, top : top + self.nz, start : start + self.nx])
-        return velocity
+    def features(self, gathers: Tensor) -> Tensor:
+        """Return the last features ``(batch, channel, height, width)`` of normalised gathers."""
+        x: Tensor = self.decoder(self.unfold(self.span(self.encoder(gathers))))
+        nz, nx = self.sizes.nz, self.sizes.nx
+        top, start = (x.shape[2] - nz) // 2, (x.shape[3] - nx) // 2
+        return x[:, :, top : top + nz, start : start + nx]
 
     def parts(self) -> dict[str, nn.Module]:
         """Convolutions down to the vector and up to the model, one by one, and the head."""

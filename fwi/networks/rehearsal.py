@@ -4,7 +4,7 @@ import contextlib
 from collections.abc import Iterator
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from fwi import networks
 from fwi.config import ModelConfig
@@ -107,7 +107,7 @@ def on_shapes(model: ModelConfig, survey: Survey) -> Iterator[Network]:
         yield network
 
 
-def _kept(network: nn.Module, batch: int, record: tuple[int, ...]) -> int:
+def _kept(network: Network, batch: int, record: tuple[int, ...]) -> int:
     """Count the bytes of maps that a training step stores for the backward pass, in the lowest precision."""
     seen = {each.untyped_storage()._cdata: each for each in (*network.parameters(), *network.buffers())}
     sizes = []
@@ -120,5 +120,5 @@ def _kept(network: nn.Module, batch: int, record: tuple[int, ...]) -> int:
         return tensor
 
     with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
-        network(torch.empty(batch, *record))
+        network(torch.empty(batch, *record), spread=network.spread is not None)
     return sum(sizes) // 2

@@ -55,11 +55,14 @@ def parts(model: ModelConfig, survey: Survey) -> list[Part]:
     lean_attention = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
     with on_shapes(model, survey) as network:
         named, attending = network.parts(), network.attending().values()
+        if network.spread is not None:
+            named["spread"] = network.spread
         left: dict[str, Tensor] = {}
         kept = _Kept(network, named, left)
         counter = FlopCounterMode(display=False, custom_mapping={lean_attention: _operations_of_attention})
         with counter, torch.autograd.graph.saved_tensors_hooks(kept.note, lambda tensor: tensor):
-            network(torch.empty(BATCH, *Sizes.of(survey, model).record))
+            record = torch.empty(BATCH, *Sizes.of(survey, model).record)
+            network(record, spread=network.spread is not None)
     operations = {key.partition(".")[2]: sum(n.values()) for key, n in counter.get_flop_counts().items()}
     paths = {module: path for path, module in network.named_modules()}
     mechanisms = {each.module: each.mechanism for each in attending}

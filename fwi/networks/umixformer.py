@@ -48,19 +48,12 @@ class UMixFormer(Network):
         self.head = VelocityHead(width, model.output, sizes.velocity_range)
         self.head.begin_in_the_middle()
 
-    def forward(self, gathers: Tensor) -> Tensor:
-        """Invert gathers.
-
-        Args:
-            gathers: normalised, shape ``(batch, shot, time, receiver)``.
-
-        Returns:
-            Velocity [m/s], shape ``(batch, depth, x)``.
-        """
+    def features(self, gathers: Tensor) -> Tensor:
+        """Return the last features ``(batch, channel, height, width)`` of normalised gathers."""
         x = self.level(self.stem(gathers))
         decoded = _resize(self.decoder(self.encoder(x)), x.shape[2:])
-        velocity: Tensor = self.head(self.refine(torch.cat([decoded, x], dim=1)))
-        return velocity
+        refined: Tensor = self.refine(torch.cat([decoded, x], dim=1))
+        return refined
 
     def parts(self) -> dict[str, nn.Module]:
         """Return stem, first level, encoder and decoder, level by level, and the final refinement."""

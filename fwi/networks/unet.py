@@ -63,16 +63,9 @@ class AttentionUNet(Network):
         self.head = VelocityHead(channels[0], model.output, sizes.velocity_range, model.coarsening)
         self.head.begin_in_the_middle()
 
-    def forward(self, gathers: Tensor) -> Tensor:
-        """Invert gathers.
-
-        Args:
-            gathers: normalised, shape ``(batch, shot, time, receiver)``.
-
-        Returns:
-            Velocity [m/s], shape ``(batch, depth, x)``.
-        """
-        x = self.stem(gathers)
+    def features(self, gathers: Tensor) -> Tensor:
+        """Return the last features ``(batch, channel, height, width)`` of normalised gathers."""
+        x: Tensor = self.stem(gathers)
         maps = []
         for level, block in enumerate(self.encoder):
             x = block(x if level == 0 else max_pool2d(x, 2, ceil_mode=True))
@@ -80,8 +73,7 @@ class AttentionUNet(Network):
         x = self.bottleneck(maps)
         for block, skip in zip(reversed(self.decoder), reversed(maps[:-1]), strict=True):
             x = block(x, skip)
-        velocity: Tensor = self.head(x)
-        return velocity[:, : self.sizes.nz, : self.sizes.nx]
+        return x
 
     def parts(self) -> dict[str, nn.Module]:
         """Return stem, encoder, bottleneck and decoder, level by level, and the head."""

@@ -8,13 +8,25 @@ from fwi.plots.ablation import Dots, dots_and_bars
 from fwi.plots.attention import attention_maps
 from fwi.plots.contradiction import contradicted
 from fwi.plots.records import SampleColumn, gather_grid, gathers, samples
+from fwi.plots.refinement import (
+    GatherRow,
+    MisfitPoint,
+    RefinedRow,
+    error_over_gradients,
+    misfit_over_gradients,
+    refined_sections,
+    residuals,
+)
 from fwi.plots.robustness import StrengthPanel, error_by_strength
 from fwi.plots.style import png, save
 from fwi.plots.training import curves
-from fwi.plots.velocity import SectionRow, sections, velocity_model
+from fwi.plots.velocity import SectionRow, sections, velocity_interval, velocity_model
 
 __all__ = [
     "Dots",
+    "GatherRow",
+    "MisfitPoint",
+    "RefinedRow",
     "SampleColumn",
     "SectionRow",
     "StrengthPanel",
@@ -23,11 +35,16 @@ __all__ = [
     "curves",
     "dots_and_bars",
     "error_by_strength",
+    "error_over_gradients",
     "gather_grid",
     "gathers",
+    "misfit_over_gradients",
     "png",
+    "refined_sections",
+    "residuals",
     "samples",
     "save",
     "sections",
+    "velocity_interval",
     "velocity_model",
 ]

@@ -80,7 +80,7 @@ def gathers(
         draw_gather(axes, gather, receiver_x, dt, clip)
         axes.set_title(name)
         axes.label_outer()
-    figure.supxlabel(_note(clip), fontsize="small")
+    figure.supxlabel(clip_note(clip), fontsize="small")
     return figure
 
 
@@ -110,7 +110,7 @@ def gather_grid(
             axes.set_xlabel("")
         else:
             axes.tick_params(labelbottom=True)
-    figure.suptitle(_note(clip), fontsize="medium")
+    figure.suptitle(clip_note(clip), fontsize="medium")
     return figure
 
 
@@ -156,7 +156,7 @@ def samples(
         axes = figure.add_subplot(grid[-1, :])
         axes.stairs(100 * share, edges / 1000, fill=True, color=LINE_COLOURS["validation"])
         axes.set(xlabel="Velocity (km/s)", ylabel="Cells (%)")
-    figure.suptitle(_note(clip), fontsize="small")
+    figure.suptitle(clip_note(clip), fontsize="small")
     return figure
 
 
@@ -176,5 +176,6 @@ def clip_of(gathers: Sequence[Array], dt: float) -> float:
     return percentile([gather * np.arange(len(gather))[:, np.newaxis] * dt for gather in gathers])
 
 
-def _note(clip: float) -> str:
+def clip_note(clip: float) -> str:
+    """The scale of a figure of gathers, in words."""
     return f"Amplitude times time, black positive; clip ±{clip:.3g} ({CLIP_PERCENTILE}th percentile)"

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from fwi.intervals import Interval
 from fwi.plots.style import (
     PANEL_WIDTH,
     Array,
@@ -107,6 +108,39 @@ def velocity_model(
     image = draw_velocity(axes, velocity, spacing, velocity_range, salt)
     axes.set_title(title)
     figure.colorbar(image, ax=axes, label="Velocity (km/s)", pad=0.02)
+    return figure
+
+
+def velocity_interval(
+    velocity: Array, interval: Interval, spacing: float, velocity_range: tuple[float, float], title: str
+) -> "Figure":
+    """Draw a section beside the half-width of its interval, with the bands of top and base of salt on it.
+
+    Args:
+        velocity: P-wave speed [m/s], shape ``(depth, x)``.
+        interval: its interval.
+        spacing: Cell size [m].
+        velocity_range: Slowest and fastest speed of the colour scale [m/s].
+        title: What is shown.
+    """
+    nz, nx = velocity.shape
+    figure = page(2 * PANEL_WIDTH + 0.6, PANEL_WIDTH * nz / nx + 1.3)
+    section, width = figure.subplots(1, 2, sharex=True, sharey=True)
+    below: dict[str, Any] = {"location": "bottom", "shrink": 0.9, "pad": 0.03}
+    image = draw_velocity(section, velocity, spacing, velocity_range, None)
+    x = np.arange(nx) * spacing / 1000
+    for band, colour in ((interval.top, "white"), (interval.base, "black")):
+        shallow, deep = as_float(band) / 1000
+        section.fill_between(x, shallow, deep, color=colour, alpha=0.35, linewidth=0)
+        section.plot(x, shallow, x, deep, color=colour, linewidth=0.8)
+    section.set_title(title)
+    figure.colorbar(image, ax=section, **below, label="Velocity (km/s); bands: top and base of salt")
+    half = (as_float(interval.upper) - as_float(interval.lower)) / 2000
+    image = draw_section(width, half, spacing, "lajolla", (0, percentile([half])))
+    width.set_title("half-width of the interval")
+    figure.colorbar(image, ax=width, **below, extend="max", label="Half-width (km/s)")
+    for panel in (section, width):
+        panel.label_outer()
     return figure
 
 

@@ -94,7 +94,8 @@ class SourceMatch:
             return gain * simulated.double()
         taps, first = self._taps()
         nt, last = simulated.shape[TIME], first + taps.shape[1] - 1
-        size = nt + max(abs(first), abs(last))  # so long that nothing wraps around
+        # So long that nothing wraps around, and that every tap has a place.
+        size = max(nt + max(abs(first), abs(last)), last - first + 1)
         kernel = torch.zeros(len(taps), size, dtype=torch.float64)
         kernel[:, torch.arange(first, last + 1) % size] = taps
         response = torch.fft.rfft(kernel.to(simulated.device))[..., None]
@@ -114,9 +115,8 @@ class SourceMatch:
         """
         taps, first = self._taps()
         power = taps.square().flip(1).cumsum(1).flip(1)  # of a tap and all that look further back
-        needed = (
-            torch.arange(samples) - samples + 1 - first
-        )  # the first tap that does not look beyond the end
+        # The first tap of each sample that does not look beyond the record's end.
+        needed = torch.arange(samples) - samples + 1 - first
         share = pad(power, (0, 1))[:, needed.clamp(0, taps.shape[1])] / power[:, :1]
         return share[..., None].to(self.gain.device)
 

@@ -4,7 +4,7 @@ import csv
 import io
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,16 +25,30 @@ from fwi.training.wandb import open_wandb, wandb_mode
 FIXED_SECTIONS = 4
 """Number of validation samples that are drawn as figures after each epoch."""
 COLUMNS = ("epoch", "step", "seconds", "learning_rate", "train/loss", *monitored())
+UNCERTAINTY = "validation/uncertainty"
+"""Loss of the spread on the validation split."""
+OF_UNCERTAINTY = ("train/uncertainty", UNCERTAINTY)
+"""Further columns of a training with a head that predicts the spread."""
+
+
+def columns(study: StudyConfig) -> tuple[str, ...]:
+    """Return the names of what a training logs after each epoch."""
+    return COLUMNS if study.model.uncertainty == "none" else COLUMNS + OF_UNCERTAINTY
 
 
 class Checkpoints(ModelCheckpoint):
-    """Keep the best epoch by validation MAE; a run folder may be moved before it is resumed."""
+    """Keep the best epoch; a run folder may be moved before it is resumed.
 
-    def __init__(self, run: Path) -> None:
+    Args:
+        run: the run's folder.
+        frozen: choose it by the loss of the spread, which alone is trained, and not by the validation MAE.
+    """
+
+    def __init__(self, run: Path, frozen: bool = False) -> None:
         super().__init__(
             run / run_folder.BEST.parent,
             filename=run_folder.BEST.stem,
-            monitor="validation/mae",
+            monitor=UNCERTAINTY if frozen else "validation/mae",
             enable_version_counter=False,
         )
 
@@ -87,11 +101,16 @@ class EarlyStop(EarlyStopping):
 
 
 class EpochTable(Callback):
-    """Write ``metrics.csv``, a row per epoch; a resumed run goes on below the epochs that it keeps."""
+    """Write ``metrics.csv``, a row per epoch; a resumed run goes on below the epochs that it keeps.
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.rows = _rows(path)
+    Args:
+        path: the file.
+        columns: names of what the training logs, as ``columns`` returns them.
+    """
+
+    def __init__(self, path: Path, columns: Sequence[str] = COLUMNS) -> None:
+        self.path, self.columns = path, columns
+        self.rows = _rows(path, columns)
         self.before = 0.0  # seconds of the epochs before a resume
 
     def on_train_start(self, trainer: Trainer, task: LightningModule) -> None:
@@ -105,16 +124,17 @@ class EpochTable(Callback):
         row: dict[str, float] = {"epoch": trainer.current_epoch, "step": trainer.global_step}
         row |= {"seconds": round(self.before + time.monotonic() - self.start, 1)}
         row |= {"learning_rate": trainer.optimizers[0].param_groups[0]["lr"]}
-        row |= {name: float(value) for name, value in trainer.callback_metrics.items() if name in COLUMNS}
+        found = trainer.callback_metrics
+        row |= {name: float(value) for name, value in found.items() if name in self.columns}
         self.rows.append(row)
         text = io.StringIO()
-        writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+        writer = csv.DictWriter(text, self.columns, lineterminator="\n")
         writer.writeheader()
         writer.writerows(self.rows)
         write_whole(self.path, text.getvalue())
 
 
-def _rows(path: Path) -> list[Mapping[str, Any]]:
+def _rows(path: Path, columns: Sequence[str]) -> list[Mapping[str, Any]]:
     """The rows of a table of epochs, none where there is none yet.
 
     Raises:
@@ -126,8 +146,8 @@ def _rows(path: Path) -> list[Mapping[str, Any]]:
         text = read_regular(path, run_folder.LARGEST_TABLE).decode("utf-8")
         rows: list[Mapping[str, Any]] = list(csv.DictReader(io.StringIO(text, newline=""), strict=True))
         for row in rows:
-            if row.keys() != set(COLUMNS):
-                raise ValueError(f"its columns are not {', '.join(COLUMNS)}")
+            if row.keys() != set(columns):
+                raise ValueError(f"its columns are not {', '.join(columns)}")
             int(row["epoch"]), float(row["seconds"])
     except (ValueError, TypeError, csv.Error) as error:
         raise run_folder.RunError(
@@ -153,8 +173,9 @@ class ProgressLines(Callback):
     def on_train_epoch_end(self, trainer: Trainer, task: LightningModule) -> None:
         """Show the epoch."""
         found = trainer.callback_metrics
+        shown = COLUMNS + OF_UNCERTAINTY
         line = f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}: "
-        line += ", ".join(f"{name} {float(found[name]):.4g}" for name in COLUMNS if name in found)
+        line += ", ".join(f"{name} {float(found[name]):.4g}" for name in shown if name in found)
         print(f"\r{line}, {self._left(trainer)}", file=sys.stderr, flush=True)
 
     def _left(self, trainer: Trainer) -> str:

@@ -24,6 +24,7 @@ from fwi.training import ranks
 from fwi.training.callbacks import Checkpoints, EarlyStop, LastCheckpoint, WholeFiles
 from fwi.training.guards import FiniteLoss
 from fwi.training.ranks import Rank
+from fwi.training.start import begin_with, read_start
 from fwi.training.task import InversionTask, precision
 
 
@@ -46,10 +47,13 @@ def fit(
     memory.keep_freed()
     training, validation = data
     mean_model = None
+    start = None if goes_on else read_start(study)
     if rank.first:
         mean_model = training.mean_model()
         run_folder.write_mean_model(run, mean_model)
     task = seeded_task(study, training, mean_model)
+    if start is not None:
+        begin_with(task.inverter, start)
     if rank.processes > 1:
         synchronise(task.inverter, gather)
         torch.manual_seed(study.train.seed + rank.number)  # what is drawn for samples; weights are there
@@ -148,7 +152,7 @@ def trainer(study: StudyConfig, callbacks: Sequence[Callback], **others: Any) ->
 def callbacks(study: StudyConfig, run: Path, samples: int) -> list[Callback]:
     """Moving average, checkpoints, early stop."""
     chosen = moving_average(study, samples)
-    chosen += [Checkpoints(run), LastCheckpoint(run)]
+    chosen += [Checkpoints(run, study.train.freeze), LastCheckpoint(run)]
     stop = study.train.early_stop
     if stop.metric:
         mode = monitored()[stop.metric]

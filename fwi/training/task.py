@@ -13,6 +13,7 @@ from fwi.config import StudyConfig
 from fwi.data import Sample
 from fwi.inverter import Array, Inverter, in_bf16
 from fwi.normalisation import Normalisation
+from fwi.training.start import HEAD
 
 
 class InversionTask(LightningModule):
@@ -31,12 +32,24 @@ class InversionTask(LightningModule):
         self.study = study
         self.inverter = Inverter(study, normalise, mean_model)
         self.loss = losses.build(study.train.loss, study.grid.velocity, study.salt.threshold)
+        kind = study.model.uncertainty
+        self.spread_loss = None if kind == "none" else losses.SpreadLoss(kind, study.grid.velocity)
+        self.frozen = study.train.freeze
+        if self.frozen:
+            for name, each in self.inverter.named_parameters():
+                each.requires_grad_(name.startswith(HEAD))
+            self.train()
         self._scores: dict[str, list[Tensor]] = {}
 
     def forward(self, gathers: Tensor) -> Tensor:
         """Invert gathers: see ``Inverter.forward``."""
         velocity: Tensor = self.inverter(gathers)
         return velocity
+
+    def train(self, mode: bool = True) -> "InversionTask":
+        """Set the training mode; a frozen network keeps to that of evaluation, with its fixed statistics."""
+        super().train(mode and not self.frozen)
+        return self
 
     def lay_out(self) -> None:
         """Bring the weights into the memory order of the study; compile the network if it says so."""
@@ -49,21 +62,45 @@ class InversionTask(LightningModule):
         checkpoint["hyper_parameters"] = {"study": self.study.model_dump(mode="json")}
 
     def training_step(self, batch: Sample, _: int) -> Tensor:
-        """Misfit of one batch."""
-        loss: Tensor = self.loss(self(batch.gathers), batch.velocity)
-        self.log(
-            "train/loss", loss, on_step=False, on_epoch=True, sync_dist=True, batch_size=len(batch.velocity)
-        )
-        return loss
+        """Misfit of one batch; that of the spread has a gradient of its own, in the spread's head alone."""
+        velocity, spread = self._invert(batch)
+        loss: Tensor = self.loss(velocity, batch.velocity)
+        self._log("train/loss", loss, batch)
+        if spread is None or self.spread_loss is None:
+            return loss
+        uncertainty: Tensor = self.spread_loss(velocity, spread, batch.velocity)
+        self._log("train/uncertainty", uncertainty, batch)
+        return uncertainty if self.frozen else loss + uncertainty
+
+    def configure_gradient_clipping(
+        self,
+        optimizer: torch.optim.Optimizer,
+        gradient_clip_val: float | None = None,
+        gradient_clip_algorithm: str | None = None,
+    ) -> None:
+        """Clip the gradient of the spread's head by itself: the other's norm is as without that head."""
+        if not gradient_clip_val:
+            return
+        head = self.inverter.network.spread
+        apart = [] if head is None else list(head.parameters())
+        others = set(self.parameters()) - set(apart)
+        for part in ([each for each in self.parameters() if each in others], apart):
+            torch.nn.utils.clip_grad_norm_(part, gradient_clip_val)
 
     def on_validation_epoch_start(self) -> None:
         """Forget the last epoch's scores."""
         self._scores = {name: [] for name in metrics.monitored()}
+        if self.spread_loss is not None:
+            self._scores["validation/uncertainty"] = []
 
     def validation_step(self, batch: Sample, _: int) -> None:
         """Score one batch, sample by sample."""
-        velocity, salt, spacing = self(batch.gathers).float(), batch.salt > 0, self.study.grid.spacing
+        velocity, spread = self._invert(batch)
+        velocity, salt, spacing = velocity.float(), batch.salt > 0, self.study.grid.spacing
         loss = self.loss(velocity, batch.velocity)
+        if spread is not None and self.spread_loss is not None:
+            uncertainty = self.spread_loss(velocity, spread, batch.velocity)
+            self._scores["validation/uncertainty"].append(uncertainty.expand(len(velocity)))
         self._scores["validation/loss"].append(loss.expand(len(velocity)))
         for name, metric in metrics.METRICS.items():
             if metric.validated:
@@ -77,13 +114,12 @@ class InversionTask(LightningModule):
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         """Adam or AdamW; the learning rate rises linearly, stays, and falls along a cosine, step by step."""
         train = self.study.train
+        trained = [each for each in self.parameters() if each.requires_grad]
         optimizer: torch.optim.Optimizer
         if train.optimizer == "adam":
-            optimizer = torch.optim.Adam(self.parameters(), train.learning_rate)
+            optimizer = torch.optim.Adam(trained, train.learning_rate)
         else:
-            optimizer = torch.optim.AdamW(
-                self.parameters(), train.learning_rate, weight_decay=train.weight_decay
-            )
+            optimizer = torch.optim.AdamW(trained, train.learning_rate, weight_decay=train.weight_decay)
         steps = int(self.trainer.estimated_stepping_batches)
         warmup = 0.0 if train.schedule == "constant" else train.warmup * steps
         fall = warmup if train.schedule == "cosine" else max(warmup, (1 - train.decay) * steps)
@@ -97,6 +133,17 @@ class InversionTask(LightningModule):
 
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def _invert(self, batch: Sample) -> tuple[Tensor, Tensor | None]:
+        """Return the sections of a batch and, where the study asks for it, their spread."""
+        if self.spread_loss is None:
+            return self(batch.gathers), None
+        velocity, spread = self.inverter(batch.gathers, spread=True)
+        return velocity, spread
+
+    def _log(self, name: str, loss: Tensor, batch: Sample) -> None:
+        """Log the mean of a loss over an epoch's batches."""
+        self.log(name, loss, on_step=False, on_epoch=True, sync_dist=True, batch_size=len(batch.velocity))
 
     def _mean(self, name: str, values: list[Tensor]) -> Tensor:
         """Mean of one score over all devices' samples that have it; NaN where one that all have is NaN."""

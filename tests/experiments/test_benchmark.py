@@ -11,7 +11,7 @@ import torch
 from studies import config_file
 
 from experiments import cli
-from experiments.benchmark import gpu, physics, simulate, train
+from experiments.benchmark import bare, gpu, physics, refine, simulate, train
 from experiments.benchmark.commands import Usage
 from experiments.benchmark.figures import Figure, cell_updates
 from experiments.benchmark.physics import Measured, Setting, blocks, frontier
@@ -221,3 +221,33 @@ def test_too_small_a_set_is_refused_with_what_would_do(
 
     assert exit.value.code == 2
     assert "4 samples or more" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_refinement_is_compared_with_bare_gradients_and_by_start(
+    study_file: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(refine, "SECONDS", 0.1)
+    monkeypatch.setattr(bare, "in_its_own_process", lambda function, *arguments: function(*arguments))
+
+    flags = ("--samples", "1", "--repeats", "2", "--refine.gradients", "4")
+    figures = {figure["name"]: figure for figure in measured("refine", study_file, *flags)}
+
+    assert_ratio(figures, "efficiency", of="gradients", by="deepwave")
+    courses = ["linear gradient", "smoothed truth", "Adam", "L-BFGS without total variation"]
+    for name in courses:
+        course = figures[name]
+        assert course["gradients"] == [0, 1, 2, 3, 4]
+        assert len(set(course["mae"])) > 1
+    assert figures["Adam"]["mae"][0] == figures["linear gradient"]["mae"][0]  # without a network
+    assert figures["smoothed truth"]["mae"][0] < figures["linear gradient"]["mae"][0]
+    assert "gradients to" in capsys.readouterr().out
+    assert study_file.with_suffix(".png").stat().st_size > 1000
+
+
+def test_error_is_that_of_the_latest_step() -> None:
+    at = np.arange(6)
+
+    assert refine._stepped(at, [0, 2, 2.5, 5], [9, 7, 6, 5]).tolist() == [9, 9, 7, 6, 6, 5]
+    course = refine.Course("network", at, np.array([9.0, 9, 7, 6, 6, 5]), salt_iou=0.5)
+    assert (course.reached(6.5), course.reached(1.0), course.after(2)) == (3.0, None, 7.0)

@@ -396,6 +396,80 @@ def test_a_damaged_robustness_file_leaves_the_rest_of_the_report(run, content):
     assert page.row("MAE")[1].startswith("101")
 
 
+def refinement(accepted: bool = True) -> dict:
+    """The refinement of a section whose truth is known."""
+    scores = {"start": {"mae": 131.4, "salt_iou": 0.61}, "returned": {"mae": 54.2, "salt_iou": None}}
+    return {
+        "name": "line-3",
+        "accepted": accepted,
+        "reason": "held-out shots are explained <better>",
+        "stopped": "budget",
+        "gradients": 150,
+        "seconds": 62.0,
+        "held_out_before": 0.417,
+        "held_out_after": 0.123,
+        "source": "gain 0.98",
+        "scores": scores,
+        "captions": {"refinement-line-3-sections": "line-3: start and refined section"},
+    }
+
+
+def test_refinements_are_shown_with_evidence_and_figures(run):
+    (run / "refinement-line-3.json").write_text(json.dumps(refinement()))
+    (run / "refinement-line-4.json").write_text(json.dumps(refinement(accepted=False) | {"captions": {}}))
+    shutil.copy(run / "figures/first_shot.png", run / "figures/refinement-line-3-sections.png")
+
+    page = Page(report.write(run).read_text())
+
+    reason = "held-out shots are explained <better>; against the true model: MAE 131.4 -> 54.2 m/s"
+    assert page.row("line-3") == [
+        "line-3",
+        "accepted",
+        "0.417",
+        "0.123",
+        "150",
+        "62.0",
+        f"{reason}; source: gain 0.98",
+    ]
+    assert page.row("line-4")[1] == "not accepted"
+    image = page.images["line-3: start and refined section"]
+    assert image == (run / "figures/refinement-line-3-sections.png").read_bytes()
+    assert len(page.images) == 4  # it is not among the other figures again
+
+
+def test_scores_after_refinement_stand_beside_the_networks_own(run):
+    predictors = {
+        "network": {"mae": score(131)},
+        "refined": {"mae": score(54)},
+        "gradient": {"mae": score(201)},
+    }
+    worse = {"candidate": 0.1, "refined": 0.0}
+    refined = {"samples": 20, "predictors": predictors, "accepted": 18, "worse": worse, "gradients": 150.0}
+    content = evaluation() | {"refined": refined | {"seconds": 60.0}}
+    (run / "evaluation.json").write_text(json.dumps(content))
+
+    page = Page(report.write(run).read_text())
+
+    assert "18 of 20 refined sections accepted; larger MAE than the network's: 10% of all" in page.text
+    heads = [row for row in page.rows if row[:1] == ["Metric"]]
+    assert heads[-1] == ["Metric", "network", "refined", "gradient"]
+    rows = [row for row in page.rows if row[:1] == ["MAE (m/s)"]]
+    assert [cell.split()[0] for cell in rows[-1][1:]] == ["131", "54.0", "201"]
+
+
+def test_refinement_that_was_not_done_is_named_with_its_commands(html):
+    assert re.search(
+        r"No section has been refined yet: run fwi refine RECORDS --run .*--refine 20", Page(html).text
+    )
+
+
+@pytest.mark.parametrize("content", ["", "[]", '{"name": "line"}', "[" * 100_000])
+def test_a_damaged_refinement_leaves_the_rest_of_the_report(run, content):
+    (run / "refinement-line-3.json").write_text(content)
+
+    assert Page(report.write(run).read_text()).row("MAE")[1].startswith("101")
+
+
 def test_nothing_in_the_page_points_outside_it(html):
     assert all(reference.startswith("data:") for reference in Page(html).references)
     assert not re.search(r"@import|url\(|<script|https?://", html)

@@ -79,6 +79,17 @@ def test_nothing_wraps_around_from_either_end(delay):
     assert found[0, : max(0, 60 - int(reach) - 2), 1].abs().sum() < 1e-12
 
 
+def test_shots_of_a_short_record_have_their_own_delays_however_far_apart():
+    gathers = random_gathers(2, nt=20)
+
+    found = SourceMatch(double(1, 1), double(-15 * DT, 15 * DT), None, DT).apply(gathers)
+
+    torch.testing.assert_close(found[0, :5], gathers[0, 15:])
+    torch.testing.assert_close(found[1, 15:], gathers[1, :5])
+    assert found[0, 5:].abs().max() < 1e-9
+    assert found[1, :15].abs().max() < 1e-9
+
+
 @pytest.mark.parametrize("delay", [-0.0333, 0.0001, 0.012, 0.02, 0.075])
 def test_delays_are_positive_where_the_record_is_late(lens, delay):
     match = SourceMatch(torch.ones(4).double(), torch.full((4,), delay).double(), None, DT)

@@ -1,0 +1,154 @@
+"""``fwi refine``: mend a section by full-waveform inversion of its records."""
+
+import functools
+import shlex
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import tyro
+
+from data_prep import records as recorded
+from data_prep.records import Records, refuse_silence, require_sample
+from experiments import refining
+from experiments.flags import Study
+from experiments.refining import Place, Refiner, Task
+from experiments.sections import read_section
+from fwi import run_folder
+from fwi.config import StudyConfig
+from fwi.run import Run, load_run
+from fwi.survey import Survey
+
+FREE = ("physics", "check", "refine", "tracking")
+"""Sections of a run's study that may be changed for a refinement."""
+
+
+def refine(
+    study: Study,
+    files: Annotated[tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="[SECTION.npy] RECORDS")],
+    run: Path | None = None,
+    out: Path = Path(),
+    survey: Path | None = None,
+    sample: int | None = None,
+    budget: str | None = None,
+    resume: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False,
+) -> None:
+    """Refine a section by full-waveform inversion of its records, and return it if held-out shots say so.
+
+    It begins with SECTION or, where none is given, with the section that the network of --run inverts from
+    RECORDS. Without a network, --config gives the grid and the section 'refine' of the study.
+
+    Args:
+        study: the study; with --run the run's own, of which the sections refine, physics, check and tracking
+            may be changed.
+        files: a .npy of velocity (depth, x) [m/s] on the study's grid, if any; and the records as for
+            'fwi invert'.
+        run: the trained run, whose report shows the refinement too.
+        out: folder for sections, figures and the history (.json).
+        survey: YAML with the grid and survey of a .npy of records; the study's own are assumed if not given.
+        sample: which sample of the records; all of them if neither it nor a section is given.
+        budget: number of gradients ('150'), or time ('10 min'), in place of refine.gradients and
+            refine.minutes. A gradient simulates every shot and its adjoint.
+        resume: go on with a refinement that was interrupted, to the very same result.
+    """
+    section, path = _named(files)
+    if budget is not None:
+        study = study.model_copy(update={"refine": study.refine.within(budget)})
+    trained = None if run is None else _trained(run, study)
+    if section is None and trained is None:
+        raise ValueError(
+            "no section to begin with: give one before the records, as in 'fwi refine SECTION.npy "
+            f"{path}', or the --run whose network makes one"
+        )
+    read = _read(path, study, trained, survey)
+    tasks = _tasks(section, path, read, study, trained, sample)
+    place = Place(out, run)
+    left = refining.require_free(tasks, place, study, resume)
+    with refining.tracked(study, place) as record:
+        for task in left:
+            refining.refine_to_files(task, study, place, _refiner(study, trained), record)
+    if run is not None:
+        print(f"report:  {run / 'report.html'}")
+
+
+def _named(files: tuple[Path, ...]) -> tuple[Path | None, Path]:
+    """The section, if there is one, and the records."""
+    if len(files) == 1:
+        return None, files[0]
+    if len(files) == 2:
+        return files[0], files[1]
+    named = ", ".join(map(str, files)) or "nothing"
+    raise ValueError(f"'fwi refine' takes a section, if any, and records; it was given {named}")
+
+
+def _trained(folder: Path, study: StudyConfig) -> Run:
+    """Load a run, and refuse a study that is not its own in what its network depends on."""
+    trained = load_run(folder)
+    different = [
+        f"  - {key}: {wanted} given, {own} in the run"
+        for key, own, wanted in run_folder.changed(trained.study, study)
+        if key.partition(".")[0] not in FREE
+    ]
+    if different:
+        lines = "\n".join(different)
+        raise ValueError(
+            f"{folder}: of a run's study only {', '.join(FREE)} change here; leave these out:\n{lines}"
+        )
+    return trained
+
+
+def _read(path: Path, study: StudyConfig, trained: Run | None, made_for: Path | None) -> Records:
+    """Read the records, and print which they are and what was done to them."""
+    if trained is not None:
+        read = recorded.read_for(trained, path, made_for)
+    else:
+        own = Survey(study.grid, study.survey)
+        whose = "that of the study"
+        read = recorded.read(path, own, study.physics, made_for=made_for, whose=whose, own_survey=True)
+    if not any(change.startswith("survey: ") for change in read.changes):
+        read = read._replace(changes=(f"survey: {read.survey.layout()}", *read.changes))
+    print("\n".join([str(path), *(f"  {change}" for change in read.changes)]))
+    return read
+
+
+def _tasks(
+    section: Path | None,
+    path: Path,
+    read: Records,
+    study: StudyConfig,
+    trained: Run | None,
+    sample: int | None,
+) -> list[Task]:
+    count = len(read.gathers)
+    if sample is not None:
+        require_sample(sample, count, path)
+    elif section is not None and count > 1:
+        raise ValueError(f"{path} holds {count} samples: say with --sample which the section is of")
+    begun = None if section is None else read_section(section, study.grid, "the study")
+    models = refining.true_models(path)
+    words = sys.argv[2:] if sys.argv[1:2] == ["refine"] else [str(path), "..."]
+    goes_on = shlex.join(["fwi", "refine", *(word for word in words if word != "--resume"), "--resume"])
+    tasks = []
+    for number in range(count) if sample is None else [sample]:
+        gathers, where = read.gathers[number], f"{path}, sample {number}"
+        refuse_silence(gathers, where)
+        if not np.isfinite(gathers).all():
+            raise ValueError(f"{where}: the record holds NaN or infinite samples: mend or mute those traces")
+        if begun is None and trained is not None:
+            start = trained.invert(gathers, read.survey)
+        elif begun is not None:
+            start = begun
+        name = f"{path.stem}-{number}" if section is None else section.stem
+        truth, salt = (None, None) if models is None else (each[number] for each in models)
+        origin = f"{path.name}, sample {number}"
+        tasks.append(Task(name, start, gathers, read.survey, origin, goes_on, truth, salt))
+    return tasks
+
+
+def _refiner(study: StudyConfig, trained: Run | None) -> Refiner:
+    if trained is not None:
+        return functools.partial(trained.refine, physics=study.physics, check=study.check)
+    from fwi.refine import refine as refiner
+
+    return functools.partial(refiner, physics=study.physics, check=study.check)

@@ -1,0 +1,401 @@
+"""Refinement: full-waveform inversion (FWI) of records from a section that is nearly right.
+
+>>> refined = refine(section, gathers, survey, study.physics, study.refine, study.check)
+>>> refined.section, refined.reason
+"""
+
+import hashlib
+import json
+import math
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from fwi.config import CheckConfig, PhysicsConfig, RefineConfig
+from fwi.misfit import time_shift, weighted_by_time
+from fwi.refine.grid_error import GridError
+from fwi.refine.journal import Journal
+from fwi.refine.minimise import Evaluation, minimise
+from fwi.refine.noise import noise_level
+from fwi.refine.objective import preference
+from fwi.refine.record_misfit import Numbers, RecordMisfit
+from fwi.refine.simulator import Simulator
+from fwi.refine.source import SourceMatch, direct_window, match_source, surface_speed
+from fwi.survey import Survey
+
+Array = NDArray[np.float32]
+
+FEWEST_SHOTS = 4
+"""Shots below which none is held out: without one of three, too much of the section is not seen."""
+
+LARGE_SHIFTS = 0.9
+"""Share of the traces whose time shift decides on the first band: the latest ones may be anything."""
+
+CERTAIN = 0.1
+"""Smallest spread of a cell, as a share of the mean: a network is surer of itself than it should be."""
+
+LOWEST_BAND = 0.5
+"""Lowest end of a first band, as a share of the peak frequency: below, a Ricker wavelet has little."""
+
+
+class Iteration(NamedTuple):
+    """The state of a refinement after a gradient."""
+
+    gradients: float
+    """Gradients of all shots so far; one of half the shots counts as half."""
+    stage: str
+    misfit: float
+    """What is minimised: the misfit with the records, and the penalty of what is preferred less."""
+    data_misfit: float
+    """The misfit with the records alone, of the shots that are fitted."""
+    seconds: float
+    """Duration of all gradients so far [s]."""
+
+
+@dataclass(frozen=True)
+class Refined:
+    """The outcome of a refinement. Sections have the shape ``(depth, x)`` [m/s]."""
+
+    section: Array
+    """The refined section where the evidence is for it, and the start elsewhere."""
+    start: Array
+    """The section that was to be refined."""
+    candidate: Array
+    """The refined section, whether or not the evidence is for it."""
+    accepted: bool
+    reason: str
+    """Why the refined section is returned, or why not, in one sentence."""
+    history: tuple[Iteration, ...]
+    before: Array
+    """Gathers of the start, matched to the records' source, shape ``(shot, time, receiver)``."""
+    after: Array
+    """Gathers of the refined section, likewise."""
+    recorded: Array
+    held_out: tuple[int, ...]
+    """Shots that the first stage did not fit."""
+    held_out_before: float
+    """Misfit of the start with the shots held out; NaN where none were."""
+    held_out_after: float
+    """Misfit of the section after the first stage with the shots held out."""
+    source: SourceMatch
+    starts: dict[str, Array]
+    """Sections to which the race brought other starts, by name; empty without a race."""
+    stopped: str
+    """``converged``, ``budget``, ``noise`` or ``interrupted``."""
+    gradients: float
+    seconds: float
+
+
+def refine(
+    section: Array,
+    gathers: Array,
+    survey: Survey,
+    physics: PhysicsConfig,
+    config: RefineConfig,
+    check: CheckConfig,
+    spread: Array | None = None,
+    starts: Mapping[str, Array] | None = None,
+    watch: Callable[[Iteration, Array], None] = lambda _, __: None,
+    journal: Path | None = None,
+) -> Refined:
+    """Refine a section by full-waveform inversion of its records.
+
+    The first stage leaves some shots out. What it brings for these shots, which it has not seen, is the
+    evidence by which its result is taken or left. Then all shots are fitted. Each stage first matches the
+    source, and finds by how much simulation on the refinement's grid is wrong.
+
+    An interruption (Ctrl-C) ends the refinement; what was found until then is judged and returned.
+
+    Args:
+        section: the section to be refined [m/s], shape ``(depth, x)``.
+        gathers: its records, shape ``(shot, time, receiver)``; traces that are zero throughout are left out.
+        survey: the records' survey.
+        physics: how the wave equation is solved for gradients.
+        config: weights, stages and budget.
+        check: the finer grid and other order by which errors of the refinement's grid are known.
+        spread: how far the section may be off in each cell [m/s], of which ratios count, shape
+            ``(depth, x)``; it is changed most where it is uncertain. The same everywhere if left out.
+        starts: other sections to begin with, by name, which are raced against the section.
+        watch: function of each iteration and its section, to show progress with.
+        journal: file that keeps the gradients, from which the same call goes on after an interruption.
+
+    Raises:
+        ValueError: section or records are not of the survey's shape, or hold impossible values.
+        SurveyError: the survey cannot be simulated.
+    """
+    refinement = _Refinement(section, gathers, survey, physics, config, check, spread, watch, journal)
+    return refinement.run(starts or {})
+
+
+class _Refinement:
+    """The state that the stages of one refinement share."""
+
+    def __init__(
+        self,
+        section: Array,
+        gathers: Array,
+        survey: Survey,
+        physics: PhysicsConfig,
+        config: RefineConfig,
+        check: CheckConfig,
+        spread: Array | None,
+        watch: Callable[[Iteration, Array], None],
+        journal: Path | None,
+    ) -> None:
+        self.survey, self.config, self.watch, self.spread = survey, config, watch, _prior(spread, survey)
+        self.start = _admissible_section(section, survey)
+        self.recorded = _admissible_records(gathers, survey)
+        self.simulator = Simulator(survey, physics)
+        self.grid_error = GridError(self.simulator, physics, check)
+        arrays = (self.start, self.recorded, *([] if self.spread is None else [self.spread]))
+        self.journal = Journal(journal, _digest(arrays, survey, physics, config, check))
+        self.live = np.flatnonzero(self.recorded.any((1, 2)))
+        self.held_out = _held_out(self.live, config.held_out)
+        self.noise = noise_level(torch.from_numpy(self.recorded), survey)
+        self.history: list[Iteration] = []
+        self.gradients = 0.0
+        self.candidate = self.start
+
+    def run(self, starts: Mapping[str, Array]) -> Refined:
+        before = self._explain(self.start)
+        after, ends, stopped = None, {}, "budget"
+        try:
+            first = np.setdiff1d(self.live, self.held_out)
+            first_part = self.config.first_stage
+            if highest := self._first_band(before, first):
+                self._stage(f"up to {highest:.2g} Hz", first, first_part / 2, highest)
+            if starts:
+                ends = self._race({"section": self.candidate, **starts}, first)
+            if len(self.held_out):
+                stopped = self._stage("first stage", first, first_part)
+                after = self._explain(self.candidate)
+            if stopped != "noise":
+                stopped = self._stage("all shots", self.live)
+        except KeyboardInterrupt:
+            stopped = "interrupted"
+        return self._outcome(before, after, ends, stopped)
+
+    def _stage(
+        self,
+        name: str,
+        shots: Numbers,
+        until: float = 1.0,
+        highest: float | None = None,
+        most: int | None = None,
+    ) -> str:
+        """Fit some shots until a share of the budget is spent, or the most gradients; say why it ended."""
+        misfit = self._explain(self.candidate).misfit(self.config.power, highest)
+        noise = 0.0 if highest else self.config.noise * misfit.of_noise(self.noise, shots)
+        each, best, begun = len(shots) / len(self.live), math.inf, len(self.history)
+
+        def objective(section: Array) -> Evaluation:
+            value, gradient = self.journal.gradient(section, lambda model: misfit(model, shots))
+            penalty, slope = preference(section, self.config.smoothness)
+            return Evaluation(value, penalty, gradient + slope)
+
+        def stop(section: Array, found: Evaluation) -> str:
+            nonlocal best
+            self.gradients += each
+            if found.objective < best:
+                best, self.candidate = found.objective, section
+            self.history.append(
+                Iteration(self.gradients, name, found.objective, found.misfit, self.journal.seconds)
+            )
+            self.watch(self.history[-1], section)
+            if found.misfit <= noise:
+                return "noise"
+            spent = self._spent(self.gradients + each) > until or len(self.history) - begun == most
+            return "budget" if spent else ""
+
+        return minimise(objective, self.candidate, self.survey.grid.velocity, stop, self.spread)
+
+    def _spent(self, gradients: float) -> float:
+        """The share of the budget that some gradients, and the time until now, are."""
+        minutes = self.config.minutes
+        share = self.journal.seconds / (60 * minutes) if minutes else 0.0
+        return max(share, (gradients - 1e-9) / self.config.gradients)
+
+    def _race(self, starts: Mapping[str, Array], shots: Numbers) -> dict[str, Array]:
+        """Refine each start a little, and keep the one that explains the shots held out best."""
+        ends, misfits = {}, {}
+        judged = self.held_out if len(self.held_out) else shots
+        for name, start in starts.items():
+            self.candidate = start
+            self._stage(f"race: {name}", shots, most=self.config.race)
+            ends[name] = self.candidate
+            misfits[name] = self._explain(self.candidate).unexplained(self.config.power, judged)
+        self.candidate = ends[min(misfits, key=misfits.__getitem__)]
+        return ends
+
+    def _explain(self, section: Array) -> "_Explained":
+        """Simulate a section, and find the source with which it explains the records best."""
+        finer, lacking = self.grid_error(section)
+        speed = surface_speed(torch.from_numpy(section), self.survey)
+        source = match_source(
+            torch.from_numpy(self.recorded),
+            torch.from_numpy(finer),
+            self.survey.recorded_dt,
+            self.config.source,
+            self.survey.config.wavelet.frequency,
+            direct_window(self.survey, speed),
+        )
+        return _Explained(self.simulator, self.recorded, finer, lacking, source)
+
+    def _first_band(self, start: "_Explained", shots: Numbers) -> float | None:
+        """The highest frequency [Hz] at which the start is late or early by less than half a period.
+
+        From there on, FWI takes a wave for its neighbour. None if that is beyond the peak frequency.
+        """
+        shift = start.time_shift(shots)
+        peak = self.survey.config.wavelet.frequency
+        return max(0.5 / shift, LOWEST_BAND * peak) if shift > 0.5 / peak else None
+
+    def _outcome(
+        self, before: "_Explained", after: "_Explained | None", ends: dict[str, Array], stopped: str
+    ) -> Refined:
+        power, seen = self.config.power, len(self.held_out) > 0
+        last = self._explain(self.candidate)
+        judged = after or last  # interrupted in its first stage, the candidate has not seen those shots yet
+        held_out = tuple(
+            each.unexplained(power, self.held_out) if seen else math.nan for each in (before, judged)
+        )
+        accepted, reason = self._judge(*held_out)
+        return Refined(
+            section=self.candidate if accepted else self.start,
+            start=self.start,
+            candidate=self.candidate,
+            accepted=accepted,
+            reason=reason,
+            history=tuple(self.history),
+            before=before.matched,
+            after=last.matched,
+            recorded=self.recorded,
+            held_out=tuple(self.held_out.tolist()),
+            held_out_before=held_out[0],
+            held_out_after=held_out[1],
+            source=last.source,
+            starts=ends,
+            stopped=stopped,
+            gradients=self.gradients,
+            seconds=self.journal.seconds,
+        )
+
+    def _judge(self, before: float, after: float) -> tuple[bool, str]:
+        """Decide whether the shots held out speak for the refined section."""
+        if self.candidate is self.start:
+            return False, "nothing was refined"
+        if math.isnan(before):
+            return True, f"no shots were held out to judge it by (fewer than {FEWEST_SHOTS}, or held_out: 0)"
+        accepted = after <= self.config.accept * before
+        of = f"{len(self.held_out)} shot{'s' * (len(self.held_out) > 1)} held out"
+        change = f"the misfit of {of} went from {before:.3g} to {after:.3g}"
+        wanted = f"{'at most' if accepted else 'more than'} {self.config.accept:.0%} of it is accepted"
+        return accepted, f"{change} ({wanted})"
+
+
+class _Explained(NamedTuple):
+    """What a section explains of the records."""
+
+    simulator: Simulator
+    recorded: Array
+    finer: Array
+    """Gathers of the section on the finer grid, shape ``(shot, time, receiver)``."""
+    lacking: Array
+    """What its gathers on the coarse grid lack of them."""
+    source: SourceMatch
+
+    @property
+    def matched(self) -> Array:
+        """Gathers of the finer grid with the recorded source."""
+        gathers: Array = self.source.apply(torch.from_numpy(self.finer)).float().numpy()
+        return gathers
+
+    def misfit(self, power: float, highest: float | None = None) -> RecordMisfit:
+        """The misfit of other sections, with the source of this one and the grid's error as of it."""
+        return RecordMisfit(self.simulator, self.recorded, self.source, self.lacking, power, highest)
+
+    def unexplained(self, power: float, shots: Numbers) -> float:
+        """The misfit of this section with some shots, simulated on the finer grid."""
+        nothing = np.zeros_like(self.lacking)
+        misfit = RecordMisfit(self.simulator, self.recorded, self.source, nothing, power)
+        return misfit.of(self.finer, shots)
+
+    def time_shift(self, shots: Numbers) -> float:
+        """Size of the time shift [s] that ``LARGE_SHIFTS`` of the traces stay below."""
+        dt = self.simulator.survey.recorded_dt
+        recorded, simulated = (
+            weighted_by_time(torch.from_numpy(each[shots]), dt, 2) for each in (self.recorded, self.matched)
+        )
+        shifts = time_shift(recorded, simulated, dt)
+        return float(shifts[recorded.any(1)].abs().quantile(LARGE_SHIFTS))
+
+
+def _held_out(live: Numbers, share: float) -> Numbers:
+    """Choose shots to hold out, evenly spread and none at the ends, where others do not stand in."""
+    count = round(share * len(live)) if len(live) >= FEWEST_SHOTS else 0
+    count = max(count, 1) if share > 0 and len(live) >= FEWEST_SHOTS else count
+    positions = (np.arange(1, count + 1) * len(live)) // (count + 1)
+    return live[positions]
+
+
+def _admissible_section(section: Array, survey: Survey) -> Array:
+    grid = survey.grid
+    if np.shape(section) != (grid.nz, grid.nx):
+        raise ValueError(
+            f"section of shape {np.shape(section)}, the survey's grid wants (depth, x) = {(grid.nz, grid.nx)}"
+        )
+    slowest, fastest = grid.velocity
+    if not ((section >= slowest * (1 - 1e-6)) & (section <= fastest * (1 + 1e-6))).all():
+        raise ValueError(
+            f"the section holds speeds of {np.min(section):g} .. {np.max(section):g} m/s, outside "
+            f"grid.velocity {slowest:g} .. {fastest:g} m/s: clip it, or widen that range"
+        )
+    return np.clip(section, slowest, fastest).astype(np.float32)
+
+
+def _prior(spread: Array | None, survey: Survey) -> Array | None:
+    """Bound a spread from below, so that no cell is held where it is."""
+    if spread is None:
+        return None
+    grid = survey.grid
+    if np.shape(spread) != (grid.nz, grid.nx) or not (np.isfinite(spread).all() and (spread >= 0).all()):
+        raise ValueError(
+            f"spread of shape {np.shape(spread)} with values {np.min(spread):g} .. {np.max(spread):g}: give "
+            f"0 m/s or more for each of the grid's cells, (depth, x) = {(grid.nz, grid.nx)}"
+        )
+    return np.maximum(spread, max(CERTAIN * float(np.mean(spread)), 1e-3)).astype(np.float32)
+
+
+def _admissible_records(gathers: Array, survey: Survey) -> Array:
+    recorded = np.array(gathers, dtype=np.float32)
+    if recorded.shape != survey.gather_shape:
+        raise ValueError(
+            f"records of shape {recorded.shape} do not fit their survey, (shot, time, receiver) = "
+            f"{survey.gather_shape}: name the survey that they were recorded with"
+        )
+    if not np.isfinite(recorded).all():
+        raise ValueError("the records hold NaN or infinite samples: mend or mute those traces first")
+    if not recorded.any():
+        raise ValueError("the records are zero throughout: there is nothing to refine with")
+    return recorded
+
+
+def _digest(
+    arrays: Iterable[Array],
+    survey: Survey,
+    physics: PhysicsConfig,
+    config: RefineConfig,
+    check: CheckConfig,
+) -> str:
+    """Checksum of all that gradients depend on; a refinement may go on with another budget."""
+    settings = [survey.to_dict(), *(each.model_dump(mode="json") for each in (physics, config, check))]
+    settings[2] = {key: value for key, value in settings[2].items() if key != "minutes"}
+    content = hashlib.sha256(json.dumps(settings).encode())
+    for array in arrays:
+        content.update(np.ascontiguousarray(array).data)
+    return content.hexdigest()

@@ -1,0 +1,120 @@
+"""Refinement of the sections of a split, and its scores beside the network's own.
+
+>>> refined = refine_split(run, dataset, sections, numbers=[0, 20, 39])
+>>> refined.split.worse["refined"]
+"""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fwi import metrics, naive, plots
+from fwi.config import RefineConfig
+from fwi.data import ShotDataset
+from fwi.evaluation import RefinedSplit, Score
+from fwi.run import Progress, Run, silent
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from fwi.refine import Refined
+
+Array = NDArray[np.float32]
+
+DRAWN = 6
+"""Largest number of samples in a figure."""
+
+
+class RefinedSections(NamedTuple):
+    """The scores of refined sections, and the sections."""
+
+    split: RefinedSplit
+    rows: list[plots.RefinedRow]
+    """The sections with their starts and truths."""
+
+    def figure(self, spacing: float, velocity_range: tuple[float, float]) -> "Figure":
+        """Draw some of the sections, evenly spread: see ``fwi.plots.refined_sections``."""
+        shown = np.unique(np.linspace(0, len(self.rows) - 1, DRAWN).astype(int))
+        return plots.refined_sections([self.rows[number] for number in shown], spacing, velocity_range)
+
+
+def refine_split(
+    run: Run,
+    dataset: ShotDataset,
+    sections: Array,
+    numbers: Sequence[int],
+    config: RefineConfig | None = None,
+    against_gradient: bool = False,
+    progress: Progress = silent,
+) -> RefinedSections:
+    """Refine sections of some samples of a data set, and score them.
+
+    Args:
+        run: the run.
+        dataset: the samples, with their models.
+        sections: the sections of all samples [m/s], shape ``(sample, depth, x)``, to begin with.
+        numbers: the samples to refine.
+        config: settings of the refinement; those of the run's study if left out.
+        against_gradient: also refine from the linear gradient that fits the training models' mean.
+        progress: shows the progress.
+
+    Raises:
+        ValueError: the data set has another survey than the network serves.
+        KeyboardInterrupt: a refinement was interrupted.
+    """
+    config = config or run.study.refine
+    gradient = naive.linear_gradient(run.mean_model)
+    found: dict[str, list[Array]] = {name: [] for name in ("network", "candidate", "refined", "gradient")}
+    refinements, truth, salt, rows = [], [], [], []
+    with progress("refine", len(numbers), "sections") as advance:
+        for done, number in enumerate(numbers, start=1):
+            sample = dataset[number]
+            gathers = sample.gathers.float().numpy()
+            refined = _finished(run.refine(sections[number], gathers, dataset.survey, config=config))
+            refinements.append(refined)
+            found["network"].append(sections[number])
+            found["candidate"].append(refined.candidate)
+            found["refined"].append(refined.section)
+            if against_gradient:
+                other = _finished(run.refine(gradient, gathers, dataset.survey, config=config))
+                found["gradient"].append(other.candidate)
+            truth.append(sample.velocity.numpy())
+            salt.append(sample.salt.numpy())
+            remark = "" if refined.accepted else "not accepted"
+            name = f"{dataset.split} {number}"
+            row = plots.RefinedRow(name, sections[number], refined.candidate, truth[-1], salt[-1] > 0, remark)
+            rows.append(row)
+            advance(done)
+    scores = {
+        name: metrics.score(np.stack(each), np.stack(truth), np.stack(salt), run.study.grid.spacing)
+        for name, each in found.items()
+        if each
+    }
+    before = scores["network"]["mae"]
+    split = RefinedSplit(
+        samples=len(numbers),
+        numbers=list(numbers),
+        predictors={
+            name: {metric: Score(**metrics.summarise(each)._asdict()) for metric, each in values.items()}
+            for name, values in scores.items()
+        },
+        accepted=sum(refined.accepted for refined in refinements),
+        worse={kind: float(np.mean(scores[kind]["mae"] > before)) for kind in ("candidate", "refined")},
+        gradients=float(np.mean([refined.gradients for refined in refinements])),
+        seconds=float(np.mean([refined.seconds for refined in refinements])),
+        per_sample={
+            name: {metric: each.tolist() for metric, each in values.items()}
+            for name, values in scores.items()
+        },
+        settings=config.model_dump(mode="json"),
+    )
+    return RefinedSections(split, rows)
+
+
+def _finished(refined: "Refined") -> "Refined":
+    """Give up where the user did: half a refinement would be scored as a whole one."""
+    if refined.stopped == "interrupted":
+        raise KeyboardInterrupt
+    return refined
