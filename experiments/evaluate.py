@@ -137,8 +137,6 @@ def table(result: Evaluation) -> str:
     if result.intervals:
         lines += ["", *_intervals(result.intervals)]
     lines += ["", f"physics check: {result.believed}"]
-    if result.intervals is not None:
-        lines += interval_lines(result.intervals)
     return "\n".join(lines)
 
 
