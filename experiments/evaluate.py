@@ -134,9 +134,9 @@ def table(result: Evaluation) -> str:
         lines += ["", f"{refined.samples} of them refined, means", ""]
         lines += _columns(refined.predictors)
         lines += ["", refined.told]
+    if result.intervals:
+        lines += ["", *_intervals(result.intervals)]
     lines += ["", f"physics check: {result.believed}"]
-    if result.intervals is not None:
-        lines += interval_lines(result.intervals)
     return "\n".join(lines)
 
 
@@ -149,7 +149,7 @@ def _columns(predictors: dict[str, dict[str, Score]]) -> list[str]:
     return lines
 
 
-def interval_lines(found: Intervals) -> list[str]:
+def _intervals(found: Intervals) -> list[str]:
     """Say how much of the truth the intervals hold, and how wide they are."""
 
     def line(what: str, coverage: Score, width: Score, unit: str) -> str:

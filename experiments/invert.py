@@ -1,6 +1,5 @@
 """``fwi invert`` and ``fwi check``: a trained run on records, and the wave equation on the outcome."""
 
-import contextlib
 import functools
 import shlex
 import time
@@ -13,15 +12,12 @@ import tyro
 from numpy.typing import NDArray
 
 from data_prep.records import Records, read_for, refuse_silence, require_sample
-from data_prep.segy.headers import SegyError
-from data_prep.segy.write import write_section
 from experiments import refining
 from experiments.refining import Place, Task
-from experiments.sections import read_section, save
+from experiments.sections import read_section, save, save_interval
 from fwi import plots
 from fwi.config import StudyConfig
 from fwi.files import write_npy
-from fwi.intervals import Interval
 from fwi.provenance import versions
 from fwi.run import Run, load_run
 from fwi.survey import Survey
@@ -79,9 +75,9 @@ def invert(
         written = save(velocity, stem, trained.study.grid, f"{origin}\nVersions: {used}")
         print(f"{stem}{written}: inverted in {1000 * seconds:.0f} ms")
         if (found := trained.interval(gathers[number], recorded)) and trained.calibration:
-            nominal = f"{100 * trained.calibration.coverage:g} %"
-            _save_interval(velocity, found, stem, trained, f"{origin}\n{nominal} interval: LOW or HIGH end")
-            print(f"  {nominal} interval: {_described(found)}; {stem}-lower, -upper")
+            nominal = f"{100 * trained.calibration.coverage:g} % interval"
+            told = save_interval(velocity, found, stem, trained.study.grid, f"{origin}\n{nominal}")
+            print(f"  {nominal}: {told}")
         if check:
             verdict = trained.check(velocity, gathers[number], recorded)
             print(f"  {verdict}\n  {_save_map(verdict, stem)}")
@@ -185,28 +181,3 @@ def _save_map(verdict: Verdict, stem: Path) -> str:
     )
     plots.save(drawn, stem.with_name(f"{name}.png"))
     return f"where the records contradict it: {stem.with_name(name)}.npy, .png"
-
-
-def _described(found: Interval) -> str:
-    """Describe an interval in words: its width, and the depth of the highest salt."""
-    half = (found.upper - found.lower).mean() / 2
-    if np.isnan(found.top).all():
-        return f"+-{half:.0f} m/s on average, no salt"
-    column = np.nanargmin(found.top.mean(axis=0))
-    shallow, deep = found.top[:, column]
-    return f"+-{half:.0f} m/s on average, crest of the salt {shallow:.0f} to {deep:.0f} m deep"
-
-
-def _save_interval(
-    velocity: NDArray[np.float32], found: Interval, stem: Path, run: Run, provenance: str
-) -> None:
-    """Write both ends of an interval as .npy and, where their cells fit, SEG-Y; draw it with the section."""
-    grid = run.study.grid
-    drawn = plots.velocity_interval(velocity, found, grid.spacing, grid.velocity, stem.name)
-    plots.save(drawn, stem.with_name(f"{stem.name}.png"))
-    for name, end in (("lower", found.lower), ("upper", found.upper)):
-        path = stem.with_name(f"{stem.name}-{name}.npy")
-        write_npy(path, end)
-        with contextlib.suppress(SegyError):  # the section's own is refused for the same reason, and told
-            origin = provenance.replace("LOW or HIGH", name)
-            write_section(path.with_suffix(".segy"), end, grid.spacing, origin)

@@ -10,7 +10,10 @@ from data_prep.segy.write import write_section
 from fwi import plots
 from fwi.config import GridConfig
 from fwi.files import read_npy, write_npy
+from fwi.intervals import Interval
 
+ENDS = ("lower", "upper")
+"""Ends of an interval, by which their files are named."""
 SUFFIXES = (".npy", ".png", ".segy")
 """Files of a section."""
 
@@ -58,3 +61,27 @@ def save(velocity: NDArray[np.float32], stem: Path, grid: GridConfig, provenance
     except SegyError as error:
         return f".npy, .png (no SEG-Y: {error})"
     return ".npy, .png, .segy"
+
+
+def save_interval(
+    velocity: NDArray[np.float32], found: Interval, stem: Path, grid: GridConfig, provenance: str
+) -> str:
+    """Write both ends of a section's interval as the section is, and draw it beside the section; says which.
+
+    Args:
+        velocity: the section [m/s], shape ``(depth, x)``.
+        found: its interval.
+        stem: name of the section's files without suffix, to which ``-lower`` and ``-upper`` are added; its
+            picture is replaced by one of section and interval.
+        grid: its grid.
+        provenance: origin of the section and meaning of the interval, for the textual header of SEG-Y.
+    """
+    for name, end in zip(ENDS, (found.lower, found.upper), strict=True):
+        save(end, stem.with_name(f"{stem.name}-{name}"), grid, f"{provenance}, {name} end")
+    drawn = plots.velocity_interval(velocity, found, grid.spacing, grid.velocity, stem.name)
+    plots.save(drawn, stem.with_name(f"{stem.name}.png"))
+    told = f"+-{(found.upper - found.lower).mean() / 2:.0f} m/s on average"
+    if not np.isnan(found.top).all():
+        shallow, deep = found.top[:, np.nanargmin(found.top[0])]
+        told += f", crest of the salt at {shallow:.0f} to {deep:.0f} m"
+    return f"{told}; written as {stem}-lower, {stem.name}-upper"

@@ -5,7 +5,6 @@ stopped goes on, and one on more models makes only what is missing.
 """
 
 import hashlib
-import importlib
 import json
 import shlex
 from collections.abc import Sequence
@@ -15,10 +14,12 @@ from typing import Any
 import numpy as np
 from pydantic import BaseModel, ValidationError
 
-from fwi import interrupts
+from fwi import interrupts, uncertainty
 from fwi.config import TrustConfig
 from fwi.data import ShotDataset
 from fwi.files import locked, read_own, refuse_links, sha256, write_whole
+from fwi.guarantee import TooFewSectionsError
+from fwi.intervals import KEY
 from fwi.inverter import FILE, Inverter
 from fwi.run import Progress, Run, silent
 from fwi.trust.calibration import HOME, SECTION, Trust, TrustError, calibrate
@@ -183,8 +184,8 @@ def _kept(path: Path, key: str) -> Cases | None:
 
 
 def _uncertainty(inverter: Inverter, validation: ShotDataset) -> dict[str, Any]:
-    """Calibrate the intervals of an inverter that gives some."""
-    if not hasattr(inverter, "interval"):
+    """Calibrate the intervals of an inverter; too few validation samples leave it without."""
+    try:
+        return {KEY: uncertainty.calibrate(inverter, validation).model_dump(mode="json")}
+    except TooFewSectionsError:
         return {}
-    uncertainty = importlib.import_module("fwi.uncertainty")
-    return {"uncertainty": uncertainty.calibrate(inverter, validation).model_dump(mode="json")}

@@ -68,6 +68,36 @@ class CheckedSample(BaseModel):
     per_shot: PerShot = PerShot()
 
 
+class Intervals(BaseModel):
+    """The calibrated intervals of the sections, against their truth: means over the samples."""
+
+    nominal: float
+    """Coverage that the intervals were calibrated for."""
+    coverage: Score
+    """Share of a section's cells whose truth the interval holds."""
+    width: Score
+    """Mean width [m/s]."""
+    constant_coverage: Score
+    """Coverage of intervals of one width for all cells."""
+    constant_width: Score
+    """Their mean width [m/s]."""
+    top_coverage: Score
+    """Share of a section's columns whose true top of salt the interval holds."""
+    top_width: Score
+    """Mean width [m]."""
+    base_coverage: Score
+    """The same for the base of salt."""
+    base_width: Score
+    """Mean width [m]."""
+
+    @property
+    def relative_width(self) -> float | None:
+        """Mean width by that of intervals of one width."""
+        if self.width.mean is None or not self.constant_width.mean:
+            return None
+        return self.width.mean / self.constant_width.mean
+
+
 class RefinedSplit(BaseModel):
     """Samples of a split whose sections were refined, scored beside the sections that were not."""
 
@@ -107,36 +137,6 @@ _KINDS = {"candidate": "all refined sections", "refined": "those returned"}
 
 def _share(value: float | None) -> str:
     return "-" if value is None else f"{value:.0%}"
-
-
-class Intervals(BaseModel):
-    """The calibrated intervals of the sections, against their truth: means over the samples."""
-
-    nominal: float
-    """Coverage that the intervals were calibrated for."""
-    coverage: Score
-    """Share of a section's cells whose truth the interval holds."""
-    width: Score
-    """Mean width [m/s]."""
-    constant_coverage: Score
-    """Coverage of intervals of one width for all cells."""
-    constant_width: Score
-    """Their mean width [m/s]."""
-    top_coverage: Score
-    """Share of a section's columns whose true top of salt the interval holds."""
-    top_width: Score
-    """Mean width [m]."""
-    base_coverage: Score
-    """The same for the base of salt."""
-    base_width: Score
-    """Mean width [m]."""
-
-    @property
-    def relative_width(self) -> float | None:
-        """Mean width by that of intervals of one width."""
-        if self.width.mean is None or not self.constant_width.mean:
-            return None
-        return self.width.mean / self.constant_width.mean
 
 
 class Evaluation(BaseModel):

@@ -125,7 +125,7 @@ class Run:
             return None
         return self.inverter.interval(gathers, None if survey == self.survey else survey)
 
-    @cached_property
+    @property
     def calibration(self) -> Calibration | None:
         """Calibration of the intervals, if the inverter has one."""
         return intervals.read(self.inverter.calibration)

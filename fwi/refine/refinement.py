@@ -167,8 +167,8 @@ class _Refinement:
         try:
             first = np.setdiff1d(self.live, self.held_out)
             first_part = self.config.first_stage
-            if highest := self._first_band(before):
-                stopped = self._stage(f"up to {highest:.2g} Hz", first, first_part / 2, highest)
+            if highest := self._first_band(before, first):
+                self._stage(f"up to {highest:.2g} Hz", first, first_part / 2, highest)
             if starts:
                 ends = self._race({"section": self.candidate, **starts}, first)
             if len(self.held_out):
@@ -246,12 +246,12 @@ class _Refinement:
         )
         return _Explained(self.simulator, self.recorded, finer, lacking, source)
 
-    def _first_band(self, start: "_Explained") -> float | None:
+    def _first_band(self, start: "_Explained", shots: Numbers) -> float | None:
         """The highest frequency [Hz] at which the start is late or early by less than half a period.
 
         From there on, FWI takes a wave for its neighbour. None if that is beyond the peak frequency.
         """
-        shift = start.time_shift(self.live)
+        shift = start.time_shift(shots)
         peak = self.survey.config.wavelet.frequency
         return max(0.5 / shift, LOWEST_BAND * peak) if shift > 0.5 / peak else None
 

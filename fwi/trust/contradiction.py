@@ -15,7 +15,7 @@ Floats = NDArray[np.float64]
 FARTHEST = 0.5
 """Largest offset whose traces are carried back, as a share of the largest offset: along straight rays,
 others would be carried astray."""
-WATER = 0.05
+WATER = 0.3
 """Energy, as a share of the mean, that is added where the section is compared with what was recorded."""
 
 

@@ -15,11 +15,9 @@ from torch import Tensor
 
 from fwi.check import Checked
 from fwi.misfit import (
-    band_passed,
     correlation,
     normalised_rms,
     offset_window,
-    time_shift,
     weighted_by_time,
 )
 from fwi.survey import Survey
@@ -31,8 +29,6 @@ Floats = NDArray[np.float64]
 Figures = dict[str, Floats]
 """Figures of several sections by name, each of the shape ``(section,)``."""
 
-LOW = 0.4
-"""Upper end of the low frequencies, as a share of the peak frequency."""
 NEAR = 0.25
 """Largest of the near offsets, as a share of the largest offset."""
 CONTRADICTED = 1.3
@@ -61,11 +57,9 @@ class Figure(NamedTuple):
 
 
 FIGURES: dict[str, Figure] = {
-    "nrms_low": Figure("NRMS of the low frequencies", "", "records", 0.02),
     "nrms_near": Figure("NRMS of the near offsets", "", "records", 0.02),
     "envelope": Figure("NRMS of the envelopes", "", "records", 0.02),
     "decorrelation": Figure("lack of correlation of the worst tenth of traces", "", "records", 0.01),
-    "shift": Figure("time shift of the worst tenth of traces", "s", "records", 0.001),
     "contradicted": Figure("share of the section that the records contradict", "", "records", 0.02),
     "contradiction": Figure("contradiction where it is strongest", "", "records", 0.05),
     "steepest": Figure("steepest change with depth", "m/s", "section", 20.0),
@@ -114,7 +108,7 @@ def measure(
 
 def _of_records(checked: Checked, survey: Survey) -> dict[str, float]:
     """Compare the records of one section with its simulated gathers."""
-    dt, frequency = survey.recorded_dt, survey.config.wavelet.frequency
+    dt = survey.recorded_dt
     recorded = torch.from_numpy(checked.recorded)
     live = recorded.any(dim=1)
     recorded = weighted_by_time(recorded, dt, power=1)
@@ -122,14 +116,12 @@ def _of_records(checked: Checked, survey: Survey) -> dict[str, float]:
     offset = torch.from_numpy(survey.offset)
     near = offset_window(offset, 0.0, NEAR * float(offset.max()))
     squared, own = (weighted_by_time(gathers, dt, power=1) for gathers in (recorded, simulated))
-    correlations, shifts = correlation(squared, own)[live], time_shift(squared, own, dt)[live].abs()
+    correlations = correlation(squared, own)[live]
     places = contradiction(checked, survey)[SURFACE:]
     return {
-        "nrms_low": _nrms(*(band_passed(each, dt, 0.0, LOW * frequency) for each in (simulated, recorded))),
         "nrms_near": _nrms(simulated * near, recorded * near),
         "envelope": _nrms(_envelope(simulated), _envelope(recorded)),
         "decorrelation": 1 - float(correlations.quantile(0.1)),
-        "shift": float(shifts.quantile(0.9)),
         "contradicted": float(np.mean(places > CONTRADICTED)),
         "contradiction": float(np.quantile(places, 0.98)),
     }
