@@ -20,9 +20,9 @@ class RefineConfig(Section):
     """Largest number of gradients, each of which simulates every shot and its adjoint."""
     minutes: Positive | None = None
     """Largest duration [min]; null for no limit."""
-    power: Annotated[float, Field(ge=0, le=4), NOT_TRUTH] = 1.0
+    power: Annotated[float, Field(ge=0, le=4), NOT_TRUTH] = 2.0
     """Power of the time by which the misfit weights the records, so that late reflections count."""
-    smoothness: NotNegative = 0.1
+    smoothness: NotNegative = 0.05
     """Weight of the total variation of the section, in 1000 m/s from cell to cell, against the misfit."""
     source: Literal["known", "shots", "wavelet"] = "shots"
     """Properties of the source that are estimated from the records. ``known``: one gain of all shots.

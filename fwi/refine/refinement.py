@@ -17,8 +17,8 @@ import torch
 from numpy.typing import NDArray
 
 from fwi.config import CheckConfig, PhysicsConfig, RefineConfig
-from fwi.misfit import time_shift, weighted_by_time
-from fwi.refine.grid_error import GridError
+from fwi.misfit import normalised_rms, time_shift, weighted_by_time
+from fwi.refine.grids import Grids
 from fwi.refine.journal import Journal
 from fwi.refine.minimise import Evaluation, minimise
 from fwi.refine.noise import noise_level
@@ -107,7 +107,7 @@ def refine(
 
     The first stage leaves some shots out. What it brings for these shots, which it has not seen, is the
     evidence by which its result is taken or left. Then all shots are fitted. Each stage first matches the
-    source, and finds by how much simulation on the refinement's grid is wrong.
+    source, and corrects for the errors of the refinement's grid (see ``fwi.refine.grids``).
 
     An interruption (Ctrl-C) ends the refinement; what was found until then is judged and returned.
 
@@ -151,7 +151,8 @@ class _Refinement:
         self.start = _admissible_section(section, survey)
         self.recorded = _admissible_records(gathers, survey)
         self.simulator = Simulator(survey, physics)
-        self.grid_error = GridError(self.simulator, physics, check)
+        self.grids = Grids(self.simulator, physics, check)
+        self.as_on_finer: bool | None = None
         arrays = (self.start, self.recorded, *([] if self.spread is None else [self.spread]))
         self.journal = Journal(journal, _digest(arrays, survey, physics, config, check))
         self.live = np.flatnonzero(self.recorded.any((1, 2)))
@@ -233,18 +234,32 @@ class _Refinement:
         return ends
 
     def _explain(self, section: Array) -> "_Explained":
-        """Simulate a section, and find the source with which it explains the records best."""
-        finer, lacking = self.grid_error(section)
-        speed = surface_speed(torch.from_numpy(section), self.survey)
+        """Simulate a section, and find the source with which it explains the direct arrival best.
+
+        Of the refinement's grid and the finer one, the one whose direct arrival is closer to that of the
+        records is taken as true: records that were simulated on the refinement's grid have its errors too.
+        """
+        coarse, finer = self.grids(section)
+        if self.as_on_finer is None:
+            by_grid = [self._match(section, gathers)[1] for gathers in (coarse, finer)]
+            self.as_on_finer = by_grid[1] <= by_grid[0]
+        true = finer if self.as_on_finer else coarse
+        return _Explained(self.simulator, self.recorded, true, true - coarse, self._match(section, true)[0])
+
+    def _match(self, section: Array, simulated: Array) -> tuple[SourceMatch, float]:
+        """Match the source on the direct arrival; also return the NRMS of what remains of it."""
+        gathers, recorded = torch.from_numpy(simulated), torch.from_numpy(self.recorded)
+        window = direct_window(self.survey, surface_speed(torch.from_numpy(section), self.survey))
         source = match_source(
-            torch.from_numpy(self.recorded),
-            torch.from_numpy(finer),
+            recorded,
+            gathers,
             self.survey.recorded_dt,
             self.config.source,
             self.survey.config.wavelet.frequency,
-            direct_window(self.survey, speed),
+            window,
         )
-        return _Explained(self.simulator, self.recorded, finer, lacking, source)
+        window = window * recorded.any(1, keepdim=True)
+        return source, float(normalised_rms(window * source.apply(gathers), window * recorded))
 
     def _first_band(self, start: "_Explained", shots: Numbers) -> float | None:
         """The highest frequency [Hz] at which the start is late or early by less than half a period.
@@ -303,16 +318,16 @@ class _Explained(NamedTuple):
 
     simulator: Simulator
     recorded: Array
-    finer: Array
-    """Gathers of the section on the finer grid, shape ``(shot, time, receiver)``."""
+    true: Array
+    """Gathers of the section, on the grid that is taken as true, shape ``(shot, time, receiver)``."""
     lacking: Array
-    """What its gathers on the coarse grid lack of them."""
+    """What its gathers on the refinement's grid lack of them."""
     source: SourceMatch
 
     @property
     def matched(self) -> Array:
-        """Gathers of the finer grid with the recorded source."""
-        gathers: Array = self.source.apply(torch.from_numpy(self.finer)).float().numpy()
+        """Gathers of the section with the recorded source."""
+        gathers: Array = self.source.apply(torch.from_numpy(self.true)).float().numpy()
         return gathers
 
     def misfit(self, power: float, highest: float | None = None) -> RecordMisfit:
@@ -320,10 +335,10 @@ class _Explained(NamedTuple):
         return RecordMisfit(self.simulator, self.recorded, self.source, self.lacking, power, highest)
 
     def unexplained(self, power: float, shots: Numbers) -> float:
-        """The misfit of this section with some shots, simulated on the finer grid."""
+        """The misfit of this section with some shots."""
         nothing = np.zeros_like(self.lacking)
         misfit = RecordMisfit(self.simulator, self.recorded, self.source, nothing, power)
-        return misfit.of(self.finer, shots)
+        return misfit.of(self.true, shots)
 
     def time_shift(self, shots: Numbers) -> float:
         """Size of the time shift [s] that ``LARGE_SHIFTS`` of the traces stay below."""

@@ -10,6 +10,7 @@ from scipy.ndimage import gaussian_filter
 from fwi.check import PhysicsCheck
 from fwi.config import CheckConfig, GridConfig, PhysicsConfig, RefineConfig, SurveyConfig, WaveletConfig
 from fwi.refine import Iteration, Refined, refine
+from fwi.refine.simulator import Simulator
 from fwi.survey import Survey
 
 PHYSICS, CHECK = PhysicsConfig(pml_width=8), CheckConfig()
@@ -66,6 +67,16 @@ def test_section_and_misfit_of_unseen_shots_improve_and_the_refined_section_is_r
     assert result.section is result.candidate
     residual = [np.abs(gathers - result.recorded).sum() for gathers in (result.before, result.after)]
     assert residual[1] < 0.5 * residual[0]
+
+
+@pytest.mark.parametrize("grid", ["the refinement's", "a finer one"])
+def test_true_section_explains_its_records_from_whichever_grid_they_are(case: Case, grid: str) -> None:
+    on_coarse = Simulator(SURVEY, PHYSICS).simulate(case.truth)
+    gathers = on_coarse if grid == "the refinement's" else case.gathers
+
+    result = refined(case._replace(start=case.truth), gathers, source="known", gradients=2)
+
+    assert result.history[0].data_misfit < 1e-6
 
 
 def test_budget_counts_gradients_of_all_shots(case: Case) -> None:
