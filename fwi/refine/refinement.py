@@ -175,8 +175,7 @@ class _Refinement:
             if len(self.held_out):
                 stopped = self._stage("first stage", first, first_part)
                 after = self._explain(self.candidate)
-            if stopped != "noise":
-                stopped = self._stage("all shots", self.live)
+            stopped = self._stage("all shots", self.live)
         except KeyboardInterrupt:
             stopped = "interrupted"
         return self._outcome(before, after, ends, stopped)
@@ -351,11 +350,12 @@ class _Explained(NamedTuple):
 
 
 def _held_out(live: Numbers, share: float) -> Numbers:
-    """Choose shots to hold out, evenly spread and none at the ends, where others do not stand in."""
-    count = round(share * len(live)) if len(live) >= FEWEST_SHOTS else 0
-    count = max(count, 1) if share > 0 and len(live) >= FEWEST_SHOTS else count
-    positions = (np.arange(1, count + 1) * len(live)) // (count + 1)
-    return live[positions]
+    """Choose shots to hold out, evenly spread; at least one, unless the share is 0 or shots are few."""
+    if share == 0 or len(live) < FEWEST_SHOTS:
+        return live[:0]
+    count = max(1, round(share * len(live)))
+    chosen: Numbers = live[np.floor((np.arange(count) + 0.5) * len(live) / count).astype(int)]
+    return chosen
 
 
 def _admissible_section(section: Array, survey: Survey) -> Array:

@@ -78,8 +78,11 @@ def contradiction(checked: Checked, survey: Survey) -> Array:
 
 
 def strongest(contradiction: Array, survey: Survey) -> Place:
-    """Return the place where the records contradict a section most."""
-    row, column = np.unravel_index(int(np.argmax(contradiction)), contradiction.shape)
+    """Return the place where the records contradict a section most, over about a wavelength around it."""
+    wavelength = sum(survey.grid.velocity) / 2 / survey.config.wavelet.frequency
+    # Nothing beyond the edges: there, few traces make the map uncertain.
+    around = ndimage.gaussian_filter(contradiction, wavelength / 2 / survey.grid.spacing, mode="constant")
+    row, column = np.unravel_index(int(np.argmax(around)), contradiction.shape)
     return Place(float(survey.x[column]), float(survey.depth[row]))
 
 

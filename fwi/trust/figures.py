@@ -31,7 +31,7 @@ Figures = dict[str, Floats]
 
 NEAR = 0.25
 """Largest of the near offsets, as a share of the largest offset."""
-CONTRADICTED = 1.3
+CONTRADICTED = 1.1
 """Unexplained share of the energy from a place, from which on the records contradict the section there: two
 gathers that have nothing in common give 2."""
 SURFACE = 2
@@ -66,7 +66,7 @@ FIGURES: dict[str, Figure] = {
     "views": Figure("difference between the network's views of the record", "m/s", "network", 5.0),
     "unsure_salt": Figure("salt that the network is not sure of", "", "network", 0.02),
     "mirrored_salt": Figure("salt that the mirrored record has elsewhere", "", "network", 0.02),
-    "spread": Figure("width of the network's own interval", "m/s", "network", 10.0),
+    "spread": Figure("spread that the network expects", "m/s", "network", 10.0),
     "features": Figure("distance of the features from those of training", "", "geology", 0.2),
     "moved": Figure("distance that refinement moved the section", "m/s", "records", 5.0),
     "starts": Figure("difference of refinements from several starts", "m/s", "records", 5.0),

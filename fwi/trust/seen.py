@@ -35,7 +35,7 @@ class Seen(NamedTuple):
     features: Floats
     """Means of the deepest features over the section, shape ``(section, channel)``."""
     spread: Floats | None = None
-    """Mean width of the network's own interval [m/s], shape ``(section,)``; None where it has none."""
+    """Mean spread by the network's own head [m/s], shape ``(section,)``; None where it has none."""
 
     def rows(self, rows: Sequence[int]) -> "Seen":
         """Choose records, which may be repeated."""
@@ -80,12 +80,12 @@ def _inverted(inverter: Inverter, batch: Tensor, survey: Survey | None, mirrored
 
 
 def _spread(inverter: Inverter, gathers: Array, survey: Survey | None) -> Floats | None:
-    """Mean width of the interval that an inverter gives with a section, if it gives one."""
-    interval = getattr(inverter, "interval", None)
-    if interval is None or "uncertainty" not in inverter.calibration:
+    """Mean spread by the network's head, shape ``(section,)``; None where the network has none."""
+    if inverter.network.spread is None:
         return None
-    found = [interval(records, survey) for records in gathers]
-    return np.array([np.mean(each.upper - each.lower) for each in found])
+    head = inverter.spread(gathers, survey).sources["head"]
+    spread: Floats = head.reshape(len(gathers), -1).mean(axis=1).astype(np.float64)
+    return spread
 
 
 def _mirrorable(inverter: Inverter) -> bool:

@@ -231,3 +231,16 @@ def test_settings_hold_no_path_of_the_machine_it_was_trained_on(file):
     assert set(json.loads(notes["settings"])["data"]) == {"amplitude", "knee"}
     assert "storage" not in json.loads(notes["settings"])
     assert "/tmp" not in notes["settings"]
+
+
+def test_inverter_with_settings_of_an_earlier_version_is_read(file, inverter):
+    with safe_open(file, "pt") as opened:
+        tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
+        notes = opened.metadata()
+    settings = json.loads(notes["settings"])
+    settings["check"] = {"refine": 3, "order": 4, "nrms_share": 0.5, "correlation": 0.8, "shift": 0.01}
+    notes["settings"] = json.dumps(settings)
+    del notes["sha256"]
+    save_file(tensors, file, {**notes, "sha256": inverter_module._checksum(notes, tensors)})
+
+    assert fwi.load(file).study.check.finer == 3

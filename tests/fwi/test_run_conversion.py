@@ -86,3 +86,23 @@ def test_an_inverter_that_was_lost_is_written_again(earlier):
     with pytest.raises(RunError, match=r"no such file.* 'fwi convert "):
         fwi.load_run(folder)
     assert convert(folder) == [folder / FILE]
+
+
+EARLIER_CHECK = "check: {refine: 3, order: 4, nrms_share: 0.5, correlation: 0.8, shift: 0.01}"
+
+
+def test_settings_of_an_earlier_version_are_read_and_renamed_by_the_conversion(earlier):
+    folder, _ = earlier
+    convert(folder)
+    (folder / run_folder.CHECKSUMS).unlink()
+    lines = (folder / run_folder.CONFIG).read_text().splitlines()
+    renamed = [EARLIER_CHECK if line.startswith("check:") else line for line in lines]
+    (folder / run_folder.CONFIG).write_text("\n".join(renamed))
+    assert fwi.load_run(folder).study.check.finer == 3
+
+    written = convert(folder)
+
+    assert folder / run_folder.CONFIG in written
+    assert "finer: 3" in (folder / run_folder.CONFIG).read_text()
+    assert fwi.load_run(folder).study.check.finer == 3
+    assert convert(folder) == []
