@@ -105,7 +105,11 @@ def evaluate(
     refined = None
     if refine is not None:
         numbers = np.unique(np.linspace(0, len(dataset) - 1, min(refine, len(dataset))).astype(int)).tolist()
-        improved = refine_split(trained, dataset, sections, numbers, settings, against_gradient, progress)
+        journals = run / f"{stem}-journals"
+        refuse_links(run, journals.name)
+        improved = refine_split(
+            trained, dataset, sections, numbers, settings, against_gradient, progress, journals
+        )
         refined = improved.split
         drawn = improved.figure(trained.study.grid.spacing, trained.study.grid.velocity)
         plots.save(drawn, figures / f"{stem}-refined.png")

@@ -74,7 +74,8 @@ def invert(
         origin = f"Inverted by salt-fwi: {records.name}, sample {number}, with the run {trained.folder.name}"
         written = save(velocity, stem, trained.study.grid, f"{origin}\nVersions: {used}")
         print(f"{stem}{written}: inverted in {1000 * seconds:.0f} ms")
-        if (found := trained.interval(gathers[number], recorded)) and trained.calibration:
+        if trained.calibration is not None:
+            found = trained.interval(gathers[number], recorded)
             nominal = f"{100 * trained.calibration.coverage:g} % interval"
             told = save_interval(velocity, found, stem, trained.study.grid, f"{origin}\n{nominal}")
             print(f"  {nominal}: {told}")

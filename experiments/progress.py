@@ -47,7 +47,7 @@ def progress(title: str, total: int, unit: str) -> Iterator[Report]:
             task, start = bar.add_task(title, total=total, rate="...", remark=""), time.monotonic()
 
             def update(done: int, remark: str = "") -> None:
-                rate = f"{done / max(time.monotonic() - start, 1e-9):.1f}"
+                rate = _rate(done / max(time.monotonic() - start, 1e-9))
                 bar.update(task, completed=done, rate=rate, remark=_remark(remark))
 
             yield update
@@ -69,7 +69,7 @@ class _Lines:
         rate = done / max(now - self.start, 1e-9)
         left = (self.total - done) / rate if rate else float("inf")
         print(
-            f"{self.title}: {done}/{self.total} {self.unit}, {_remark(remark)}{rate:.1f}/s, "
+            f"{self.title}: {done}/{self.total} {self.unit}, {_remark(remark)}{_rate(rate)}/s, "
             f"{left:.0f} s left",
             file=sys.stderr,
             flush=True,
@@ -78,3 +78,7 @@ class _Lines:
 
 def _remark(text: str) -> str:
     return f"{text}, " if text else ""
+
+
+def _rate(per_second: float) -> str:
+    return f"{per_second:.1f}" if per_second >= 1 else f"{per_second:.2g}"

@@ -16,6 +16,7 @@ from experiments.flags import Study
 from experiments.refining import Place, Refiner, Task
 from experiments.sections import read_section
 from fwi import run_folder
+from fwi.check import require_resolved
 from fwi.config import StudyConfig
 from fwi.run import Run, load_run
 from fwi.survey import Survey
@@ -62,6 +63,7 @@ def refine(
             f"{path}', or the --run whose network makes one"
         )
     read = _read(path, study, trained, survey)
+    require_resolved(read.survey, study.physics, study.check)
     tasks = _tasks(section, path, read, study, trained, sample)
     place = Place(out, run)
     left = refining.require_free(tasks, place, study, resume)

@@ -4,7 +4,9 @@
 >>> refined.split.worse["refined"]
 """
 
+import shutil
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -48,6 +50,7 @@ def refine_split(
     config: RefineConfig | None = None,
     against_gradient: bool = False,
     progress: Progress = silent,
+    journals: Path | None = None,
 ) -> RefinedSections:
     """Refine sections of some samples of a data set, and score them.
 
@@ -59,6 +62,8 @@ def refine_split(
         config: settings of the refinement; those of the run's study if left out.
         against_gradient: also refine from the linear gradient that fits the training models' mean.
         progress: shows the progress.
+        journals: folder that keeps the gradients until all sections are refined, so that the same call goes
+            on after an interruption.
 
     Raises:
         ValueError: the data set has another survey than the network serves.
@@ -72,13 +77,15 @@ def refine_split(
         for done, number in enumerate(numbers, start=1):
             sample = dataset[number]
             gathers = sample.gathers.float().numpy()
-            refined = _finished(run.refine(sections[number], gathers, dataset.survey, config=config))
+            options = {"config": config, "journal": _journal(journals, f"{number}")}
+            refined = _finished(run.refine(sections[number], gathers, dataset.survey, **options))
             refinements.append(refined)
             found["network"].append(sections[number])
             found["candidate"].append(refined.candidate)
             found["refined"].append(refined.section)
             if against_gradient:
-                other = _finished(run.refine(gradient, gathers, dataset.survey, config=config))
+                options["journal"] = _journal(journals, f"{number}-gradient")
+                other = _finished(run.refine(gradient, gathers, dataset.survey, **options))
                 found["gradient"].append(other.candidate)
             truth.append(sample.velocity.numpy())
             salt.append(sample.salt.numpy())
@@ -110,11 +117,19 @@ def refine_split(
         },
         settings=config.model_dump(mode="json"),
     )
+    if journals is not None:
+        shutil.rmtree(journals, ignore_errors=True)
     return RefinedSections(split, rows)
+
+
+def _journal(folder: Path | None, name: str) -> Path | None:
+    return None if folder is None else folder / f"{name}.journal"
 
 
 def _finished(refined: "Refined") -> "Refined":
     """Give up where the user did: half a refinement would be scored as a whole one."""
     if refined.stopped == "interrupted":
-        raise KeyboardInterrupt
+        interrupted = KeyboardInterrupt()
+        interrupted.add_note("the same command goes on from the gradients that it has computed")
+        raise interrupted
     return refined

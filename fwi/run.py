@@ -119,10 +119,8 @@ class Run:
         except DivergedError as error:
             raise DivergedError(f"{self.folder}: {error}") from None
 
-    def interval(self, gathers: Array, survey: Survey | None = None) -> Interval | None:
-        """Return the interval of a section: see ``Inverter.interval``; None where none is calibrated."""
-        if self.calibration is None:
-            return None
+    def interval(self, gathers: Array, survey: Survey | None = None) -> Interval:
+        """Return the interval of the section of records: see ``Inverter.interval``."""
         return self.inverter.interval(gathers, None if survey == self.survey else survey)
 
     @property
@@ -286,7 +284,7 @@ class Run:
                 truth.append(batch.velocity.numpy())
                 salt.append(batch.salt.numpy())
                 if self.calibration is not None:
-                    found = self.inverter.interval(batch.gathers.numpy(), dataset.survey)
+                    found = self.interval(batch.gathers.numpy(), dataset.survey)
                     models = inverted[-1], truth[-1], salt[-1] > 0
                     held.append(uncertainty.scores(found, *models, self.calibration))
                 advance(numbers.stop)

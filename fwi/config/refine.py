@@ -20,16 +20,18 @@ class RefineConfig(Section):
     """Largest number of gradients, each of which simulates every shot and its adjoint."""
     minutes: Positive | None = None
     """Largest duration [min]; null for no limit."""
-    power: Annotated[float, Field(ge=0, le=4), NOT_TRUTH] = 1.0
-    """Power of the time by which the misfit weights the records, so that late reflections count."""
-    smoothness: NotNegative = 0.1
+    power: Annotated[float, Field(ge=0, le=4), NOT_TRUTH] = 2.0
+    """Power of the time by which the misfit weights the records, so that late reflections count; at most 1
+    for noisy ones."""
+    smoothness: NotNegative = 0.05
     """Weight of the total variation of the section, in 1000 m/s from cell to cell, against the misfit."""
     source: Literal["known", "shots", "wavelet"] = "shots"
     """Properties of the source that are estimated from the records. ``known``: one gain of all shots.
     ``shots``: gain and delay of each shot. ``wavelet``: also a filter by which its wavelet differs."""
-    held_out: Share = 0.15
-    """Share of the shots that the first stage does not fit, as evidence for or against what it finds."""
-    first_stage: Share = 0.4
+    held_out: Annotated[float, Field(ge=0, le=0.5), NOT_TRUTH] = 0.5
+    """Share of the shots that the first stage does not fit, as evidence for or against what it finds; its
+    gradients cost less for it."""
+    first_stage: Share = 0.5
     """Share of the gradients for the stages before the last one, which fits all shots."""
     accept: Share = 0.8
     """Largest misfit of the shots held out with which the refined section is returned, as a share of that

@@ -73,9 +73,7 @@ class Network(nn.Module, ABC):
         if not spread:
             return velocity
         if self.spread is None:
-            raise ValueError(
-                "the network predicts no spread of its velocity: train one with model.uncertainty"[:0]
-            )
+            raise ValueError("the network predicts no spread: train one with model.uncertainty")
         return velocity, self.spread(features.detach())[..., :nz, :nx]
 
     @abstractmethod

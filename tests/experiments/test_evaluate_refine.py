@@ -9,6 +9,10 @@ import pytest
 
 from experiments.cli import main
 from fwi import load_run, naive
+from fwi.config import RefineConfig
+from fwi.data import ShotDataset
+from fwi.manifest import DataSet
+from fwi.refined_split import refine_split
 from fwi.shards import read
 
 
@@ -68,6 +72,31 @@ def test_figure_and_report_show_it(run):
 
     assert (run / "figures/evaluation-refined.png").stat().st_size > 1000
     assert "2 refined sections accepted; larger MAE than the network" in page
+
+
+def test_interrupted_refinements_go_on_to_the_same_scores(any_survey_run, tiny_study, tmp_path, monkeypatch):
+    run, dataset = load_run(any_survey_run), ShotDataset([DataSet.read(tiny_study.storage.folder)], "test")
+    sections = np.stack([run.invert(dataset[number].gathers.float().numpy()) for number in range(2)])
+    task = run, dataset, sections, [0, 1], RefineConfig(gradients=2)
+    whole = refine_split(*task).split
+    refinements = iter([run.refine])  # the second is interrupted
+
+    def until_interrupted(*arguments, **options):
+        refine = next(refinements, None)
+        if refine is None:
+            raise KeyboardInterrupt
+        return refine(*arguments, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(run, "refine", until_interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            refine_split(*task, journals=tmp_path / "journals")
+    assert [path.name for path in (tmp_path / "journals").iterdir()] == ["0.journal"]
+
+    resumed = refine_split(*task, journals=tmp_path / "journals").split
+
+    assert resumed.per_sample == whole.per_sample
+    assert not (tmp_path / "journals").exists()
 
 
 @pytest.mark.parametrize(

@@ -65,7 +65,7 @@ def refined_of(name: str, strength: float, source: str, noise: float = 1.0) -> R
         gathers = np.array(gain, np.float32)[:, None, None] * np.stack(late)
     else:
         gathers = corrupted(name, strength)
-    config = RefineConfig(gradients=12, held_out=0, source=source, noise=noise)
+    config = RefineConfig(gradients=12, power=1, smoothness=0.1, held_out=0, source=source, noise=noise)
     return refine(START, gathers, survey(), PHYSICS, config, CHECK)
 
 
@@ -109,4 +109,4 @@ def test_where_noise_hides_the_lens_stopping_saves_the_start() -> None:
 
     assert refined.stopped == "noise"
     assert error(unstopped.candidate) > 1.1 * error(START)
-    assert error(refined.candidate) < 1.03 * error(START)
+    assert error(refined.candidate) < 1.06 * error(START)

@@ -1,10 +1,9 @@
-"""The error of simulating on a coarse grid, taken from a finer one.
+"""Two grids: a coarse one, on which gradients are cheap, and a finer one by which its errors are known.
 
-Gradients need a coarse grid to be cheap, whose waves are too slow and too dispersed: at 8 cells a wavelength
-that is a few percent of the records' energy, which a refinement would explain by a wrong section. The error
-depends little on details of the section. So the difference of the start's gathers on both grids is added to
-all simulated gathers (a defect correction: Stetter, 1978, Numerische Mathematik 29): of the records of a
-finer grid yet, ten times less remains unexplained.
+On 8 cells a wavelength, errors of the grid are a few percent of the records' energy, which a refinement would
+explain by a wrong section. They depend little on details of the section. So what the start's gathers lack on
+the coarse grid is added to all gathers that are simulated there (a defect correction: Stetter, 1978,
+Numerische Mathematik 29). Of records from a yet finer grid, a tenth of the error remains.
 """
 
 import numpy as np
@@ -18,8 +17,8 @@ from fwi.refine.simulator import Simulator
 Array = NDArray[np.float32]
 
 
-class GridError:
-    """Simulate sections of one survey on a finer grid, as the physics check does.
+class Grids:
+    """Simulate sections of one survey on both grids; the finer one is that of the physics check.
 
     Args:
         simulator: simulates on the coarse grid.
@@ -42,11 +41,9 @@ class GridError:
             section: velocity [m/s], shape ``(depth, x)``.
 
         Returns:
-            Gathers of the finer grid, and what those of the coarse grid lack of them, both of the shape
-            ``(shot, time, receiver)``.
+            Gathers of the coarse grid, and of the finer one, both of shape ``(shot, time, receiver)``.
         """
         grid = self.fine.survey.grid
         model = torch.from_numpy(np.ascontiguousarray(section, np.float32))[None, None]
         finer = interpolate(model, size=(grid.nz, grid.nx), mode="bilinear", align_corners=True)[0, 0]
-        gathers = self.fine.simulate(finer.numpy())
-        return gathers, gathers - self.coarse.simulate(section)
+        return self.coarse.simulate(section), self.fine.simulate(finer.numpy())
