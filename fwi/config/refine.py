@@ -21,7 +21,8 @@ class RefineConfig(Section):
     minutes: Positive | None = None
     """Largest duration [min]; null for no limit."""
     power: Annotated[float, Field(ge=0, le=4), NOT_TRUTH] = 2.0
-    """Power of the time by which the misfit weights the records, so that late reflections count."""
+    """Power of the time by which the misfit weights the records, so that late reflections count; at most 1
+    for noisy ones."""
     smoothness: NotNegative = 0.05
     """Weight of the total variation of the section, in 1000 m/s from cell to cell, against the misfit."""
     source: Literal["known", "shots", "wavelet"] = "shots"
