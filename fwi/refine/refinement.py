@@ -8,22 +8,23 @@ import hashlib
 import json
 import math
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from fwi.config import CheckConfig, PhysicsConfig, RefineConfig
-from fwi.misfit import normalised_rms, time_shift, weighted_by_time
+from fwi.misfit import normalised_rms, weighted_by_time
+from fwi.refine.explained import Explained
 from fwi.refine.grids import Grids
+from fwi.refine.inputs import admissible_records, admissible_section, admissible_spread
 from fwi.refine.journal import Journal
 from fwi.refine.minimise import Evaluation, minimise
-from fwi.refine.noise import noise_level
+from fwi.refine.noise import noise_level, noise_share
 from fwi.refine.objective import preference
-from fwi.refine.record_misfit import Numbers, RecordMisfit
+from fwi.refine.record_misfit import Numbers
+from fwi.refine.refined import Iteration, Refined
 from fwi.refine.simulator import Simulator
 from fwi.refine.source import SourceMatch, direct_window, match_source, surface_speed
 from fwi.survey import Survey
@@ -33,62 +34,14 @@ Array = NDArray[np.float32]
 FEWEST_SHOTS = 4
 """Shots below which none is held out: without one of three, too much of the section is not seen."""
 
-LARGE_SHIFTS = 0.9
-"""Share of the traces whose time shift decides on the first band: the latest ones may be anything."""
+NOISY = 0.01
+"""Share of noise in the weighted records' energy from which they count as noisy."""
 
-CERTAIN = 0.1
-"""Smallest spread of a cell, as a share of the mean: a network is surer of itself than it should be."""
+NOISY_POWER = 1.0
+"""Largest power of the time for noisy records, whose late parts are noise above all."""
 
 LOWEST_BAND = 0.5
 """Lowest end of a first band, as a share of the peak frequency: below, a Ricker wavelet has little."""
-
-
-class Iteration(NamedTuple):
-    """The state of a refinement after a gradient."""
-
-    gradients: float
-    """Gradients of all shots so far; one of half the shots counts as half."""
-    stage: str
-    misfit: float
-    """What is minimised: the misfit with the records, and the penalty of what is preferred less."""
-    data_misfit: float
-    """The misfit with the records alone, of the shots that are fitted."""
-    seconds: float
-    """Duration of all gradients so far [s]."""
-
-
-@dataclass(frozen=True)
-class Refined:
-    """The outcome of a refinement. Sections have the shape ``(depth, x)`` [m/s]."""
-
-    section: Array
-    """The refined section where the evidence is for it, and the start elsewhere."""
-    start: Array
-    """The section that was to be refined."""
-    candidate: Array
-    """The refined section, whether or not the evidence is for it."""
-    accepted: bool
-    reason: str
-    """Why the refined section is returned, or why not, in one sentence."""
-    history: tuple[Iteration, ...]
-    before: Array
-    """Gathers of the start, matched to the records' source, shape ``(shot, time, receiver)``."""
-    after: Array
-    """Gathers of the refined section, likewise."""
-    recorded: Array
-    held_out: tuple[int, ...]
-    """Shots that the first stage did not fit."""
-    held_out_before: float
-    """Misfit of the start with the shots held out; NaN where none were."""
-    held_out_after: float
-    """Misfit of the section after the first stage with the shots held out."""
-    source: SourceMatch
-    starts: dict[str, Array]
-    """Sections to which the race brought other starts, by name; empty without a race."""
-    stopped: str
-    """``converged``, ``budget``, ``noise`` or ``interrupted``."""
-    gradients: float
-    seconds: float
 
 
 def refine(
@@ -147,9 +100,14 @@ class _Refinement:
         watch: Callable[[Iteration, Array], None],
         journal: Path | None,
     ) -> None:
-        self.survey, self.config, self.watch, self.spread = survey, config, watch, _prior(spread, survey)
-        self.start = _admissible_section(section, survey)
-        self.recorded = _admissible_records(gathers, survey)
+        self.survey, self.config, self.watch, self.spread = (
+            survey,
+            config,
+            watch,
+            admissible_spread(spread, survey),
+        )
+        self.start = admissible_section(section, survey)
+        self.recorded = admissible_records(gathers, survey)
         self.simulator = Simulator(survey, physics)
         self.grids = Grids(self.simulator, physics, check)
         self.as_on_finer: bool | None = None
@@ -158,6 +116,7 @@ class _Refinement:
         self.live = np.flatnonzero(self.recorded.any((1, 2)))
         self.held_out = _held_out(self.live, config.held_out)
         self.noise = noise_level(torch.from_numpy(self.recorded), survey)
+        self.power = self._power(config.power)
         self.history: list[Iteration] = []
         self.gradients = 0.0
         self.candidate = self.start
@@ -180,6 +139,12 @@ class _Refinement:
             stopped = "interrupted"
         return self._outcome(before, after, ends, stopped)
 
+    def _power(self, wanted: float) -> float:
+        """The power of the time that the misfit weights with: at most ``NOISY_POWER`` for noisy records."""
+        everything = weighted_by_time(torch.ones(self.recorded.shape), self.survey.recorded_dt, wanted)
+        share = noise_share(torch.from_numpy(self.recorded), everything, self.noise)
+        return wanted if share < NOISY else min(wanted, NOISY_POWER)
+
     def _stage(
         self,
         name: str,
@@ -189,7 +154,7 @@ class _Refinement:
         most: int | None = None,
     ) -> str:
         """Fit some shots until a share of the budget is spent, or the most gradients; say why it ended."""
-        misfit = self._explain(self.candidate).misfit(self.config.power, highest)
+        misfit = self._explain(self.candidate).misfit(self.power, highest)
         noise = 0.0 if highest else self.config.noise * misfit.of_noise(self.noise, shots)
         each, best, begun = len(shots) / len(self.live), math.inf, len(self.history)
 
@@ -228,11 +193,11 @@ class _Refinement:
             self.candidate = start
             self._stage(f"race: {name}", shots, most=self.config.race)
             ends[name] = self.candidate
-            misfits[name] = self._explain(self.candidate).unexplained(self.config.power, judged)
+            misfits[name] = self._explain(self.candidate).unexplained(self.power, judged)
         self.candidate = ends[min(misfits, key=misfits.__getitem__)]
         return ends
 
-    def _explain(self, section: Array) -> "_Explained":
+    def _explain(self, section: Array) -> "Explained":
         """Simulate a section, and find the source with which it explains the direct arrival best.
 
         Of the refinement's grid and the finer one, the one whose direct arrival is closer to that of the
@@ -243,7 +208,7 @@ class _Refinement:
             by_grid = [self._match(section, gathers)[1] for gathers in (coarse, finer)]
             self.as_on_finer = by_grid[1] <= by_grid[0]
         true = finer if self.as_on_finer else coarse
-        return _Explained(self.simulator, self.recorded, true, true - coarse, self._match(section, true)[0])
+        return Explained(self.simulator, self.recorded, true, true - coarse, self._match(section, true)[0])
 
     def _match(self, section: Array, simulated: Array) -> tuple[SourceMatch, float]:
         """Match the source on the direct arrival; also return the NRMS of what remains of it."""
@@ -260,7 +225,7 @@ class _Refinement:
         window = window * recorded.any(1, keepdim=True)
         return source, float(normalised_rms(window * source.apply(gathers), window * recorded))
 
-    def _first_band(self, start: "_Explained", shots: Numbers) -> float | None:
+    def _first_band(self, start: "Explained", shots: Numbers) -> float | None:
         """The highest frequency [Hz] at which the start is late or early by less than half a period.
 
         From there on, FWI takes a wave for its neighbour. None if that is beyond the peak frequency.
@@ -270,13 +235,13 @@ class _Refinement:
         return max(0.5 / shift, LOWEST_BAND * peak) if shift > 0.5 / peak else None
 
     def _outcome(
-        self, before: "_Explained", after: "_Explained | None", ends: dict[str, Array], stopped: str
+        self, before: "Explained", after: "Explained | None", ends: dict[str, Array], stopped: str
     ) -> Refined:
-        power, seen = self.config.power, len(self.held_out) > 0
+        seen = len(self.held_out) > 0
         last = self._explain(self.candidate)
         judged = after or last  # interrupted in its first stage, the candidate has not seen those shots yet
         held_out = tuple(
-            each.unexplained(power, self.held_out) if seen else math.nan for each in (before, judged)
+            each.unexplained(self.power, self.held_out) if seen else math.nan for each in (before, judged)
         )
         accepted, reason = self._judge(*held_out)
         return Refined(
@@ -312,43 +277,6 @@ class _Refinement:
         return accepted, f"{change} ({wanted})"
 
 
-class _Explained(NamedTuple):
-    """What a section explains of the records."""
-
-    simulator: Simulator
-    recorded: Array
-    true: Array
-    """Gathers of the section, on the grid that is taken as true, shape ``(shot, time, receiver)``."""
-    lacking: Array
-    """What its gathers on the refinement's grid lack of them."""
-    source: SourceMatch
-
-    @property
-    def matched(self) -> Array:
-        """Gathers of the section with the recorded source."""
-        gathers: Array = self.source.apply(torch.from_numpy(self.true)).float().numpy()
-        return gathers
-
-    def misfit(self, power: float, highest: float | None = None) -> RecordMisfit:
-        """The misfit of other sections, with the source of this one and the grid's error as of it."""
-        return RecordMisfit(self.simulator, self.recorded, self.source, self.lacking, power, highest)
-
-    def unexplained(self, power: float, shots: Numbers) -> float:
-        """The misfit of this section with some shots."""
-        nothing = np.zeros_like(self.lacking)
-        misfit = RecordMisfit(self.simulator, self.recorded, self.source, nothing, power)
-        return misfit.of(self.true, shots)
-
-    def time_shift(self, shots: Numbers) -> float:
-        """Size of the time shift [s] that ``LARGE_SHIFTS`` of the traces stay below."""
-        dt = self.simulator.survey.recorded_dt
-        recorded, simulated = (
-            weighted_by_time(torch.from_numpy(each[shots]), dt, 2) for each in (self.recorded, self.matched)
-        )
-        shifts = time_shift(recorded, simulated, dt)
-        return float(shifts[recorded.any(1)].abs().quantile(LARGE_SHIFTS))
-
-
 def _held_out(live: Numbers, share: float) -> Numbers:
     """Choose shots to hold out, evenly spread; at least one, unless the share is 0 or shots are few."""
     if share == 0 or len(live) < FEWEST_SHOTS:
@@ -356,48 +284,6 @@ def _held_out(live: Numbers, share: float) -> Numbers:
     count = max(1, round(share * len(live)))
     chosen: Numbers = live[np.floor((np.arange(count) + 0.5) * len(live) / count).astype(int)]
     return chosen
-
-
-def _admissible_section(section: Array, survey: Survey) -> Array:
-    grid = survey.grid
-    if np.shape(section) != (grid.nz, grid.nx):
-        raise ValueError(
-            f"section of shape {np.shape(section)}, the survey's grid wants (depth, x) = {(grid.nz, grid.nx)}"
-        )
-    slowest, fastest = grid.velocity
-    if not ((section >= slowest * (1 - 1e-6)) & (section <= fastest * (1 + 1e-6))).all():
-        raise ValueError(
-            f"the section holds speeds of {np.min(section):g} .. {np.max(section):g} m/s, outside "
-            f"grid.velocity {slowest:g} .. {fastest:g} m/s: clip it, or widen that range"
-        )
-    return np.clip(section, slowest, fastest).astype(np.float32)
-
-
-def _prior(spread: Array | None, survey: Survey) -> Array | None:
-    """Bound a spread from below, so that no cell is held where it is."""
-    if spread is None:
-        return None
-    grid = survey.grid
-    if np.shape(spread) != (grid.nz, grid.nx) or not (np.isfinite(spread).all() and (spread >= 0).all()):
-        raise ValueError(
-            f"spread of shape {np.shape(spread)} with values {np.min(spread):g} .. {np.max(spread):g}: give "
-            f"0 m/s or more for each of the grid's cells, (depth, x) = {(grid.nz, grid.nx)}"
-        )
-    return np.maximum(spread, max(CERTAIN * float(np.mean(spread)), 1e-3)).astype(np.float32)
-
-
-def _admissible_records(gathers: Array, survey: Survey) -> Array:
-    recorded = np.array(gathers, dtype=np.float32)
-    if recorded.shape != survey.gather_shape:
-        raise ValueError(
-            f"records of shape {recorded.shape} do not fit their survey, (shot, time, receiver) = "
-            f"{survey.gather_shape}: name the survey that they were recorded with"
-        )
-    if not np.isfinite(recorded).all():
-        raise ValueError("the records hold NaN or infinite samples: mend or mute those traces first")
-    if not recorded.any():
-        raise ValueError("the records are zero throughout: there is nothing to refine with")
-    return recorded
 
 
 def _digest(

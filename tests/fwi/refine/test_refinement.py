@@ -95,7 +95,11 @@ def test_first_stage_does_not_see_the_shots_held_out(case: Case) -> None:
     other[held_out] = np.random.default_rng(0).normal(size=other[held_out].shape) * other.std()
 
     first, second = (
-        [each for each in refined(case, records, noise=0, held_out=0.25).history if each.stage == "first stage"]
+        [
+            each
+            for each in refined(case, records, noise=0, held_out=0.25).history
+            if each.stage == "first stage"
+        ]
         for records in (case.gathers, other)
     )
 
@@ -190,6 +194,16 @@ def test_budget_of_time_ends_it_after_the_first_gradient_at_the_latest(case: Cas
 
     assert result.stopped == "budget"
     assert len(result.history) == 2  # one of each stage
+
+
+def test_late_samples_of_noisy_records_count_less(case: Case) -> None:
+    noise = np.random.default_rng(0).normal(size=case.gathers.shape).astype(np.float32)
+    noisy = case.gathers + 0.1 * case.gathers.std() * noise
+
+    first = {power: refined(case, noisy, power=power, gradients=2).history[0] for power in (0.5, 1.0, 2.0)}
+
+    assert first[2.0] == first[1.0]._replace(seconds=first[2.0].seconds)
+    assert first[0.5].data_misfit != first[1.0].data_misfit
 
 
 def test_dead_traces_and_missing_shots_change_nothing_but_what_is_known(case: Case) -> None:

@@ -1,0 +1,59 @@
+"""The outcome of a refinement."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fwi.refine.source import SourceMatch
+
+Array = NDArray[np.float32]
+
+
+class Iteration(NamedTuple):
+    """The state of a refinement after a gradient."""
+
+    gradients: float
+    """Gradients of all shots so far; one of half the shots counts as half."""
+    stage: str
+    misfit: float
+    """What is minimised: the misfit with the records, and the penalty of what is preferred less."""
+    data_misfit: float
+    """The misfit with the records alone, of the shots that are fitted."""
+    seconds: float
+    """Duration of all gradients so far [s]."""
+
+
+@dataclass(frozen=True)
+class Refined:
+    """The outcome of a refinement. Sections have the shape ``(depth, x)`` [m/s]."""
+
+    section: Array
+    """The refined section where the evidence is for it, and the start elsewhere."""
+    start: Array
+    """The section that was to be refined."""
+    candidate: Array
+    """The refined section, whether or not the evidence is for it."""
+    accepted: bool
+    reason: str
+    """Why the refined section is returned, or why not, in one sentence."""
+    history: tuple[Iteration, ...]
+    before: Array
+    """Gathers of the start, matched to the records' source, shape ``(shot, time, receiver)``."""
+    after: Array
+    """Gathers of the refined section, likewise."""
+    recorded: Array
+    held_out: tuple[int, ...]
+    """Shots that the first stage did not fit."""
+    held_out_before: float
+    """Misfit of the start with the shots held out; NaN where none were."""
+    held_out_after: float
+    """Misfit of the section after the first stage with the shots held out."""
+    source: SourceMatch
+    starts: dict[str, Array]
+    """Sections to which the race brought other starts, by name; empty without a race."""
+    stopped: str
+    """``converged``, ``budget``, ``noise`` or ``interrupted``."""
+    gradients: float
+    seconds: float
