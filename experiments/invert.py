@@ -145,14 +145,11 @@ def _refinements(
     tasks = []
     for number in numbers:
         name = f"{records.stem}-{number}"
-        words = ["fwi", "refine", out / f"{name}.npy", records, "--run", trained.folder, "--sample", number]
-        words += [
-            "--out",
-            out,
-            *(["--survey", survey] if survey else []),
-            *(["--budget", budget] if budget else []),
-        ]
-        goes_on = shlex.join([*map(str, words), "--resume"])
+        flags = {"--run": trained.folder, "--sample": number, "--out": out}
+        flags |= {"--survey": survey} if survey else {}
+        flags |= {"--budget": budget} if budget else {}
+        words = [out / f"{name}.npy", records, *(word for flag in flags.items() for word in flag)]
+        goes_on = shlex.join(["fwi", "refine", *map(str, words), "--resume"])
         start = trained.invert(gathers[number], recorded)
         truth, salt = (None, None) if models is None else (each[number] for each in models)
         origin = f"{records.name}, sample {number}"

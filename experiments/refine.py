@@ -18,6 +18,7 @@ from experiments.sections import read_section
 from fwi import run_folder
 from fwi.check import require_resolved
 from fwi.config import StudyConfig
+from fwi.refine import refine as full_waveform_inversion
 from fwi.run import Run, load_run
 from fwi.survey import Survey
 
@@ -67,6 +68,9 @@ def refine(
     tasks = _tasks(section, path, read, study, trained, sample)
     place = Place(out, run)
     left = refining.require_free(tasks, place, study, resume)
+    if not left:
+        print(f"{out}: all of these were refined before")
+        return
     with refining.tracked(study, place) as record:
         for task in left:
             refining.refine_to_files(task, study, place, _refiner(study, trained), record)
@@ -149,8 +153,5 @@ def _tasks(
 
 
 def _refiner(study: StudyConfig, trained: Run | None) -> Refiner:
-    if trained is not None:
-        return functools.partial(trained.refine, physics=study.physics, check=study.check)
-    from fwi.refine import refine as refiner
-
+    refiner = full_waveform_inversion if trained is None else trained.refine
     return functools.partial(refiner, physics=study.physics, check=study.check)

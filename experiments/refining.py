@@ -104,7 +104,7 @@ def require_free(tasks: list[Task], place: Place, study: StudyConfig, resume: bo
                     f"{path}: the refinement of another section or of other records; move it away, or give "
                     "the records another name"
                 )
-        if section.exists() and not file.exists():
+        if section.exists() and not (file.exists() or journal.exists()):
             raise ValueError(f"{section}: written by something else; move it away, or choose another --out")
         if journal.exists() and not resume:
             raise ValueError(
@@ -236,9 +236,10 @@ def _write(
     images = {kind: plots.png(figure) for kind, figure in drawn.items()}
     paths = {kind: place.out / f"{stem.name}-{kind}.png" for kind in images}
     _write_one(place.file(task.name), paths, images, found)
-    if place.run is not None:
+    in_run = place.file_in_run(task.name)
+    if place.run is not None and in_run is not None:
         shown = {kind: place.run / "figures" / f"refinement-{task.name}-{kind}.png" for kind in images}
-        _write_one(place.run / f"refinement-{task.name}.json", shown, images, found)
+        _write_one(in_run, shown, images, found)
     record.end(found, paths)
     print(f"{stem}{written}\n  source: {found.source}\n  {found}")
     if found.scores:

@@ -4,6 +4,7 @@
 >>> section = inverter.invert(gathers)
 """
 
+import functools
 import hashlib
 import json
 from collections.abc import Mapping
@@ -273,17 +274,22 @@ class Inverter(nn.Module):
         Raises:
             ValueError: section or record do not fit the survey.
         """
-        from fwi.refine import refine  # with scipy's optimisers, which inverting does without
+        from fwi.refine import refine, starts  # with scipy's optimisers, which inverting does without
 
-        own = self.spread(gathers, survey)
+        own, config = self.spread(gathers, survey), config or self.study.refine
         if "head" in own.sources and (section is None or np.allclose(section, own.section, atol=1)):
             options = {"spread": own.sources["head"].mean(axis=-3), **options}
+        start: Array = own.section if section is None else section
+        if config.starts:
+            mirrored = functools.partial(self.invert, gathers, survey, mirror=True)
+            others = starts.chosen(config.starts, start, self.study.grid.velocity, mirrored)
+            options = {"starts": others, **options}
         return refine(
-            own.section if section is None else section,
+            start,
             gathers,
             survey or self.survey,
             physics or self.study.physics,
-            config or self.study.refine,
+            config,
             check or self.study.check,
             **options,
         )

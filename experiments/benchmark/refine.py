@@ -7,7 +7,6 @@ grid of another order, that of the physics check.
 """
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -19,11 +18,11 @@ from experiments.benchmark.figures import Bench, Figure, Result, aligned, number
 from experiments.progress import progress
 from fwi import naive
 from fwi.config import StudyConfig
+from fwi.run import Run, load_run
 from fwi.survey import Survey
 
 if TYPE_CHECKING:
     from fwi.refine import Iteration, Refined
-    from fwi.run import Run
 
 Array = NDArray[np.float32]
 
@@ -68,7 +67,7 @@ class Course(NamedTuple):
 def measure(bench: Bench) -> Result:
     """Rate of gradients by deepwave's, and the course of the error of each method."""
     speed = _speed(bench)
-    run = _run(bench.run)
+    run = None if bench.run is None else load_run(bench.run)
     samples = bench.samples or SAMPLES
     courses = _courses(bench.study, run, samples)
     budget = bench.study.refine.gradients
@@ -147,15 +146,7 @@ def _engine(study: StudyConfig, seconds: float, threads: int) -> bare.Rate:
     return bare.repeated(lambda: simulator.misfit_and_gradient(velocity, every, energy), seconds)
 
 
-def _run(folder: Path | None) -> "Run | None":
-    if folder is None:
-        return None
-    from fwi.run import load_run
-
-    return load_run(folder)
-
-
-def _courses(study: StudyConfig, run: "Run | None", samples: int) -> list[Course]:
+def _courses(study: StudyConfig, run: Run | None, samples: int) -> list[Course]:
     """Refine the sections of some models by every method."""
     from fwi.check import PhysicsCheck
     from fwi.metrics import score
@@ -196,7 +187,7 @@ Method = Callable[[Callable[[float, Array], None]], Array]
 
 
 def _methods(
-    study: StudyConfig, survey: Survey, gathers: Array, truth: Array, mean: Array, run: "Run | None"
+    study: StudyConfig, survey: Survey, gathers: Array, truth: Array, mean: Array, run: Run | None
 ) -> dict[str, Method]:
     from scipy.ndimage import gaussian_filter
 

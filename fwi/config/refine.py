@@ -7,6 +7,8 @@ from pydantic import Field
 
 from fwi.config.base import LARGEST, NOT_TRUTH, Count, NotNegative, Positive, Section, Share
 
+StartName = Literal["mirrored", "flooded", "without_salt"]
+
 MINUTES = {"s": 1 / 60, "min": 1.0, "h": 60.0}
 """Units of a budget of time, in minutes."""
 UNLIMITED = 1_000_000
@@ -38,6 +40,10 @@ class RefineConfig(Section):
     of the start; else the start is returned."""
     noise: NotNegative = 1.0
     """Multiple of the misfit that the records' noise has, at which the refinement stops; 0: never."""
+    starts: tuple[StartName, ...] = ()
+    """Starts that are raced against the network's section: ``mirrored``, the mean with that of the mirrored
+    record; ``flooded``, with salt from its top to the bottom; ``without_salt``, with sediments in its
+    place."""
     race: Count = 10
     """Gradients that each start of several gets before the best one goes on."""
 

@@ -129,12 +129,12 @@ def velocity_interval(
     below: dict[str, Any] = {"location": "bottom", "shrink": 0.9, "pad": 0.03}
     image = draw_velocity(section, velocity, spacing, velocity_range, None)
     x = np.arange(nx) * spacing / 1000
-    for band, colour in ((interval.top, "white"), (interval.base, "black")):
+    for band, style in ((interval.top, "-"), (interval.base, "--")):
         shallow, deep = as_float(band) / 1000
-        section.fill_between(x, shallow, deep, color=colour, alpha=0.35, linewidth=0)
-        section.plot(x, shallow, x, deep, color=colour, linewidth=0.8)
+        section.fill_between(x, shallow, deep, color="black", alpha=0.2, linewidth=0)
+        section.plot(x, shallow, x, deep, color="black", linestyle=style, linewidth=0.8)
     section.set_title(title)
-    figure.colorbar(image, ax=section, **below, label="Velocity (km/s); bands: top and base of salt")
+    figure.colorbar(image, ax=section, **below, label="Velocity (km/s); bands: top (solid) and base of salt")
     half = (as_float(interval.upper) - as_float(interval.lower)) / 2000
     image = draw_section(width, half, spacing, "lajolla", (0, percentile([half])))
     width.set_title("half-width of the interval")

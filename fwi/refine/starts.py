@@ -5,11 +5,13 @@ start. So sections with more salt and with less are worth racing (compare salt f
 Esser et al., 2016, Geophysics).
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import scipy.ndimage
 from numpy.typing import NDArray
+
+from fwi.config.refine import StartName
 
 Section = NDArray[np.float32]
 
@@ -18,6 +20,33 @@ SOFT = 2
 
 EQUAL = 1.0
 """Mean absolute difference [m/s] below which two starts lead to one result."""
+
+
+SALT = 0.1
+"""Share of the speeds' range below its fastest speed that counts as salt."""
+
+
+def chosen(
+    names: Sequence[StartName],
+    section: Section,
+    velocity_range: tuple[float, float],
+    mirrored: Callable[[], Section],
+) -> dict[str, Section]:
+    """Make the starts that a study asks for.
+
+    Args:
+        names: the starts, see ``RefineConfig.starts``.
+        section: velocity [m/s], shape ``(depth, x)``.
+        velocity_range: slowest and fastest speed [m/s].
+        mirrored: makes the mean with the section of the mirrored record.
+
+    Returns:
+        Starts by name; without those that equal the section or one before them.
+    """
+    slowest, fastest = velocity_range
+    others = {"mirrored": mirrored()} if "mirrored" in names else {}
+    found = proposals(section, fastest - SALT * (fastest - slowest), velocity_range, others)
+    return {name: start for name, start in found.items() if name.replace(" ", "_") in names}
 
 
 def flooded(section: Section, threshold: float) -> Section:

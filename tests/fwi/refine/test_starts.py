@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from fwi.refine.starts import flooded, proposals, without_salt
+from fwi.refine.starts import chosen, flooded, proposals, without_salt
 
 THRESHOLD, RANGE = 4250.0, (1500.0, 4500.0)
 DEPTH, X = np.meshgrid(np.arange(40), np.arange(60), indexing="ij")
@@ -90,3 +90,13 @@ def test_proposals_are_distinct_and_within_the_range():
 def test_a_start_on_another_grid_is_refused():
     with pytest.raises(ValueError, match="the start mirrored has the shape"):
         proposals(SEDIMENTS, THRESHOLD, RANGE, {"mirrored": SEDIMENTS[1:]})
+
+
+def test_chosen_starts_are_those_that_the_study_names():
+    dome = with_salt((DEPTH >= 10) & (DEPTH < 16) & (X >= 20) & (X < 45))
+    mirrored = dome + 50.0 * BOX
+
+    found = chosen(("mirrored", "without_salt"), dome, RANGE, lambda: mirrored)
+
+    assert list(found) == ["mirrored", "without salt"]
+    assert chosen(("flooded",), dome, RANGE, lambda: pytest.fail("not asked for")).keys() == {"flooded"}
