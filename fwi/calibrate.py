@@ -129,7 +129,7 @@ def _collected(
             for first in range(0, source.samples, SAMPLES_AT_ONCE):
                 interrupts.check()
                 numbers = range(first, min(first + SAMPLES_AT_ONCE, source.samples))
-                path = run.folder / CASES / f"{source.kind}-{first:06d}-{len(numbers)}.json"
+                path = run.folder / CASES / f"{source.kind}-{key[:8]}-{first:06d}-{len(numbers)}.json"
                 cases = _kept(path, key)
                 if cases is None:
                     cases = collect(run.inverter, check, source, numbers, space, limits, salt_speed)
