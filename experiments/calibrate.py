@@ -14,10 +14,11 @@ from fwi.calibrate import TRUST, calibrate_run
 from fwi.config import SaltConfig, SinglePreset, StudyConfig
 from fwi.data import Sample, ShotDataset
 from fwi.manifest import DataSet
+from fwi.origin import Drawn
 from fwi.provenance import provenance
 from fwi.run import Run, load_run
 from fwi.shards import ShardError
-from fwi.trust.calibration import Trust
+from fwi.trust.calibration import HOME, Trust
 from fwi.trust.collect import Source
 from fwi.trust.verdict import meaning
 
@@ -48,19 +49,23 @@ def calibrate(
     data = DataSet.read(trained.study.storage.folder)
     data.verify("validation")
     validation = ShotDataset([data], "validation")
-    others = fresh(trained, models, presets) if models else []
+    others = fresh(trained, models, presets, home=_drawn_from(data)) if models else []
     made = calibrate_run(trained, validation, _training(data), others, samples, progress)
     run_folder.note(run, "calibrate", provenance())
     print(f"{table(made.trust)}\n\n{meaning(made.trust)}\nwritten: {run / TRUST}")
 
 
-def fresh(run: Run, models: int, presets: Sequence[str] | None) -> list[Source]:
+def fresh(
+    run: Run, models: int, presets: Sequence[str] | None, home: SaltConfig | None = None
+) -> list[Source]:
     """Draw models of several presets, whose records are simulated as those of the study.
 
     Args:
         run: the run.
         models: number of models of each preset.
         presets: names of presets; those that fit if None.
+        home: the salt models of the study's records, if these were drawn; fresh ones of their preset are at
+            home too.
 
     Raises:
         ValueError: a preset is unknown or does not fit the grid's range of speeds.
@@ -78,8 +83,19 @@ def fresh(run: Run, models: int, presets: Sequence[str] | None) -> list[Source]:
                 f"{slowest:g} .. {fastest:g} m/s: leave it out"
             )
         if preset is not None:
-            sources.append(_drawn(study, SaltConfig(preset=preset, seed=study.salt.seed), models))
+            salt = SaltConfig(preset=preset, seed=study.salt.seed)
+            at_home = home is not None and home.preset.name == name
+            if home is not None and at_home:
+                salt = home
+            sources.append(_drawn(study, HOME if at_home else name, salt, models))
     return sources
+
+
+def _drawn_from(data: DataSet) -> SaltConfig | None:
+    """The salt models that validation samples were drawn from; None of an imported data set."""
+    origins = [entry.origin for entry in data.split("validation")]
+    drawn = [origin for origin in origins if isinstance(origin, Drawn)]
+    return drawn[0].salt.config() if drawn and len(drawn) == len(origins) else None
 
 
 def within(name: str, velocity: tuple[float, float]) -> SinglePreset | None:
@@ -116,7 +132,7 @@ def _training(data: DataSet) -> ShotDataset | None:
         return None
 
 
-def _drawn(study: StudyConfig, salt: SaltConfig, count: int) -> Source:
+def _drawn(study: StudyConfig, kind: str, salt: SaltConfig, count: int) -> Source:
     place = devices.place("auto", workers=1)
 
     def read(numbers: Sequence[int]) -> Sample:
@@ -127,4 +143,4 @@ def _drawn(study: StudyConfig, salt: SaltConfig, count: int) -> Source:
         parts = (stored, velocity, np.stack([model.salt for model in models]))
         return Sample(*(torch.from_numpy(part) for part in parts))
 
-    return Source(salt.preset.name, count, read, identity=salt.model_dump_json())
+    return Source(kind, count, read, identity=salt.model_dump_json())

@@ -18,9 +18,9 @@ from fwi import interrupts, uncertainty
 from fwi.config import TrustConfig
 from fwi.data import ShotDataset
 from fwi.files import locked, read_own, refuse_links, sha256, write_whole
-from fwi.guarantee import TooFewSectionsError
 from fwi.intervals import KEY
 from fwi.inverter import FILE, Inverter
+from fwi.risk_control import TooFewSectionsError
 from fwi.run import Progress, Run, silent
 from fwi.trust.calibration import HOME, SECTION, Trust, TrustError, calibrate
 from fwi.trust.cases import Cases
@@ -129,7 +129,7 @@ def _collected(
             for first in range(0, source.samples, SAMPLES_AT_ONCE):
                 interrupts.check()
                 numbers = range(first, min(first + SAMPLES_AT_ONCE, source.samples))
-                path = run.folder / CASES / f"{source.kind}-{first:06d}-{len(numbers)}.json"
+                path = run.folder / CASES / f"{source.kind}-{key[:8]}-{first:06d}-{len(numbers)}.json"
                 cases = _kept(path, key)
                 if cases is None:
                     cases = collect(run.inverter, check, source, numbers, space, limits, salt_speed)

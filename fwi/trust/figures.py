@@ -68,10 +68,8 @@ FIGURES: dict[str, Figure] = {
     "mirrored_salt": Figure("salt that the mirrored record has elsewhere", "", "network", 0.02),
     "spread": Figure("spread that the network expects", "m/s", "network", 10.0),
     "features": Figure("distance of the features from those of training", "", "geology", 0.2),
-    "moved": Figure("distance that refinement moved the section", "m/s", "records", 5.0),
-    "starts": Figure("difference of refinements from several starts", "m/s", "records", 5.0),
 }
-"""Every figure by name. The last two are of refined sections alone."""
+"""Every figure by name."""
 
 
 def measure(

@@ -54,8 +54,6 @@ class Guarantee(BaseModel):
     confidence: float
     caught: float
     """Share of wrong sections that is caught with this confidence."""
-    where: str = "all sections"
-    """The sections that decided the threshold."""
 
     @property
     def certified(self) -> bool:

@@ -8,7 +8,7 @@ import numpy as np
 
 from fwi.check import Array, Checked, Misfit
 from fwi.survey import Survey
-from fwi.trust.calibration import COVERAGE, Judgement, Trust
+from fwi.trust.calibration import COVERAGE, HOME, Judgement, Trust
 from fwi.trust.cases import in_words
 from fwi.trust.contradiction import Place, contradiction, strongest
 from fwi.trust.figures import FIGURES
@@ -168,7 +168,9 @@ class Verdict:
 
 def meaning(trust: Trust) -> str:
     """Say what a calibrated verdict means: when a section is wrong, and what is guaranteed."""
-    return f"A section is wrong that has {in_words(trust.limits)}; {trust.guarantee}"
+    home = trust.kinds.get(HOME)
+    told = f"; of the network's own at home, at least {home.caught:.0%}" if home and home.wrong else ""
+    return f"A section is wrong that has {in_words(trust.limits)}; {trust.guarantee}{told}"
 
 
 def judged(checked: list[Checked], survey: Survey, figures: dict[str, Any], trust: Trust) -> list[Verdict]:
