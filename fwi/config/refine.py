@@ -37,7 +37,7 @@ class RefineConfig(Section):
     """Share of the gradients for the stages before the last one, which fits all shots."""
     accept: Share = 0.8
     """Largest misfit of the shots held out with which the refined section is returned, as a share of that
-    of the start; else the start is returned."""
+    of the start, both without that of the records' noise; else the start is returned."""
     noise: NotNegative = 1.0
     """Multiple of the misfit that the records' noise has, at which the refinement stops; 0: never."""
     starts: tuple[StartName, ...] = ()

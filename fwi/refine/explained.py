@@ -16,6 +16,9 @@ Array = NDArray[np.float32]
 LARGE_SHIFTS = 0.9
 """Share of the traces whose time shift decides on the first band: the latest ones may be anything."""
 
+ABOVE_NOISE = 3.0
+"""RMS of a trace, over that of the noise, from which its time shift is one of its arrivals."""
+
 
 class Explained(NamedTuple):
     """What a section explains of the records."""
@@ -44,11 +47,19 @@ class Explained(NamedTuple):
         misfit = RecordMisfit(self.simulator, self.recorded, self.source, nothing, power)
         return misfit.of(self.true, shots)
 
-    def time_shift(self, shots: Numbers) -> float:
-        """Size of the time shift [s] that ``LARGE_SHIFTS`` of the traces stay below."""
+    def time_shift(self, shots: Numbers, power: float, noise: float) -> float:
+        """Size of the time shift [s] that ``LARGE_SHIFTS`` of the traces stay below, of those above noise.
+
+        Args:
+            shots: the shots whose traces count.
+            power: power of the time by which traces are weighted.
+            noise: RMS of the noise; traces of less than ``ABOVE_NOISE`` times as much tell no shift.
+        """
         dt = self.simulator.survey.recorded_dt
-        recorded, simulated = (
-            weighted_by_time(torch.from_numpy(each[shots]), dt, 2) for each in (self.recorded, self.matched)
-        )
-        shifts = time_shift(recorded, simulated, dt)
-        return float(shifts[recorded.any(1)].abs().quantile(LARGE_SHIFTS))
+        recorded = torch.from_numpy(self.recorded[shots])
+        telling = recorded.any(1) & (recorded.square().mean(1).sqrt() >= ABOVE_NOISE * noise)
+        if not telling.any():
+            return 0.0
+        simulated = torch.from_numpy(self.matched[shots])
+        shifts = time_shift(weighted_by_time(recorded, dt, power), weighted_by_time(simulated, dt, power), dt)
+        return float(shifts[telling].abs().quantile(LARGE_SHIFTS))

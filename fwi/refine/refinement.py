@@ -226,7 +226,7 @@ class _Refinement:
 
         From there on, FWI takes a wave for its neighbour. None if that is beyond the peak frequency.
         """
-        shift = start.time_shift(shots)
+        shift = start.time_shift(shots, self.power, self.noise)
         peak = self.survey.config.wavelet.frequency
         return max(0.5 / shift, LOWEST_BAND * peak) if shift > 0.5 / peak else None
 
@@ -236,10 +236,11 @@ class _Refinement:
         seen = len(self.held_out) > 0
         last = self._explain(self.candidate)
         judged = after or last  # interrupted in its first stage, the candidate has not seen those shots yet
-        held_out = tuple(
+        held_out = [
             each.unexplained(self.power, self.held_out) if seen else math.nan for each in (before, judged)
-        )
-        accepted, reason = self._judge(*held_out)
+        ]
+        noise = last.misfit(self.power).of_noise(self.noise, self.held_out) if seen else 0.0
+        accepted, reason = self._judge(held_out[0], held_out[1], noise)
         return Refined(
             section=self.candidate if accepted else self.start,
             start=self.start,
@@ -260,17 +261,24 @@ class _Refinement:
             seconds=self.journal.seconds,
         )
 
-    def _judge(self, before: float, after: float) -> tuple[bool, str]:
-        """Decide whether the shots held out speak for the refined section."""
+    def _judge(self, before: float, after: float, noise: float) -> tuple[bool, str]:
+        """Decide whether the shots held out speak for the refined section.
+
+        Args:
+            before: misfit of the start with these shots.
+            after: that of the section after the first stage.
+            noise: that of noise alone, which no section explains.
+        """
         if self.candidate is self.start:
             return False, "nothing was refined"
         if math.isnan(before):
             return True, f"no shots were held out to judge it by (fewer than {FEWEST_SHOTS}, or held_out: 0)"
-        accepted = after <= self.config.accept * before
+        accepted = after - noise <= self.config.accept * (before - noise)
         of = f"{len(self.held_out)} shot{'s' * (len(self.held_out) > 1)} held out"
         change = f"the misfit of {of} went from {before:.3g} to {after:.3g}"
-        wanted = f"{'at most' if accepted else 'more than'} {self.config.accept:.0%} of it is accepted"
-        return accepted, f"{change} ({wanted})"
+        wanted = f"{'at most' if accepted else 'more than'} {self.config.accept:.0%} of it"
+        beyond = f" beyond the {noise:.3g} of noise" if noise > 0.01 * before else ""
+        return accepted, f"{change} ({wanted}{beyond} is accepted)"
 
 
 def _held_out(live: Numbers, share: float) -> Numbers:

@@ -206,6 +206,17 @@ def test_late_samples_of_noisy_records_count_less(case: Case) -> None:
     assert first[0.5].data_misfit != first[1.0].data_misfit
 
 
+def test_evidence_is_what_is_explained_beyond_the_noise(case: Case) -> None:
+    noise = np.random.default_rng(0).normal(size=case.gathers.shape).astype(np.float32)
+    noisy = case.gathers + 0.1 * case.gathers.std() * noise
+
+    result = refined(case, noisy, held_out=0.25, accept=0.7)
+
+    assert result.held_out_after > 0.7 * result.held_out_before  # most of either is noise
+    assert result.accepted
+    assert "of noise" in result.reason
+
+
 def test_dead_traces_and_missing_shots_change_nothing_but_what_is_known(case: Case) -> None:
     gathers = case.gathers.copy()
     gathers[0] = 0
