@@ -19,7 +19,8 @@ from fwi.config import TrustConfig
 from fwi.data import ShotDataset
 from fwi.files import locked, read_own, refuse_links, sha256, write_whole
 from fwi.intervals import KEY
-from fwi.inverter import FILE, Inverter
+from fwi.inverter import Inverter
+from fwi.inverter_file import FILE
 from fwi.risk_control import TooFewSectionsError
 from fwi.run import Progress, Run, silent
 from fwi.trust.calibration import HOME, SECTION, Trust, TrustError, calibrate

@@ -11,7 +11,8 @@ import torch
 from fwi import run_folder
 from fwi.config import StudyConfig
 from fwi.files import require_regular, write_whole
-from fwi.inverter import FILE, Inverter, load
+from fwi.inverter import Inverter, load
+from fwi.inverter_file import FILE
 from fwi.run_folder import RunError
 
 DECISIVE = ("grid", "survey", "model")

@@ -5,7 +5,6 @@
 """
 
 import functools
-import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,13 +14,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from pydantic import ValidationError
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save as packed
+from safetensors import SafetensorError
 from torch import Tensor, nn
 
-from fwi import intervals, networks
+from fwi import intervals, inverter_file, networks
 from fwi.config import CheckConfig, PhysicsConfig, RefineConfig, StudyConfig, up_to_date
-from fwi.files import require_regular, write_whole
 from fwi.intervals import Interval, Spread
 from fwi.networks.midpoints import Midpoints
 from fwi.networks.offsets import CommonOffsets
@@ -37,8 +34,6 @@ Array = NDArray[np.float32]
 
 BATCH = 16
 """Largest number of records that pass through the network at once."""
-FORMAT = "1"
-"""Version of the file's layout."""
 SETTINGS: dict[str, tuple[str, ...] | None] = {
     "grid": None,
     "survey": None,
@@ -54,8 +49,6 @@ SECTION = "section"
 """Name of the section among what is computed of a record."""
 MEAN_MODEL = "mean_model"
 """Name of the mean model among the tensors."""
-FILE = "inverter.safetensors"
-"""Name of the inverter in the folder of a run."""
 
 
 class InverterError(ValueError):
@@ -359,10 +352,10 @@ class Inverter(nn.Module):
             section: settings[section] if some is None else {key: settings[section][key] for key in some}
             for section, some in SETTINGS.items()
         }
-        notes = {"format": FORMAT, "settings": json.dumps(kept), "versions": json.dumps(versions())}
+        notes = {"settings": json.dumps(kept), "versions": json.dumps(versions())}
         if self.calibration and weights is None:
             notes["calibration"] = json.dumps(self.calibration)
-        write_whole(Path(path), packed(tensors, {**notes, "sha256": _checksum(notes, tensors)}))
+        inverter_file.write(Path(path), notes, tensors)
 
 
 def load(path: Path | str) -> Inverter:
@@ -374,14 +367,14 @@ def load(path: Path | str) -> Inverter:
     Raises:
         InverterError: the file is missing, damaged or no inverter.
     """
-    path = Path(path) / FILE if Path(path).is_dir() else Path(path)
+    path = Path(path) / inverter_file.FILE if Path(path).is_dir() else Path(path)
     if not path.exists():
         raise InverterError(
             f"{path}: no such file; training writes one into the folder of its run, or 'fwi convert' where "
             "an earlier version has trained"
         )
     try:
-        notes, tensors = _read(path)
+        notes, tensors = inverter_file.read(path)
         study = StudyConfig.model_validate(up_to_date(json.loads(notes["settings"])))
         mean_model = tensors.pop(MEAN_MODEL, None)
         # Sizes are compared before memory is allocated.
@@ -419,25 +412,3 @@ def in_bf16(wanted: str) -> bool:
     if torch.cuda.is_available():
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     return bool(torch.cpu._is_avx512_bf16_supported())
-
-
-def _read(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
-    require_regular(path)
-    with safe_open(path, "pt") as file:
-        notes: dict[str, str] = file.metadata() or {}
-        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - it is no mapping
-    if notes.get("format") != FORMAT:
-        written = notes.get("format")
-        raise ValueError("it has no format" if written is None else f"its format is {written}, not {FORMAT}")
-    if notes.pop("sha256", None) != _checksum(notes, tensors):
-        raise ValueError("its checksum differs")
-    return notes, tensors
-
-
-def _checksum(notes: Mapping[str, str], tensors: Mapping[str, Tensor]) -> str:
-    """Compute the SHA-256 of the content of an inverter's file, in a fixed order."""
-    content = hashlib.sha256(json.dumps(notes, sort_keys=True).encode())
-    for name, tensor in sorted(tensors.items()):
-        content.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
-        content.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
-    return content.hexdigest()

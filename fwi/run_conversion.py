@@ -5,7 +5,7 @@ from typing import Any
 
 from fwi import checkpoints, run_folder
 from fwi.files import locked, refuse_links
-from fwi.inverter import FILE
+from fwi.inverter_file import FILE
 
 OF_WEIGHTS = ("state_dict", "current_model_state")
 """Parts of a checkpoint that name weights: those to use, and, of an averaged training, the latest."""

@@ -19,7 +19,8 @@ from data_prep.make.jobs import Job
 from data_prep.make.simulate import make_shard, recipe, salt_jobs
 from fwi import run_folder, shards
 from fwi.config import GridConfig, ModelConfig, StorageConfig, StudyConfig, SurveyConfig, TrainConfig
-from fwi.inverter import FILE, Inverter
+from fwi.inverter import Inverter
+from fwi.inverter_file import FILE
 from fwi.manifest import DataSet, Entry
 
 # A shell that starts the tests in the background has them ignore Ctrl-C, which some of them press.

@@ -18,7 +18,8 @@ from fwi import checkpoints, plots, run_folder
 from fwi.config import StudyConfig
 from fwi.data import Sample, ShotDataset
 from fwi.files import read_regular, write_whole
-from fwi.inverter import FILE, Inverter
+from fwi.inverter import Inverter
+from fwi.inverter_file import FILE
 from fwi.metrics import monitored
 from fwi.training.wandb import open_wandb, wandb_mode
 

@@ -22,7 +22,7 @@ from experiments.cli import main
 from fwi import config, run_folder
 from fwi.config import StudyConfig
 from fwi.files import locked
-from fwi.inverter import FILE
+from fwi.inverter_file import FILE
 from fwi.run import Run
 from fwi.shards import read
 

@@ -12,7 +12,7 @@ from fwi import load, load_run, report
 from fwi.calibrate import _uncertainty
 from fwi.data import ShotDataset
 from fwi.evaluation import Evaluation
-from fwi.inverter import FILE
+from fwi.inverter_file import FILE
 from fwi.manifest import DataSet
 from fwi.shards import read
 from fwi.uncertainty import Calibration, Scale

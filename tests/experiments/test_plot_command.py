@@ -11,7 +11,8 @@ from experiments.plot import middle
 from fwi import load_run, plots, run_folder
 from fwi.config import ModelConfig, StudyConfig
 from fwi.corruption import CORRUPTIONS
-from fwi.inverter import FILE, Inverter
+from fwi.inverter import Inverter
+from fwi.inverter_file import FILE
 from fwi.shards import read
 
 

@@ -34,7 +34,7 @@ from experiments.cli import main
 from experiments.train import train
 from fwi import checkpoints, run_folder
 from fwi.config import CorruptConfig, StudyConfig, TrackingConfig
-from fwi.inverter import FILE
+from fwi.inverter_file import FILE
 from fwi.shards import read
 from fwi.training import wandb
 from fwi.training.callbacks import WandbRun

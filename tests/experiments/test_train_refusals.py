@@ -16,7 +16,7 @@ from experiments.cli import main
 from experiments.train import train
 from fwi import checkpoints, run_folder
 from fwi.files import sha256
-from fwi.inverter import FILE
+from fwi.inverter_file import FILE
 from fwi.manifest import DataSet
 from fwi.origin import parse_origin
 from fwi.training.task import InversionTask

@@ -10,7 +10,7 @@ import fwi
 from fwi import calibrate as calibration
 from fwi.calibrate import CASES, TRUST, calibrate_run, read
 from fwi.data import ShotDataset
-from fwi.inverter import FILE
+from fwi.inverter_file import FILE
 from fwi.manifest import DataSet
 from fwi.trust.calibration import SECTION, TrustError
 from fwi.trust.collect import of_dataset

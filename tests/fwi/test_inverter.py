@@ -11,6 +11,7 @@ from safetensors.torch import save_file
 
 import fwi
 from fwi import inverter as inverter_module
+from fwi import inverter_file
 from fwi.config import DataConfig, ModelConfig, StudyConfig, TrainConfig
 from fwi.inverter import Inverter, InverterError
 from fwi.normalisation import Normalisation
@@ -241,6 +242,6 @@ def test_inverter_with_settings_of_an_earlier_version_is_read(file, inverter):
     settings["check"] = {"refine": 3, "order": 4, "nrms_share": 0.5, "correlation": 0.8, "shift": 0.01}
     notes["settings"] = json.dumps(settings)
     del notes["sha256"]
-    save_file(tensors, file, {**notes, "sha256": inverter_module._checksum(notes, tensors)})
+    inverter_file.write(file, notes, tensors)
 
     assert fwi.load(file).study.check.finer == 3

@@ -8,7 +8,8 @@ import fwi
 from fwi import run_folder
 from fwi.config import ModelConfig, TrainConfig
 from fwi.data import ShotDataset
-from fwi.inverter import BATCH, FILE, Inverter
+from fwi.inverter import BATCH, Inverter
+from fwi.inverter_file import FILE
 from fwi.manifest import DataSet
 from fwi.normalisation import Normalisation
 from fwi.run import Run

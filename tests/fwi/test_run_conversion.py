@@ -5,7 +5,7 @@ import torch
 import fwi
 from fwi import checkpoints, run_folder
 from fwi.config import ModelConfig, StudyConfig
-from fwi.inverter import FILE
+from fwi.inverter_file import FILE
 from fwi.normalisation import Normalisation
 from fwi.run_conversion import convert
 from fwi.run_folder import RunError
