@@ -4,10 +4,11 @@ import functools
 import shlex
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 import tyro
+from numpy.typing import NDArray
 
 from data_prep import records as recorded
 from data_prep.records import Records, refuse_silence, require_sample
@@ -18,9 +19,12 @@ from experiments.sections import read_section
 from fwi import run_folder
 from fwi.check import require_resolved
 from fwi.config import StudyConfig
+from fwi.refine import Refined, starts
 from fwi.refine import refine as full_waveform_inversion
 from fwi.run import Run, load_run
 from fwi.survey import Survey
+
+Array = NDArray[np.float32]
 
 FREE = ("physics", "check", "refine", "tracking")
 """Sections of a run's study that may be changed for a refinement."""
@@ -63,6 +67,8 @@ def refine(
             "no section to begin with: give one before the records, as in 'fwi refine SECTION.npy "
             f"{path}', or the --run whose network makes one"
         )
+    if trained is None and "mirrored" in study.refine.starts:
+        raise ValueError("refine.starts: mirrored is made by a network: name its --run, or leave it out")
     read = _read(path, study, trained, survey)
     require_resolved(read.survey, study.physics, study.check)
     tasks = _tasks(section, path, read, study, trained, sample)
@@ -153,5 +159,12 @@ def _tasks(
 
 
 def _refiner(study: StudyConfig, trained: Run | None) -> Refiner:
-    refiner = full_waveform_inversion if trained is None else trained.refine
-    return functools.partial(refiner, physics=study.physics, check=study.check)
+    if trained is not None:
+        return functools.partial(trained.refine, physics=study.physics, check=study.check)
+
+    def plain(start: Array, gathers: Array, survey: Survey, **options: Any) -> Refined:
+        raced = starts.chosen(study.refine.starts, start, study.grid.velocity, lambda: start)
+        options |= {"physics": study.physics, "check": study.check, "starts": raced}
+        return full_waveform_inversion(start, gathers, survey, **options)
+
+    return plain

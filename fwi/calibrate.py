@@ -18,9 +18,9 @@ from fwi import interrupts, uncertainty
 from fwi.config import TrustConfig
 from fwi.data import ShotDataset
 from fwi.files import locked, read_own, refuse_links, sha256, write_whole
-from fwi.guarantee import TooFewSectionsError
 from fwi.intervals import KEY
 from fwi.inverter import FILE, Inverter
+from fwi.risk_control import TooFewSectionsError
 from fwi.run import Progress, Run, silent
 from fwi.trust.calibration import HOME, calibrate
 from fwi.trust.cases import Cases

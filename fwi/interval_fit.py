@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import nnls
 
-from fwi.guarantee import TooFewSectionsError, smallest_factor
 from fwi.intervals import FLOOR, Calibration, Scale, Spread, half_width, refined_spread, salt_faces
+from fwi.risk_control import TooFewSectionsError, smallest_factor
 
 Array = NDArray[Any]
 

@@ -209,7 +209,7 @@ def figures(
 
 CAPTIONS = {
     "sections": "start and refined section; the line is the true salt's outline, where it is known",
-    "misfit": "misfit against gradients; diamonds: shots that were held out, before and after",
+    "misfit": "misfit against gradients; diamonds: shots held out, at the start and until they are fitted",
     "gathers": "shots as recorded, and what the start and the refined section leave of them",
 }
 """Captions of the figures of a refinement."""

@@ -21,6 +21,8 @@ from fwi.plots.style import (
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+LAST_STAGE = "all shots"
+"""Name of the stage that fits the shots that were held out as well."""
 WIDTH = 0.75 * PANEL_WIDTH
 """Width of one of up to five panels in a row [inch]."""
 
@@ -115,7 +117,8 @@ def misfit_over_gradients(history: Sequence[MisfitPoint], held_out: tuple[float,
 
     Args:
         history: the misfit after each step, in order.
-        held_out: misfit of the shots that were held out, before and after; None where none were.
+        held_out: misfit of the shots that were held out, at the start and after the stages that did not fit
+            them; None where none were.
 
     Raises:
         ValueError: there is no history.
@@ -140,8 +143,8 @@ def misfit_over_gradients(history: Sequence[MisfitPoint], held_out: tuple[float,
                 f" {stage}", (gradients[0], 1), xycoords=("data", "axes fraction"), va="top", fontsize="small"
             )
     if held_out is not None and all(np.isfinite(held_out)):
-        ends = history[0].gradients, history[-1].gradients
-        axes.plot(ends, held_out, "D", color="#a23b1e", markersize=5, label="of held-out shots")
+        unseen = [point.gradients for point in history if point.stage != LAST_STAGE] or [0.0]
+        axes.plot((0.0, unseen[-1]), held_out, "D", color="#a23b1e", markersize=5, label="of held-out shots")
     axes.set(xlabel="Gradients", ylabel="Misfit", yscale="log")
     axes.locator_params(axis="x", integer=True)
     axes.grid(alpha=0.3)

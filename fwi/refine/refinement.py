@@ -100,12 +100,8 @@ class _Refinement:
         watch: Callable[[Iteration, Array], None],
         journal: Path | None,
     ) -> None:
-        self.survey, self.config, self.watch, self.spread = (
-            survey,
-            config,
-            watch,
-            admissible_spread(spread, survey),
-        )
+        self.survey, self.config, self.watch = survey, config, watch
+        self.spread = admissible_spread(spread, survey)
         self.start = admissible_section(section, survey)
         self.recorded = admissible_records(gathers, survey)
         self.simulator = Simulator(survey, physics)
@@ -293,7 +289,7 @@ def _digest(
     config: RefineConfig,
     check: CheckConfig,
 ) -> str:
-    """Checksum of all that gradients depend on; a refinement may go on with another budget."""
+    """Checksum of all that gradients depend on; a refinement may go on with more time."""
     settings = [survey.to_dict(), *(each.model_dump(mode="json") for each in (physics, config, check))]
     settings[2] = {key: value for key, value in settings[2].items() if key != "minutes"}
     content = hashlib.sha256(json.dumps(settings).encode())

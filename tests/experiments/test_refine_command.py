@@ -266,6 +266,8 @@ def test_section_or_records_that_do_not_fit_are_refused_in_words(
     assert "no such file" in said(tmp_path / "none.npy", shard, "--sample", 0)
     assert "no section to begin with" in said(shard)
     assert "takes a section, if any, and records" in said(start, start, shard)
+    mirrored = [*study, "--sample", 0, "--refine.starts", "mirrored"]
+    assert "mirrored is made by a network: name its --run" in said(start, shard, flags=mirrored)
     of_run = ["--run", any_survey_run, "--out", out, "--grid.nz", "30", "--refine.smoothness", "0.3"]
     told = said(shard, flags=of_run)
     assert "grid.nz: 30 given, 24 in the run" in told

@@ -55,6 +55,7 @@ def test_misfit_is_drawn_over_gradients_with_its_stages_and_held_out_shots():
 
     drawn = [line for line in axes.get_lines() if line.get_label() == "of held-out shots"]
     assert list(drawn[0].get_ydata()) == [0.9, 0.2]
+    assert list(drawn[0].get_xdata()) == [0, 2]  # from then on they are fitted
     assert [text.get_text().strip() for text in axes.texts] == ["first", "all shots"]
     assert axes.get_yscale() == "log"
     without = plots.misfit_over_gradients(history, (float("nan"), float("nan"))).axes[0]

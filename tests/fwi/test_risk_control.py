@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from fwi.guarantee import TooFewSectionsError, is_guaranteed, sections_needed, smallest_factor
+from fwi.risk_control import TooFewSectionsError, is_guaranteed, sections_needed, smallest_factor
 
 LEVEL = 0.1
 
