@@ -18,8 +18,9 @@ from fwi.origin import Drawn
 from fwi.provenance import provenance
 from fwi.run import Run, load_run
 from fwi.shards import ShardError
-from fwi.trust.calibration import HOME, Trust
+from fwi.trust.calibration import HOME
 from fwi.trust.collect import Source
+from fwi.trust.judge import Trust
 from fwi.trust.verdict import meaning
 
 STREAM = 3

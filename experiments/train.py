@@ -30,7 +30,7 @@ from fwi.training.guards import RunFolder
 from fwi.training.processes import together
 from fwi.training.ranks import Rank
 from fwi.training.start import read_start
-from fwi.trust.calibration import TrustError
+from fwi.trust.judge import TrustError
 
 
 def train(study: Study, run: Path, resume: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False) -> None:

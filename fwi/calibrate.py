@@ -23,9 +23,10 @@ from fwi.inverter import Inverter
 from fwi.inverter_file import FILE
 from fwi.risk_control import TooFewSectionsError
 from fwi.run import Progress, Run, silent
-from fwi.trust.calibration import HOME, SECTION, Trust, TrustError, calibrate
+from fwi.trust.calibration import HOME, calibrate
 from fwi.trust.cases import Cases
 from fwi.trust.collect import Source, collect, feature_space, of_dataset
+from fwi.trust.judge import SECTION, Trust, TrustError
 from fwi.trust.seen import FeatureSpace
 
 TRUST = "trust.json"

@@ -21,7 +21,7 @@ from fwi.metrics import METRICS
 from fwi.naive import PREDICTORS
 from fwi.refined_section import RefinedSection
 from fwi.robustness import Robustness
-from fwi.trust.calibration import Trust
+from fwi.trust.judge import Trust
 from fwi.trust.verdict import NOT_CALIBRATED, meaning
 
 PNG = b"\x89PNG\r\n\x1a\n"

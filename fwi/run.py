@@ -30,8 +30,8 @@ from fwi.networks.attended import Attended, attended
 from fwi.networks.offsets import CommonOffsets
 from fwi.shards import refuse_another_survey
 from fwi.survey import Survey
-from fwi.trust.calibration import Trust, TrustError
 from fwi.trust.figures import measure
+from fwi.trust.judge import Trust, TrustError
 from fwi.trust.seen import see
 from fwi.trust.verdict import Verdict, judged
 

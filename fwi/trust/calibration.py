@@ -6,161 +6,31 @@ and the interval of the MAE (split conformal prediction; Vovk et al., 2005). A s
 made of it are in the same half.
 """
 
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, ValidationError
 from scipy.stats import rankdata
 
 from fwi.config import TrustConfig
 from fwi.trust.cases import Cases
 from fwi.trust.damage import DAMAGES
-from fwi.trust.figures import FIGURES, Figures
+from fwi.trust.figures import FIGURES
 from fwi.trust.guarantee import Guarantee, largest_share_missed, threshold
+from fwi.trust.judge import COVERAGE, FigureWeights, Kind, Trust, TrustError, logarithm_of, standardised
 from fwi.trust.monotone import Weights, logistic, probability, regression
 from fwi.trust.seen import FeatureSpace
 
 Floats = NDArray[np.float64]
 
-SECTION = "trust"
-"""Name of the verdict in the calibration of an inverter."""
 HOME = "home"
 """Kind of the sections of the study's own validation records."""
-COVERAGE = 0.9
-"""Share of MAEs that are to lie within the interval."""
 RIDGE = 0.01
 """Penalty on large weights of the two models."""
-FARTHEST = 5.0
-"""Largest distance of a figure from the typical one that counts, in standard deviations."""
+NOTHING = 0.02
+"""Error of the logarithm of an MAE that counts as none."""
 FEWEST = 8
 """Fewest sections of a half that anything can be fitted on."""
-
-
-class TrustError(ValueError):
-    """A verdict that cannot be calibrated, or a calibration that cannot be used."""
-
-
-class FigureWeights(BaseModel):
-    """A figure's part in the two models; figures are compared by their logarithm."""
-
-    typical: float
-    """Logarithm of the figure, median over good sections."""
-    scale: float
-    """Standard deviation of that logarithm."""
-    odds: float
-    """Increase of the log-odds of being wrong per standard deviation."""
-    error: float
-    """Increase of the logarithm of the MAE per standard deviation."""
-
-
-class Kind(BaseModel):
-    """How the verdict does on one kind of sections, of the half on which nothing was fitted."""
-
-    sections: int
-    wrong: int
-    missed: int
-    """Number of wrong sections that are believed."""
-    caught: float
-    """Share of wrong sections that is caught, at least, with the confidence of the guarantee."""
-    believed: float | None
-    """Share of good sections that are believed; None where none are good."""
-    within: float
-    """Share of MAEs within the interval."""
-
-
-class Judgement(NamedTuple):
-    """What the calibrated verdict says of a section."""
-
-    probability: float
-    """Probability that the section is wrong."""
-    believed: bool
-    mae: float
-    """Expected MAE [m/s]."""
-    low: float
-    """Lower end of the interval of the MAE [m/s]."""
-    high: float
-    """Upper end of the interval of the MAE [m/s]."""
-    odds: dict[str, float]
-    """What each figure adds to the log-odds of being wrong, against a typical good section."""
-
-
-class Trust(BaseModel):
-    """A calibrated verdict, as an inverter's file holds it."""
-
-    model_config = ConfigDict(extra="ignore", allow_inf_nan=False)
-
-    limits: TrustConfig
-    """When a section is wrong, and what share of wrong ones is to be caught."""
-    salt_speed: float
-    """Speed from which a cell of a section is salt [m/s]."""
-    space: FeatureSpace
-    figures: dict[str, FigureWeights]
-    intercept: float
-    """Log-odds of being wrong of a typical good section."""
-    error: float
-    """Logarithm of the expected MAE of a typical good section."""
-    margin: float
-    """Half width of the interval of that logarithm."""
-    threshold: float
-    """Probability of being wrong from which on a section is doubted."""
-    guarantee: Guarantee
-    kinds: dict[str, Kind] = {}
-    """The verdict by kind of section."""
-
-    @classmethod
-    def of(cls, calibration: Mapping[str, Any], remedy: str) -> "Trust":
-        """Read the verdict from the calibration of an inverter.
-
-        Args:
-            calibration: calibration of the inverter.
-            remedy: command that calibrates, for the message.
-
-        Raises:
-            TrustError: the inverter has not been calibrated, or what it holds is damaged.
-        """
-        if SECTION not in calibration:
-            raise TrustError(f"not calibrated: {remedy}")
-        try:
-            return cls.model_validate(calibration[SECTION])
-        except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(map(str, first["loc"]))
-            raise TrustError(
-                f"not calibrated: its calibration is damaged or of another version ({where}: "
-                f"{first['msg']}); {remedy}"
-            ) from None
-
-    def judge(self, figures: Figures) -> list[Judgement]:
-        """Judge sections by their figures; a figure that is missing counts as typical."""
-        values = _standardised(figures, self.figures)
-        chances = probability(self._odds.of(values))
-        logarithm = self._errors.of(values)
-        names = list(self.figures)
-        return [
-            Judgement(
-                probability=float(chance),
-                believed=bool(chance < self.threshold),
-                mae=float(np.exp(error)),
-                low=float(np.exp(error - self.margin)),
-                high=float(np.exp(error + self.margin)),
-                odds=dict(zip(names, (row * self._odds.figures).tolist(), strict=True)),
-            )
-            for chance, error, row in zip(chances, logarithm, values, strict=True)
-        ]
-
-    def typical(self, name: str) -> float:
-        """Value of a figure that is typical of a good section, in its unit."""
-        return float(np.exp(self.figures[name].typical)) - FIGURES[name].floor
-
-    @property
-    def _odds(self) -> Weights:
-        return Weights(self.intercept, np.array([each.odds for each in self.figures.values()]))
-
-    @property
-    def _errors(self) -> Weights:
-        return Weights(self.error, np.array([each.error for each in self.figures.values()]))
 
 
 def calibrate(
@@ -193,24 +63,35 @@ def calibrate(
             "validation samples (storage.validation), or fresh ones with --models"
         )
     figures = _scales(fitting)
-    values, fresh_values = (_standardised(part.figures, figures) for part in (fitting, fresh))
+    values, fresh_values = (standardised(part.figures, figures) for part in (fitting, fresh))
     counts = np.where(fitting.own, 1.0, 1 / len(DAMAGES))
     odds = logistic(values, fitting.wrong, counts, RIDGE)
     errors = regression(values, np.log(fitting.mae), counts, RIDGE)
     odds = _at_level(odds, fresh_values[fresh.own], fresh.wrong[fresh.own])
-    missed = np.abs(np.log(fresh.mae) - errors.of(fresh_values))[fresh.own]
+    # Sections of unlike geology have wider intervals: residuals are compared with what they are fitted to be.
+    residual = np.abs(np.log(fitting.mae) - errors.of(values))
+    widths = regression(values, np.log(residual + NOTHING), counts, RIDGE)
+    missed = np.abs(np.log(fresh.mae) - errors.of(fresh_values)) / np.exp(widths.of(fresh_values))
+    missed = missed[fresh.own]
     rank = min(len(missed), int(np.ceil((len(missed) + 1) * COVERAGE)))
     trust = Trust(
         limits=limits,
         salt_speed=salt_speed,
         space=space,
         figures={
-            name: each.model_copy(update={"odds": float(weight), "error": float(error)})
-            for (name, each), weight, error in zip(figures.items(), odds.figures, errors.figures, strict=True)
+            name: FigureWeights(
+                typical=each.typical,
+                scale=each.scale,
+                odds=float(odds.figures[number]),
+                error=float(errors.figures[number]),
+                width=float(widths.figures[number]),
+            )
+            for number, (name, each) in enumerate(figures.items())
         },
         intercept=odds.intercept,
         error=errors.intercept,
         margin=float(np.sort(missed)[rank - 1]),
+        width=widths.intercept,
         threshold=0.5,
         guarantee=Guarantee(wrong=0, missed=0, catch=limits.catch, confidence=limits.confidence, caught=0.0),
     )
@@ -229,29 +110,13 @@ def _scales(cases: Cases) -> dict[str, FigureWeights]:
     for name in FIGURES:
         if name not in cases.figures:
             continue
-        logarithm = _logarithm(name, cases.figures[name])
+        logarithm = logarithm_of(name, cases.figures[name])
         there = np.isfinite(logarithm)
         if there.mean() < 0.5 or not (there & good).any() or np.std(logarithm[there]) < 1e-6:
             continue
         typical, scale = np.median(logarithm[there & good]), np.std(logarithm[there])
         found[name] = FigureWeights(typical=float(typical), scale=float(scale), odds=0.0, error=0.0)
     return found
-
-
-def _standardised(figures: Figures, weights: Mapping[str, FigureWeights]) -> Floats:
-    """Distance of figures from typical ones in standard deviations, shape ``(section, figure)``."""
-    count = len(next(iter(figures.values())))
-    values = np.zeros((count, len(weights)))
-    for column, (name, each) in enumerate(weights.items()):
-        if name in figures:
-            distance = (_logarithm(name, figures[name]) - each.typical) / each.scale
-            values[:, column] = np.clip(np.nan_to_num(distance, nan=0.0), -FARTHEST, FARTHEST)
-    return values
-
-
-def _logarithm(name: str, values: Floats) -> Floats:
-    logarithm: Floats = np.log(np.maximum(values, 0.0) + FIGURES[name].floor)
-    return logarithm
 
 
 def _at_level(odds: Weights, values: Floats, wrong: NDArray[Any]) -> Weights:

@@ -8,10 +8,11 @@ import numpy as np
 
 from fwi.check import Array, Checked, Misfit
 from fwi.survey import Survey
-from fwi.trust.calibration import COVERAGE, HOME, Judgement, Trust
+from fwi.trust.calibration import HOME
 from fwi.trust.cases import in_words
 from fwi.trust.contradiction import Place, contradiction, strongest
 from fwi.trust.figures import FIGURES
+from fwi.trust.judge import COVERAGE, Judgement, Trust
 
 Word = Literal["believed", "doubtful", "not calibrated"]
 NOT_CALIBRATED: Word = "not calibrated"

@@ -12,8 +12,8 @@ from fwi.calibrate import CASES, TRUST, calibrate_run, read
 from fwi.data import ShotDataset
 from fwi.inverter_file import FILE
 from fwi.manifest import DataSet
-from fwi.trust.calibration import SECTION, TrustError
 from fwi.trust.collect import of_dataset
+from fwi.trust.judge import SECTION, TrustError
 
 
 @pytest.fixture(scope="module")

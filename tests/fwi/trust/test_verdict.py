@@ -4,8 +4,8 @@ import pytest
 from fwi.check import Checked, Misfit
 from fwi.config import GridConfig, SurveyConfig, TrustConfig
 from fwi.survey import Survey
-from fwi.trust.calibration import Judgement, Trust
 from fwi.trust.guarantee import Guarantee
+from fwi.trust.judge import Judgement, Trust
 from fwi.trust.seen import FeatureSpace
 from fwi.trust.verdict import Verdict, judged, meaning
 
