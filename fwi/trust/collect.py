@@ -13,7 +13,7 @@ from fwi.inverter import Inverter
 from fwi.trust.cases import Cases, errors
 from fwi.trust.damage import damaged
 from fwi.trust.figures import measure
-from fwi.trust.seen import FeatureSpace, see
+from fwi.trust.seen import FeatureSpace, deepest_features, see
 
 DAMAGE_SEED = 0
 """Seed of the damages."""
@@ -94,11 +94,11 @@ def collect(
     )
 
 
-def feature_space(inverter: Inverter, dataset: ShotDataset, most: int = 400) -> FeatureSpace:
+def feature_space(inverter: Inverter, dataset: ShotDataset, most: int = 200) -> FeatureSpace:
     """Describe the features of the records of a data set, of at most so many samples, evenly spread."""
     numbers = np.unique(np.linspace(0, len(dataset) - 1, min(most, len(dataset))).astype(int)).tolist()
     features = [
-        see(inverter, dataset[number].gathers.float().numpy()[None], dataset.survey).features
+        deepest_features(inverter, dataset[number].gathers.float().numpy()[None], dataset.survey)
         for number in numbers
     ]
     return FeatureSpace.of(np.concatenate(features))

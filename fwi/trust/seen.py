@@ -69,6 +69,14 @@ def see(inverter: Inverter, gathers: Array, survey: Survey | None = None) -> See
     return Seen(views, features, _spread(inverter, gathers, survey))
 
 
+def deepest_features(inverter: Inverter, gathers: Array, survey: Survey | None = None) -> Floats:
+    """Return the features of ``see`` alone, shape ``(section, channel)``, at a quarter of the cost."""
+    survey = None if survey == inverter.survey else survey
+    with _deepest(inverter) as deepest:
+        _inverted(inverter, inverter.batch(gathers, survey), survey)
+        return deepest()
+
+
 def _inverted(inverter: Inverter, batch: Tensor, survey: Survey | None, mirrored: bool = False) -> Array:
     with torch.inference_mode(), inverter.autocast():
         sections = [
