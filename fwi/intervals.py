@@ -159,7 +159,7 @@ def refined_interval(
     if calibration.refined is None:
         raise UncalibratedError(
             "the intervals of refined sections are not calibrated: refine validation sections of known "
-            "truth, and pass them to fwi.uncertainty.calibrate_refined"
+            "truth by 'fwi calibrate --refined N', or pass them to fwi.uncertainty.calibrate_refined"
         )
     return interval(refined_spread(start, candidate, others, spread), calibration, calibration.refined)
 

@@ -85,9 +85,10 @@ def calibrate_refined_run(
         )
     needed = fewest_sections(calibration.coverage, calibration.confidence)
     enough = f"a coverage of {calibration.coverage:.0%} needs {needed} that are accepted"
-    if min(samples, len(validation)) < needed:
-        have = f", and there are {len(validation)} of validation" if len(validation) < needed else ""
-        raise ValueError(f"{samples} refined sections are too few: {enough}{have}")
+    if len(validation) < needed:
+        raise ValueError(f"{len(validation)} validation samples are too few to refine: {enough}")
+    if samples < needed:
+        raise ValueError(f"{samples} refined sections are too few: {enough}, and not all will be")
     run.require(validation.survey, ", ".join(map(str, validation.folders)))
     refuse_links(run.folder, CASES)
     with locked(run.folder):
