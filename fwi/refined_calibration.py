@@ -154,7 +154,7 @@ def _fitted(
         starts=[kept.sections[0] for kept in chosen.values()],
         candidates=[kept.sections[1] for kept in chosen.values()],
         others=[list(kept.sections[2:]) for kept in chosen.values()],
-        spreads=[run.inverter.spread(each.gathers.float().numpy()) for each in samples],
+        spreads=[run.inverter.spread(each.gathers.float().numpy(), validation.survey) for each in samples],
         truths=[each.velocity.numpy() for each in samples],
     )
     return made.model_copy(update={"refined_by": settings_of(run.study)})

@@ -223,7 +223,7 @@ class Run:
         calibration = self.calibration
         if calibration is None or calibration.refined is None:
             command = f"fwi calibrate --run {shlex.quote(str(self.folder))} --refined 40"
-            raise UncalibratedError(f"those of refined sections are not calibrated: {command}")
+            raise UncalibratedError(f"intervals of refined sections are not calibrated: {command}")
         own = self.inverter.spread(gathers, None if survey == self.survey else survey)
         intervals.require_as_calibrated(refined, own.section, calibration)
         if not refined.accepted:

@@ -19,6 +19,7 @@ from fwi.inverter import FILE
 from fwi.manifest import DataSet
 from fwi.refine import Refined
 from fwi.refine.source import SourceMatch
+from fwi.refined_calibration import calibrate_refined_run
 from fwi.refined_section import settings_of
 from fwi.refined_split import refine_split
 from fwi.run import Run
@@ -202,14 +203,23 @@ def test_no_interval_is_made_up_for_refinements_of_another_kind(run, any_survey_
         load_run(any_survey_run).refined_interval(stopped, gathers)
 
 
-def test_a_refinement_notes_the_settings_that_it_is_calibrated_by(any_survey_run, shard):
-    trained, gathers = load_run(any_survey_run), read(shard).gathers[1].astype(np.float32)
-    study = trained.study.model_copy(update={"refine": trained.study.refine.within("1")})
+def test_calibration_by_real_refinements_serves_a_real_one(any_survey_run, tiny_data, shard, tmp_path):
+    """Here alone nothing is replaced; no shots are held out, so that every section is accepted."""
+    trained = load_run(calibrated(any_survey_run, tmp_path / "run", refined=False, coverage=0.5))
+    raced = {"gradients": 4, "held_out": 0.0, "starts": ("flooded", "without_salt"), "race": 1}
+    config = trained.study.refine.model_copy(update=raced)
+    trained.study = trained.study.model_copy(update={"refine": config})
+    validation = ShotDataset([DataSet.read(tiny_data)], "validation")
 
-    refined = trained.refine(None, gathers, config=study.refine)
+    scale = calibrate_refined_run(trained, validation, samples=2).calibration.refined
 
-    assert refined.settings == settings_of(study)
-    assert refined.settings == json.loads(json.dumps(refined.settings))
+    assert scale.weights.keys() >= {"moved", "apart", "floor"}
+    assert not list((trained.folder / "calibration").glob("*.journal"))
+    gathers = read(shard).gathers[1].astype(np.float32)
+    refined = trained.refine(None, gathers, config=config)
+    lower, upper, _, _ = trained.refined_interval(refined, gathers)
+    assert ((lower <= refined.section) & (refined.section <= upper)).all()
+    assert (upper > lower).all()
 
 
 # -- commands
