@@ -16,6 +16,7 @@ from fwi.data import Sample, ShotDataset
 from fwi.manifest import DataSet
 from fwi.origin import Drawn
 from fwi.provenance import provenance
+from fwi.refined_calibration import calibrate_refined_run
 from fwi.run import Run, load_run
 from fwi.shards import ShardError
 from fwi.trust.calibration import HOME
@@ -28,7 +29,11 @@ STREAM = 3
 
 
 def calibrate(
-    run: Path, models: int = 200, presets: tuple[str, ...] | None = None, samples: int | None = None
+    run: Path,
+    models: int = 200,
+    presets: tuple[str, ...] | None = None,
+    samples: int | None = None,
+    refined: int | None = None,
 ) -> None:
     """Calibrate the verdicts of a run: sections that are wrong are to be doubted, and few others.
 
@@ -43,13 +48,22 @@ def calibrate(
         presets: the presets of the fresh models; if not given, all whose speeds the study's grid.velocity can
             hold, with sediments kept within it.
         samples: how many validation samples are taken, evenly spread; all if not given.
+        refined: refine the sections of so many validation samples, as 'fwi refine' does, and calibrate the
+            intervals of refined sections, beside what is calibrated already. Each takes minutes.
     """
     if models < 0 or (samples is not None and samples < 1):
         raise ValueError("--models takes 0 or more, and --samples 1 or more")
+    if refined is not None and (presets is not None or samples is not None):
+        raise ValueError("--presets and --samples are for the verdict: give --refined N without them")
     trained = load_run(run)
     data = DataSet.read(trained.study.storage.folder)
     data.verify("validation")
     validation = ShotDataset([data], "validation")
+    if refined is not None:
+        found = calibrate_refined_run(trained, validation, refined, progress)
+        run_folder.note(run, "calibrate", provenance())
+        print(f"{found}\nwritten: {found.written}")
+        return
     others = fresh(trained, models, presets, home=_drawn_from(data)) if models else []
     made = calibrate_run(trained, validation, _training(data), others, samples, progress)
     run_folder.note(run, "calibrate", provenance())

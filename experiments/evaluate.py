@@ -138,6 +138,10 @@ def table(result: Evaluation) -> str:
         lines += ["", f"{refined.samples} of them refined, means", ""]
         lines += _columns(refined.predictors)
         lines += ["", refined.told]
+        for name, found in refined.intervals.items():
+            lines += ["", *_intervals(found, f"{name} sections of these samples, ")]
+        if refined.no_intervals:
+            lines += ["", f"no intervals: {refined.no_intervals}"]
     if result.intervals:
         lines += ["", *_intervals(result.intervals)]
     lines += ["", f"physics check: {result.believed}"]
@@ -153,7 +157,7 @@ def _columns(predictors: dict[str, dict[str, Score]]) -> list[str]:
     return lines
 
 
-def _intervals(found: Intervals) -> list[str]:
+def _intervals(found: Intervals, of: str = "") -> list[str]:
     """Say how much of the truth the intervals hold, and how wide they are."""
 
     def line(what: str, coverage: Score, width: Score, unit: str) -> str:
@@ -162,7 +166,7 @@ def _intervals(found: Intervals) -> list[str]:
         return f"  {what:<20} {coverage.mean:.3f} held, {width.mean:.0f} {unit} wide"
 
     return [
-        f"intervals for {100 * found.nominal:g} %:",
+        f"{of}intervals for {100 * found.nominal:g} %:",
         line("speed", found.coverage, found.width, "m/s"),
         line("speed, one width", found.constant_coverage, found.constant_width, "m/s"),
         line("top of salt", found.top_coverage, found.top_width, "m"),
@@ -183,6 +187,11 @@ def _log(run: Run, mode: Mode, result: Evaluation, measured: Robustness | None, 
     if result.refined:
         logged["evaluation_refined"] = means(result.refined.predictors)
         logged |= {f"refined/worse_{kind}": share for kind, share in result.refined.worse.items()}
+        for name, each in result.refined.intervals.items():
+            logged |= {
+                f"refined/{name}_coverage": each.coverage.mean,
+                f"refined/{name}_width": each.width.mean,
+            }
     if result.intervals is not None:
         held = result.intervals.model_dump()
         logged |= {f"intervals/{name}": each["mean"] for name, each in held.items() if name != "nominal"}

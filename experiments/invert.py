@@ -87,7 +87,7 @@ def invert(
         refiner = functools.partial(trained.refine, physics=study.physics)
         with refining.tracked(study, place) as record:
             for task in tasks:
-                refining.refine_to_files(task, study, place, refiner, record)
+                refining.refine_to_files(task, study, place, refiner, record, trained)
         print(f"report:  {run / 'report.html'}")
 
 

@@ -43,7 +43,9 @@ def refine(
     """Refine a section by full-waveform inversion of its records, and return it if held-out shots say so.
 
     It begins with SECTION or, where none is given, with the section that the network of --run inverts from
-    RECORDS. Without a network, --config gives the grid and the section 'refine' of the study.
+    RECORDS. Without a network, --config gives the grid and the section 'refine' of the study. Where the run's
+    intervals are calibrated for refined sections, by 'fwi calibrate --refined N', both ends of the section's
+    are written too.
 
     Args:
         study: the study; with --run the run's own, of which the sections refine, physics, check and tracking
@@ -79,7 +81,7 @@ def refine(
         return
     with refining.tracked(study, place) as record:
         for task in left:
-            refining.refine_to_files(task, study, place, _refiner(study, trained), record)
+            refining.refine_to_files(task, study, place, _refiner(study, trained), record, trained)
     if run is not None:
         print(f"report:  {run / 'report.html'}")
 

@@ -11,13 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from experiments.progress import progress
-from experiments.sections import save
+from experiments.sections import remove_interval, save, save_refined_interval
 from fwi import plots, refined_section, report, run_folder, shards
 from fwi.config import RefineConfig, StudyConfig
 from fwi.files import read_regular, refuse_links, write_whole
 from fwi.provenance import provenance, versions
 from fwi.refine import Iteration, Refined
 from fwi.refined_section import RefinedSection
+from fwi.run import Run
 from fwi.survey import Survey, differences
 from fwi.training.wandb import open_wandb, wandb_mode
 
@@ -163,7 +164,12 @@ def tracked(study: StudyConfig, place: Place) -> Iterator[Record]:
 
 
 def refine_to_files(
-    task: Task, study: StudyConfig, place: Place, refiner: Refiner, record: Record
+    task: Task,
+    study: StudyConfig,
+    place: Place,
+    refiner: Refiner,
+    record: Record,
+    trained: Run | None = None,
 ) -> RefinedSection:
     """Refine a section, write all there is to say about it, and print that.
 
@@ -173,6 +179,7 @@ def refine_to_files(
         place: where to write.
         refiner: refines.
         record: logs to W&B.
+        trained: the run of the network, by which the section has an interval.
 
     Raises:
         KeyboardInterrupt: the refinement was interrupted; the best section so far is written.
@@ -190,7 +197,7 @@ def refine_to_files(
             raise
     identity = refined_section.identity_of(task.start, task.gathers, task.survey)
     found = RefinedSection.of(refined, task.name, study, task.records, task.truth, task.salt, identity)
-    _write(task, refined, found, study, place, record)
+    found = _write(task, refined, found, study, place, record, trained)
     if refined.stopped == "interrupted":
         interrupted = KeyboardInterrupt()
         interrupted.add_note(
@@ -226,12 +233,26 @@ def _shown(name: str, config: RefineConfig, record: Record) -> Iterator[Callable
 
 
 def _write(
-    task: Task, refined: Refined, found: RefinedSection, study: StudyConfig, place: Place, record: Record
-) -> None:
+    task: Task,
+    refined: Refined,
+    found: RefinedSection,
+    study: StudyConfig,
+    place: Place,
+    record: Record,
+    trained: Run | None,
+) -> RefinedSection:
+    """Write section, interval, figures and file of a refinement; the interval is added to the latter."""
     used = ", ".join(f"{name} {version}" for name, version in versions().items())
     origin = f"Refined by salt-fwi: {task.records}; {found.verdict}\nVersions: {used}"
     stem = place.out / f"{task.name}-refined"
     written = save(refined.section, stem, study.grid, origin)
+    if _noted(place.file(task.name)).get("interval"):
+        remove_interval(stem)  # of an earlier refinement
+    interval, spanned = None, ""
+    if trained is not None:
+        records = task.gathers, task.survey
+        interval, spanned = save_refined_interval(trained, refined, *records, stem, origin, task.truth)
+    found = found.model_copy(update={"interval": interval})
     drawn = refined_section.figures(refined, task.name, task.survey, task.truth, task.salt)
     images = {kind: plots.png(figure) for kind, figure in drawn.items()}
     paths = {kind: place.out / f"{stem.name}-{kind}.png" for kind in images}
@@ -244,9 +265,12 @@ def _write(
     print(f"{stem}{written}\n  source: {found.source}\n  {found}")
     if found.scores:
         print(f"  against the true model: {found.against_truth}")
+    if spanned:
+        print(f"  {spanned}")
     if place.run is not None:
         run_folder.note(place.run, "refine", provenance())
         report.write(place.run)
+    return found
 
 
 def _write_one(

@@ -10,7 +10,11 @@ from data_prep.segy.write import write_section
 from fwi import plots
 from fwi.config import GridConfig
 from fwi.files import read_npy, write_npy
-from fwi.intervals import Interval
+from fwi.intervals import Interval, UncalibratedError
+from fwi.refine import Refined
+from fwi.refined_section import RefinedInterval
+from fwi.run import Run
+from fwi.survey import Survey
 
 ENDS = ("lower", "upper")
 """Ends of an interval, by which their files are named."""
@@ -76,8 +80,8 @@ def save_interval(
         grid: its grid.
         provenance: origin of the section and meaning of the interval, for the textual header of SEG-Y.
     """
-    for name, end in zip(ENDS, (found.lower, found.upper), strict=True):
-        save(end, stem.with_name(f"{stem.name}-{name}"), grid, f"{provenance}, {name} end")
+    for name, at, end in zip(ENDS, _ends(stem), (found.lower, found.upper), strict=True):
+        save(end, at, grid, f"{provenance}, {name} end")
     drawn = plots.velocity_interval(velocity, found, grid.spacing, grid.velocity, stem.name)
     plots.save(drawn, stem.with_name(f"{stem.name}.png"))
     told = f"+-{(found.upper - found.lower).mean() / 2:.0f} m/s on average"
@@ -85,3 +89,53 @@ def save_interval(
         shallow, deep = found.top[:, np.nanargmin(found.top[0])]
         told += f", crest of the salt at {shallow:.0f} to {deep:.0f} m"
     return f"{told}; written as {stem}-lower, {stem.name}-upper"
+
+
+def save_refined_interval(
+    trained: Run,
+    refined: Refined,
+    gathers: NDArray[np.float32],
+    survey: Survey,
+    stem: Path,
+    provenance: str,
+    truth: NDArray[np.float32] | None = None,
+) -> tuple[RefinedInterval | None, str]:
+    """Write the interval of the section that a refinement returns, where the run has one of it.
+
+    Args:
+        trained: the run of the network.
+        refined: the refinement.
+        gathers: the record, shape ``(shot, time, receiver)``.
+        survey: survey of the record.
+        stem: name of the section's files without suffix, as for ``save_interval``.
+        provenance: origin of the section, for the textual header of SEG-Y.
+        truth: the true model [m/s], shape ``(depth, x)``, where it is known.
+
+    Returns:
+        The interval that was written, if any; and in words which it is, or why there is none.
+    """
+    try:
+        found = trained.refined_interval(refined, gathers, survey)
+    except UncalibratedError as reason:
+        return None, f"no interval: {reason}"
+    calibration = trained.calibration
+    nominal = calibration.coverage if calibration else 0.0
+    told = f"{100 * nominal:g} % interval"
+    written = save_interval(refined.section, found, stem, trained.study.grid, f"{provenance}\n{told}")
+    files = [end.name for end in _ends(stem)]
+    return RefinedInterval.of(found, nominal, files, truth), f"{told}: {written}"
+
+
+def remove_interval(stem: Path) -> None:
+    """Remove the files of both ends of a section's interval.
+
+    Args:
+        stem: name of the section's files without suffix.
+    """
+    for end in _ends(stem):
+        for suffix in SUFFIXES:
+            end.with_name(f"{end.name}{suffix}").unlink(missing_ok=True)
+
+
+def _ends(stem: Path) -> list[Path]:
+    return [stem.with_name(f"{stem.name}-{end}") for end in ENDS]

@@ -4,6 +4,7 @@ The figures of each few samples are kept in the run's folder as they are found, 
 stopped goes on, and one on more models makes only what is missing.
 """
 
+import contextlib
 import hashlib
 import json
 import shlex
@@ -14,11 +15,11 @@ from typing import Any
 import numpy as np
 from pydantic import BaseModel, ValidationError
 
-from fwi import interrupts, uncertainty
+from fwi import interrupts, intervals, uncertainty
 from fwi.config import TrustConfig
 from fwi.data import ShotDataset
 from fwi.files import locked, read_own, refuse_links, sha256, write_whole
-from fwi.intervals import KEY
+from fwi.intervals import KEY, Calibration
 from fwi.inverter import Inverter
 from fwi.inverter_file import FILE
 from fwi.risk_control import TooFewSectionsError
@@ -39,6 +40,8 @@ AFTER_TRAINING = 40
 """Largest number of validation samples that are taken at the end of a training."""
 FORMAT = "1"
 """Version of the figures and damages, which are measured anew where what was kept has another."""
+JUDGED = ("grid", "survey", "physics", "model", "check")
+"""Sections of the study that figures depend on."""
 LARGEST = 20_000_000
 """Bytes of the largest file of figures or diagnostics."""
 
@@ -50,6 +53,8 @@ class Calibrated(BaseModel):
     """SHA-256 of the inverter's file that holds this calibration."""
     trust: Trust
     diagnostics: dict[str, Any] = {}
+    uncertainty: Calibration | None = None
+    """Calibration of the intervals, where there were sections enough."""
 
 
 def calibrate_run(
@@ -85,9 +90,15 @@ def calibrate_run(
         cases = _collected(run, sources, space, limits, salt_speed, progress)
         trust, diagnostics = calibrate(cases, space, limits, salt_speed)
         inverter = run.inverter
-        inverter.calibration |= {SECTION: trust.model_dump(mode="json"), **_uncertainty(inverter, validation)}
+        spans = _uncertainty(inverter, validation)
+        inverter.calibration |= {SECTION: trust.model_dump(mode="json"), **spans}
         inverter.save(run.folder / FILE)
-        made = Calibrated(inverter=sha256(run.folder / FILE), trust=trust, diagnostics=diagnostics)
+        made = Calibrated(
+            inverter=sha256(run.folder / FILE),
+            trust=trust,
+            diagnostics=diagnostics,
+            uncertainty=spans.get(KEY),
+        )
         write_whole(run.folder / TRUST, made.model_dump_json(indent=1))
     return made
 
@@ -141,17 +152,27 @@ def _collected(
     return Cases.joined(found)
 
 
+def key_of(inverter: Inverter, settings: Sequence[object], sections: Sequence[str] = JUDGED) -> str:
+    """Identify all that a result depends on: settings, sections of the study, and weights.
+
+    Args:
+        inverter: the inverter.
+        settings: plain values.
+        sections: names of sections of its study.
+    """
+    study = inverter.study.model_dump(mode="json")
+    content = hashlib.sha256(json.dumps([*settings, {name: study[name] for name in sections}]).encode())
+    for name, tensor in sorted(inverter.state_dict().items()):
+        content.update(name.encode() + tensor.cpu().contiguous().numpy().tobytes())
+    return content.hexdigest()
+
+
 def _key(
     inverter: Inverter, source: Source, space: FeatureSpace, limits: TrustConfig, salt_speed: float
 ) -> str:
     """Identify all that the figures and errors of a source depend on."""
-    study = inverter.study.model_dump(mode="json")
-    sections = {name: study[name] for name in ("grid", "survey", "physics", "model", "check")}
-    settings = [FORMAT, source.identity, space.model_dump(), limits.model_dump(), salt_speed, sections]
-    content = hashlib.sha256(json.dumps(settings).encode())
-    for name, tensor in sorted(inverter.state_dict().items()):
-        content.update(name.encode() + tensor.cpu().contiguous().numpy().tobytes())
-    return content.hexdigest()
+    settings = [FORMAT, source.identity, space.model_dump(), limits.model_dump(), salt_speed]
+    return key_of(inverter, settings)
 
 
 def _keep(path: Path, key: str, cases: Cases) -> None:
@@ -186,8 +207,17 @@ def _kept(path: Path, key: str) -> Cases | None:
 
 
 def _uncertainty(inverter: Inverter, validation: ShotDataset) -> dict[str, Any]:
-    """Calibrate the intervals of an inverter; too few validation samples leave it without."""
+    """Calibrate the intervals of an inverter; too few validation samples leave it without.
+
+    Those of refined sections, which these weights have as well, are kept.
+    """
     try:
-        return {KEY: uncertainty.calibrate(inverter, validation).model_dump(mode="json")}
+        made = uncertainty.calibrate(inverter, validation)
     except TooFewSectionsError:
         return {}
+    with contextlib.suppress(intervals.UncalibratedError):  # damaged: made anew
+        before = intervals.read(inverter.calibration)
+        kept = before and before.model_copy(update={"network": made.network})
+        if kept and made == kept.model_copy(update={"refined": None, "refined_by": {}}):
+            made = kept
+    return {KEY: made.model_dump(mode="json")}

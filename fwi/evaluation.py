@@ -120,6 +120,11 @@ class RefinedSplit(BaseModel):
     """Score of each sample, by section and metric."""
     settings: dict[str, Any] = {}
     """The section ``refine`` of the study."""
+    intervals: dict[str, Intervals] = {}
+    """How well intervals hold the truth of these samples: those of the ``network``'s sections, and of the
+    ``refined`` ones that are returned; empty where the latter have none."""
+    no_intervals: str = ""
+    """Why there are none, in words."""
 
     @property
     def told(self) -> str:

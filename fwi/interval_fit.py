@@ -1,5 +1,6 @@
 """Fitting the half-widths of intervals on sections of known truth, with a guarantee for their like."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -8,7 +9,7 @@ from numpy.typing import NDArray
 from scipy.optimize import nnls
 
 from fwi.intervals import FLOOR, Calibration, Scale, Spread, half_width, refined_spread, salt_faces
-from fwi.risk_control import TooFewSectionsError, smallest_factor
+from fwi.risk_control import TooFewSectionsError, sections_needed, smallest_factor
 
 Array = NDArray[Any]
 
@@ -73,6 +74,14 @@ def fit(
         constant=smallest_factor(list(np.abs(error)[~weighted]), missed, confidence),
         **found,
     )
+
+
+def fewest_sections(coverage: float, confidence: float | None) -> int:
+    """Return the number of sections from which on ``fit`` can guarantee a coverage."""
+    needed, sections = sections_needed(1 - coverage, confidence), 1
+    while sections - math.ceil(sections / EVERY) < needed:
+        sections += 1
+    return sections
 
 
 def calibrate_refined(

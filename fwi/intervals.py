@@ -8,11 +8,16 @@ of known truth.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from fwi.survey import differences
+
+if TYPE_CHECKING:
+    from fwi.refine import Refined
 
 Array = NDArray[Any]
 
@@ -20,6 +25,10 @@ FLOOR = "floor"
 """Source that is 1 m/s everywhere: errors that nothing hints at."""
 KEY = "uncertainty"
 """Name of this calibration among those of an inverter."""
+
+
+class UncalibratedError(ValueError):
+    """A section of a kind for which intervals are not calibrated."""
 
 
 class Interval(NamedTuple):
@@ -83,7 +92,9 @@ class Calibration(BaseModel):
     network: Scale
     """Half-widths for sections as the network inverts them."""
     refined: Scale | None = None
-    """Half-widths for refined sections."""
+    """Half-widths for refined sections, of those that were accepted."""
+    refined_by: dict[str, Any] = {}
+    """Settings by which these were refined, as ``Refined.settings``."""
 
 
 def interval(spread: Spread, calibration: Calibration, scale: Scale | None = None) -> Interval:
@@ -95,7 +106,7 @@ def interval(spread: Spread, calibration: Calibration, scale: Scale | None = Non
         scale: which half-widths of it; those of the network's sections if left out.
 
     Raises:
-        ValueError: a source that the half-widths were fitted with is missing.
+        UncalibratedError: a source that the half-widths were fitted with is missing.
     """
     scale = scale or calibration.network
     half = scale.factor * half_width(spread, scale.weights)
@@ -115,7 +126,7 @@ def read(calibration: Mapping[str, Any]) -> Calibration | None:
     """Read the calibration of the intervals from an inverter's; None where it has none.
 
     Raises:
-        ValueError: it is damaged, or of another version.
+        UncalibratedError: it is damaged, or of another version.
     """
     if KEY not in calibration:
         return None
@@ -124,7 +135,7 @@ def read(calibration: Mapping[str, Any]) -> Calibration | None:
     except ValidationError as error:
         problem = error.errors()[0]
         where = ".".join(map(str, problem["loc"]))
-        raise ValueError(
+        raise UncalibratedError(
             f"the inverter's calibration of intervals cannot be read ({where}: {problem['msg']}): calibrate "
             "it anew with 'fwi calibrate'"
         ) from None
@@ -143,14 +154,34 @@ def refined_interval(
         calibration: the inverter's calibration, with half-widths for refined sections.
 
     Raises:
-        ValueError: the intervals of refined sections are not calibrated.
+        UncalibratedError: the intervals of refined sections are not calibrated.
     """
     if calibration.refined is None:
-        raise ValueError(
+        raise UncalibratedError(
             "the intervals of refined sections are not calibrated: refine validation sections of known "
-            "truth, and pass them to fwi.uncertainty.calibrate_refined"
+            "truth by 'fwi calibrate --refined N', or pass them to fwi.uncertainty.calibrate_refined"
         )
     return interval(refined_spread(start, candidate, others, spread), calibration, calibration.refined)
+
+
+def require_as_calibrated(refined: "Refined", own: Array, calibration: Calibration) -> None:
+    """Refuse a refinement of another kind than those on which intervals were calibrated.
+
+    Args:
+        refined: the refinement.
+        own: the network's section of the record [m/s], shape ``(depth, x)``.
+        calibration: the inverter's calibration, with half-widths for refined sections.
+
+    Raises:
+        UncalibratedError: it was interrupted, began with another section, or has other settings.
+    """
+    whose = "intervals are calibrated for refinements"
+    if refined.stopped == "interrupted":
+        raise UncalibratedError(f"{whose} that came to their end, and this one was interrupted")
+    if not np.allclose(refined.start, own, atol=1):
+        raise UncalibratedError(f"{whose} of the network's own section, and this one began with another")
+    if different := differences(calibration.refined_by, refined.settings):
+        raise UncalibratedError(f"{whose} with other settings ({'; '.join(different)})")
 
 
 def salt_faces(salt: Array, spacing: float) -> tuple[Array, Array]:
@@ -180,7 +211,7 @@ def refined_spread(start: Array, candidate: Array, others: Sequence[Array], spre
 def half_width(spread: Spread, weights: Mapping[str, float]) -> Array:
     """Return the weighted sum of the sources [m/s], shape ``(..., 2, depth, x)``."""
     if missing := sorted(weights.keys() - spread.sources.keys() - {FLOOR}):
-        raise ValueError(
+        raise UncalibratedError(
             f"the intervals were calibrated with {', '.join(missing)}, which this section comes without: "
             "calibrate the inverter anew with 'fwi calibrate'"
         )

@@ -16,6 +16,7 @@ from torch import Tensor
 from fwi import metrics, plots
 from fwi.config import StudyConfig
 from fwi.evaluation import Number
+from fwi.intervals import Interval
 from fwi.provenance import provenance
 from fwi.refine import Refined
 from fwi.refine.source import SourceMatch
@@ -44,6 +45,36 @@ class Step(BaseModel):
     seconds: Number = None
 
 
+class RefinedInterval(BaseModel):
+    """The calibrated interval of the section that is returned."""
+
+    nominal: float
+    """Share of the cells that such intervals are calibrated to hold."""
+    width: float
+    """Mean width [m/s]."""
+    held: Number = None
+    """Share of the cells whose truth it holds, where that is known."""
+    files: list[str]
+    """Names of the files of both ends, without suffix."""
+
+    @classmethod
+    def of(cls, found: Interval, nominal: float, files: list[str], truth: Array | None) -> "RefinedInterval":
+        """Describe an interval that is written to files.
+
+        Args:
+            found: the interval.
+            nominal: share of the cells that it is calibrated to hold.
+            files: names of the files of both ends.
+            truth: the true model [m/s], shape ``(depth, x)``, where it is known.
+        """
+        held = None if truth is None else float(np.mean((found.lower <= truth) & (truth <= found.upper)))
+        return cls(nominal=nominal, width=float((found.upper - found.lower).mean()), held=held, files=files)
+
+    def __str__(self) -> str:
+        holds = "" if self.held is None else f", holds {self.held:.0%} of the truth"
+        return f"{100 * self.nominal:g} % interval: +-{self.width / 2:.0f} m/s on average{holds}"
+
+
 class RefinedSection(BaseModel):
     """The refinement of one section: its evidence, history, settings and origin."""
 
@@ -65,6 +96,8 @@ class RefinedSection(BaseModel):
     """Properties of the source that were estimated from the records."""
     scores: dict[str, dict[str, Number]] = {}
     """Scores by section (``start``, ``candidate``, ``returned``) and metric, where the truth is known."""
+    interval: RefinedInterval | None = None
+    """Interval of the section that is returned, where the run's are calibrated for refined sections."""
     history: list[Step] = []
     captions: dict[str, str] = {}
     """Captions of the figures by file stem."""

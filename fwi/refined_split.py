@@ -5,17 +5,18 @@
 """
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fwi import metrics, naive, plots
+from fwi import metrics, naive, plots, uncertainty
 from fwi.config import RefineConfig
 from fwi.data import ShotDataset
-from fwi.evaluation import RefinedSplit, Score
+from fwi.evaluation import Intervals, RefinedSplit, Score
+from fwi.intervals import Calibration, Interval, UncalibratedError
 from fwi.run import Progress, Run, silent
 
 if TYPE_CHECKING:
@@ -73,19 +74,20 @@ def refine_split(
     gradient = naive.linear_gradient(run.mean_model)
     found: dict[str, list[Array]] = {name: [] for name in ("network", "candidate", "refined", "gradient")}
     refinements, truth, salt, rows = [], [], [], []
+    before, after, uncalibrated = [], [], ""
     with progress("refine", len(numbers), "sections") as advance:
         for done, number in enumerate(numbers, start=1):
             sample = dataset[number]
             gathers = sample.gathers.float().numpy()
             options = {"config": config, "journal": _journal(journals, f"{number}")}
-            refined = _finished(run.refine(sections[number], gathers, dataset.survey, **options))
+            refined = finished(run.refine(sections[number], gathers, dataset.survey, **options))
             refinements.append(refined)
             found["network"].append(sections[number])
             found["candidate"].append(refined.candidate)
             found["refined"].append(refined.section)
             if against_gradient:
                 options["journal"] = _journal(journals, f"{number}-gradient")
-                other = _finished(run.refine(gradient, gathers, dataset.survey, **options))
+                other = finished(run.refine(gradient, gathers, dataset.survey, **options))
                 found["gradient"].append(other.candidate)
             truth.append(sample.velocity.numpy())
             salt.append(sample.salt.numpy())
@@ -93,22 +95,28 @@ def refine_split(
             name = f"{dataset.split} {number}"
             row = plots.RefinedRow(name, sections[number], refined.candidate, truth[-1], salt[-1] > 0, remark)
             rows.append(row)
+            try:
+                after.append(run.refined_interval(refined, gathers, dataset.survey))
+                before.append(run.interval(gathers, dataset.survey))
+            except UncalibratedError as reason:
+                uncalibrated = str(reason)
             advance(done)
     scores = {
         name: metrics.score(np.stack(each), np.stack(truth), np.stack(salt), run.study.grid.spacing)
         for name, each in found.items()
         if each
     }
-    before = scores["network"]["mae"]
+    mae = scores["network"]["mae"]
+    intervals, calibration = {}, run.calibration
+    if calibration is not None and not uncalibrated:
+        models = np.stack(truth), np.stack(salt) > 0
+        intervals = _intervals(calibration, before, after, refinements, *models)
     split = RefinedSplit(
         samples=len(numbers),
         numbers=list(numbers),
-        predictors={
-            name: {metric: Score(**metrics.summarise(each)._asdict()) for metric, each in values.items()}
-            for name, values in scores.items()
-        },
+        predictors={name: _summaries(values) for name, values in scores.items()},
         accepted=sum(refined.accepted for refined in refinements),
-        worse={kind: float(np.mean(scores[kind]["mae"] > before)) for kind in ("candidate", "refined")},
+        worse={kind: float(np.mean(scores[kind]["mae"] > mae)) for kind in ("candidate", "refined")},
         gradients=float(np.mean([refined.gradients for refined in refinements])),
         seconds=float(np.mean([refined.seconds for refined in refinements])),
         per_sample={
@@ -116,17 +124,57 @@ def refine_split(
             for name, values in scores.items()
         },
         settings=config.model_dump(mode="json"),
+        intervals=intervals,
+        no_intervals=uncalibrated,
     )
     if journals is not None:
         shutil.rmtree(journals, ignore_errors=True)
     return RefinedSections(split, rows)
 
 
+def _intervals(
+    calibration: Calibration,
+    before: Sequence[Interval],
+    after: Sequence[Interval],
+    refinements: "Sequence[Refined]",
+    truth: Array,
+    salt: NDArray[np.bool_],
+) -> dict[str, Intervals]:
+    """Score the intervals of the network's sections, and of those that are returned.
+
+    The interval of one width, for comparison, is that of each section's own kind.
+    """
+    starts, returned = (np.stack([getattr(each, of) for each in refinements]) for of in ("start", "section"))
+    by_refined = calibration.model_copy(update={"network": calibration.refined})
+    network, of_start, of_candidate = (
+        uncertainty.scores(_stacked(found), sections, truth, salt, by)
+        for found, sections, by in (
+            (before, starts, calibration),
+            (after, returned, calibration),
+            (after, returned, by_refined),
+        )
+    )
+    accepted = np.array([each.accepted for each in refinements])
+    refined = {name: np.where(accepted, of_candidate[name], each) for name, each in of_start.items()}
+    return {
+        name: Intervals(nominal=calibration.coverage, **_summaries(each))
+        for name, each in (("network", network), ("refined", refined))
+    }
+
+
+def _stacked(found: Sequence[Interval]) -> Interval:
+    return Interval(*(np.stack(parts) for parts in zip(*found, strict=True)))
+
+
+def _summaries(found: Mapping[str, NDArray[Any]]) -> dict[str, Score]:
+    return {name: Score(**metrics.summarise(values)._asdict()) for name, values in found.items()}
+
+
 def _journal(folder: Path | None, name: str) -> Path | None:
     return None if folder is None else folder / f"{name}.journal"
 
 
-def _finished(refined: "Refined") -> "Refined":
+def finished(refined: "Refined") -> "Refined":
     """Give up where the user did: half a refinement would be scored as a whole one."""
     if refined.stopped == "interrupted":
         interrupted = KeyboardInterrupt()

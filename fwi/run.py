@@ -24,7 +24,7 @@ from fwi.config import StudyConfig
 from fwi.contributions import contributions, most_important
 from fwi.data import Sample, ShotDataset
 from fwi.evaluation import CheckedSample, Evaluated, Evaluation, Intervals, Score
-from fwi.intervals import Calibration, Interval
+from fwi.intervals import Calibration, Interval, UncalibratedError
 from fwi.inverter import BATCH, Array, DivergedError, Inverter
 from fwi.networks.attended import Attended, attended
 from fwi.networks.offsets import CommonOffsets
@@ -208,6 +208,28 @@ class Run:
     ) -> "Refined":
         """Mend a section, or the network's own if None, by its records: see ``Inverter.refine``."""
         return self.inverter.refine(section, gathers, survey, **options)
+
+    def refined_interval(self, refined: "Refined", gathers: Array, survey: Survey | None = None) -> Interval:
+        """Return the interval of the section that a refinement returns; of its start where that is returned.
+
+        Args:
+            refined: a refinement of the network's own section, with the study's settings.
+            gathers: the record, shape ``(shot, time, receiver)``.
+            survey: survey of the record; the run's own if left out.
+
+        Raises:
+            UncalibratedError: the intervals are not calibrated for refined sections, or not for this one.
+        """
+        calibration = self.calibration
+        if calibration is None or calibration.refined is None:
+            command = f"fwi calibrate --run {shlex.quote(str(self.folder))} --refined 40"
+            raise UncalibratedError(f"intervals of refined sections are not calibrated: {command}")
+        own = self.inverter.spread(gathers, None if survey == self.survey else survey)
+        intervals.require_as_calibrated(refined, own.section, calibration)
+        if not refined.accepted:
+            return intervals.interval(own, calibration)
+        others = list(refined.starts.values())
+        return intervals.refined_interval(refined.start, refined.candidate, others, own, calibration)
 
     def evaluate(self, dataset: ShotDataset, checks: int = 6, progress: Progress = silent) -> Evaluated:
         """Invert the samples of a data set, score them beside naive predictors, and check some by physics.

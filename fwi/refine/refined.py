@@ -1,7 +1,7 @@
 """The outcome of a refinement."""
 
-from dataclasses import dataclass
-from typing import NamedTuple
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,3 +57,5 @@ class Refined:
     """``converged``, ``budget``, ``noise`` or ``interrupted``."""
     gradients: float
     seconds: float
+    settings: dict[str, Any] = field(default_factory=dict)
+    """The study's sections ``physics``, ``check`` and ``refine`` that it was refined by, as plain values."""

@@ -109,6 +109,8 @@ class _Refinement:
         self.as_on_finer: bool | None = None
         arrays = (self.start, self.recorded, *([] if self.spread is None else [self.spread]))
         self.journal = Journal(journal, _digest(arrays, survey, physics, config, check))
+        parts = {"physics": physics, "check": check, "refine": config}
+        self.settings = {name: part.model_dump(mode="json") for name, part in parts.items()}
         self.live = np.flatnonzero(self.recorded.any((1, 2)))
         self.held_out = _held_out(self.live, config.held_out)
         self.noise = noise_level(torch.from_numpy(self.recorded), survey)
@@ -259,6 +261,7 @@ class _Refinement:
             stopped=stopped,
             gradients=self.gradients,
             seconds=self.journal.seconds,
+            settings=self.settings,
         )
 
     def _judge(self, before: float, after: float, noise: float) -> tuple[bool, str]:

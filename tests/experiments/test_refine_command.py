@@ -105,6 +105,8 @@ def test_survey_source_verdict_and_cost_are_printed_in_lines(shown):
     verdict = r"^  (not )?accepted: .+ held out went from [\d.e-]+ to [\d.e-]+ .*; \d gradients in \d+ s, "
     assert re.search(verdict, shown, re.MULTILINE)
     assert re.search(r"^  against the true model: MAE [\d.]+ -> [\d.]+ m/s", shown, re.MULTILINE)
+    uncalibrated = r"^  no interval: .* not calibrated: fwi calibrate --run \S+ --refined 40$"
+    assert re.search(uncalibrated, shown, re.MULTILINE)
 
 
 def test_figures_are_beside_the_section_and_in_the_report_of_the_run(shown, run):

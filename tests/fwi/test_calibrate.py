@@ -8,10 +8,14 @@ import pytest
 
 import fwi
 from fwi import calibrate as calibration
+from fwi import refined_calibration
 from fwi.calibrate import CASES, TRUST, calibrate_run, read
 from fwi.data import ShotDataset
+from fwi.files import sha256
+from fwi.intervals import Calibration, Scale
 from fwi.inverter_file import FILE
 from fwi.manifest import DataSet
+from fwi.refined_calibration import Kept, calibrate_refined_run
 from fwi.trust.collect import of_dataset
 from fwi.trust.judge import SECTION, TrustError
 
@@ -144,3 +148,50 @@ def test_too_few_sections_leave_the_run_as_it_was(any_survey_run, dataset, tmp_p
 
     assert not (folder / TRUST).exists()
     assert fwi.load_run(folder).inverter.calibration == {}
+
+
+# -- intervals, also of refined sections
+
+
+@pytest.fixture
+def spans():
+    scale = Scale(sections=9, weights={"floor": 90}, factor=1, top=None, base=None, constant=90)
+    by = {"coverage": 0.5, "confidence": None, "threshold": 2600, "velocity": (1500, 4500), "spacing": 20}
+    return Calibration(**by, network=scale)
+
+
+def test_trust_json_tells_of_refined_sections_and_stays_that_of_the_inverter(
+    copy, calibrated, dataset, spans, monkeypatch
+):
+    inverter = fwi.load(copy)
+    inverter.calibration["uncertainty"] = spans.model_dump(mode="json")
+    inverter.save(copy / FILE)
+    told = read(calibrated[0]).model_copy(update={"inverter": sha256(copy / FILE)})
+    (copy / TRUST).write_text(told.model_dump_json())
+    section = np.full((4, 24, 36), 2000, np.float32)
+    monkeypatch.setattr(refined_calibration, "_refined", lambda *_: Kept(section, accepted=True))
+
+    found = calibrate_refined_run(fwi.load_run(copy), dataset, samples=4)
+
+    made = read(copy)  # and not refused as one of other weights
+    assert found.written == copy / TRUST
+    assert made.uncertainty == found.calibration == fwi.load_run(copy).calibration
+    assert made.uncertainty.refined.sections == 4
+    assert made.trust == calibrated[1].trust
+
+
+def test_calibrating_the_network_anew_keeps_what_is_known_of_its_refined_sections(
+    any_survey_run, dataset, spans, monkeypatch
+):
+    both = spans.model_copy(update={"refined": spans.network, "refined_by": {"refine": {"gradients": 3}}})
+    inverter = fwi.load(any_survey_run)
+    inverter.calibration["uncertainty"] = both.model_dump(mode="json")
+
+    def anew(**changes: object) -> Calibration:
+        made = spans.model_copy(update=changes)
+        monkeypatch.setattr(calibration.uncertainty, "calibrate", lambda *_: made)
+        return Calibration.model_validate(calibration._uncertainty(inverter, dataset)["uncertainty"])
+
+    scale = spans.network.model_copy(update={"factor": 2.0})
+    assert anew(network=scale) == both.model_copy(update={"network": scale})
+    assert anew(threshold=2500).refined is None
