@@ -52,6 +52,21 @@ def write_whole(path: Path, content: str | bytes | memoryview) -> None:
             temporary.unlink()
 
 
+def write_end(path: Path, position: int, content: bytes) -> None:
+    """Write a file anew from a position on; what precedes stays as it is, and links are not followed.
+
+    This is for files that grow entry by entry, whose readers tell an entry that was torn by a crash.
+
+    Raises:
+        OSError: the file is missing, or a link.
+    """
+    descriptor = os.open(path, os.O_WRONLY | os.O_NOFOLLOW)
+    with os.fdopen(descriptor, "wb", closefd=True) as file:
+        file.seek(position)
+        file.write(content)
+        file.truncate()
+
+
 def write_npy(path: Path, array: NDArray[Any]) -> None:
     """Write an array as .npy, whole or not at all."""
     buffer = io.BytesIO()

@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from fwi.files import write_end, write_whole
+
 Array = NDArray[np.float32]
 
 ENTRY = struct.Struct("<Idd")
@@ -39,8 +41,7 @@ class Journal:
         if content.startswith(self._header):
             self._told = content
         else:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(self._header)
+            write_whole(path, self._header)
 
     def gradient(
         self, section: Array, compute: Callable[[Array], tuple[float, Array]]
@@ -71,9 +72,6 @@ class Journal:
             content = (
                 ENTRY.pack(checksum, misfit, seconds) + np.ascontiguousarray(gradient, np.float32).tobytes()
             )
-            with self.path.open("r+b") as file:
-                file.seek(self._at)
-                file.write(content + struct.pack("<I", zlib.crc32(content)))
-                file.truncate()
+            write_end(self.path, self._at, content + struct.pack("<I", zlib.crc32(content)))
             self._at += size + 4
         return misfit, gradient

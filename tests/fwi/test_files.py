@@ -15,7 +15,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fwi.files import appending, claimed, read_npy, read_own, refuse_links, remove_leftovers, write_whole
+from fwi.files import (
+    appending,
+    claimed,
+    read_npy,
+    read_own,
+    refuse_links,
+    remove_leftovers,
+    write_end,
+    write_whole,
+)
 
 ROOT = Path(__file__).parents[2]
 
@@ -175,6 +184,18 @@ def test_a_link_in_the_place_of_a_temporary_file_is_not_written_through(
     with pytest.raises(FileExistsError):
         write_whole(folder / "a.png", "figure")
 
+    assert precious.read_text() == "precious"
+
+
+def test_the_end_of_a_file_is_written_anew_and_not_through_a_link(folder: Path, precious: Path) -> None:
+    (folder / "journal").write_bytes(b"kept torn entry")
+
+    write_end(folder / "journal", 5, b"whole")
+    (folder / "link").symlink_to(precious)
+    with pytest.raises(OSError, match="link"):
+        write_end(folder / "link", 0, b"lost")
+
+    assert (folder / "journal").read_bytes() == b"kept whole"
     assert precious.read_text() == "precious"
 
 
