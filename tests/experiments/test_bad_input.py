@@ -521,7 +521,7 @@ def test_plot_of_an_empty_npy_is_refused(tmp_path, refused):
 
 
 def test_ctrl_c_during_an_evaluation_leaves_the_run_as_it_was(run, monkeypatch, interrupted):
-    monkeypatch.setattr(Run, "check", lambda *_: signal.raise_signal(signal.SIGINT))
+    monkeypatch.setattr(Run, "checks", lambda *_: signal.raise_signal(signal.SIGINT))
     before = tree(run)
 
     assert "run the same command again" in interrupted(signal.SIGINT, "evaluate", "--run", run)
