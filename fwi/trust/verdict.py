@@ -91,7 +91,7 @@ class Verdict:
         """The verdict in a few words, for the title of a figure."""
         if self.judgement is None:
             return f"NRMS {self.misfit.median.nrms:.2f}"
-        return f"{self.word}, wrong with {self.judgement.probability:.0%}"
+        return f"{self.word}, wrong with {_percent(self.judgement.probability)}"
 
     @property
     def reasons(self) -> tuple[str, ...]:
@@ -146,8 +146,9 @@ class Verdict:
         judged = self.judgement
         if judged is None or self.trust is None:
             return []
+        probability, limit = _percent(judged.probability), _percent(self.trust.threshold)
         told = [
-            f"wrong with a probability of {judged.probability:.0%} (doubted from {self.trust.threshold:.0%})",
+            f"wrong with a probability of {probability} (doubted from {limit})",
             f"expected MAE {judged.mae:.0f} m/s ({COVERAGE:.0%}: {judged.low:.0f} to {judged.high:.0f})",
         ]
         if self.loudest:
@@ -186,3 +187,10 @@ def judged(checked: list[Checked], survey: Survey, figures: dict[str, Any], trus
         )
         for number, (each, judgement) in enumerate(zip(checked, trust.judge(figures), strict=True))
     ]
+
+
+def _percent(probability: float) -> str:
+    """Format a probability; thresholds can be far below one percent."""
+    if probability >= 0.01:
+        return f"{probability:.0%}"
+    return f"{100 * probability:.1g}%" if probability >= 1e-6 else "under 0.0001%"
