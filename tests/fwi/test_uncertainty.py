@@ -1,5 +1,6 @@
 """Intervals of an inverter: in one pass with the section, calibrated, saved and loaded."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 import torch
 
 import fwi
+from fwi import inverter_file
 from fwi.config import ModelConfig, StudyConfig, TrainConfig
 from fwi.data import ShotDataset
 from fwi.inverter import Inverter
@@ -93,12 +95,28 @@ def test_saved_and_loaded_the_intervals_are_the_same(inverter, gathers, tmp_path
         np.testing.assert_array_equal(own, other)
 
 
-def test_a_file_from_before_there_were_intervals_loads_and_says_that_it_has_none():
-    inverter = fwi.load(ZOO)
+def test_a_file_from_before_there_were_intervals_loads_and_says_that_it_has_none(
+    tiny_study, gathers, tmp_path
+):
+    made(tiny_study, "none").save(tmp_path / "inverter.safetensors")
+    notes, tensors = inverter_file.read(tmp_path / "inverter.safetensors")
+    settings = json.loads(notes["settings"])
+    del settings["model"]["uncertainty"]
+    inverter_file.write(
+        tmp_path / "inverter.safetensors", {**notes, "settings": json.dumps(settings)}, tensors
+    )
+
+    inverter = fwi.load(tmp_path / "inverter.safetensors")
 
     assert inverter.study.model.uncertainty == "none"
     with pytest.raises(ValueError, match=r"not calibrated: .*'fwi calibrate --run RUN'"):
-        inverter.interval(np.zeros(inverter.survey.gather_shape, np.float32))
+        inverter.interval(gathers[0])
+
+
+def test_the_network_in_the_box_has_intervals():
+    lower, upper, *_ = fwi.load(ZOO).interval(np.zeros((29, 200, 151), np.float32))
+
+    assert (lower < upper).all()
 
 
 def test_without_a_head_the_mirrored_record_alone_hints_at_errors(tiny_study, gathers):
