@@ -107,6 +107,7 @@ class _Refinement:
         self.simulator = Simulator(survey, physics)
         self.grids = Grids(self.simulator, physics, check)
         self.as_on_finer: bool | None = None
+        self.explained: tuple[Array, Explained] | None = None
         arrays = (self.start, self.recorded, *([] if self.spread is None else [self.spread]))
         self.journal = Journal(journal, _digest(arrays, survey, physics, config, check))
         parts = {"physics": physics, "check": check, "refine": config}
@@ -200,13 +201,19 @@ class _Refinement:
 
         Of the refinement's grid and the finer one, the one whose direct arrival is closer to that of the
         records is taken as true: records that were simulated on the refinement's grid have its errors too.
+        The last section's is kept: a stage begins with the section that the one before has ended with.
         """
+        if self.explained is not None and self.explained[0] is section:
+            return self.explained[1]
         coarse, finer = self.grids(section)
         if self.as_on_finer is None:
             by_grid = [self._match(section, gathers)[1] for gathers in (coarse, finer)]
             self.as_on_finer = by_grid[1] <= by_grid[0]
         true = finer if self.as_on_finer else coarse
-        return Explained(self.simulator, self.recorded, true, true - coarse, self._match(section, true)[0])
+        source = self._match(section, true)[0]
+        explained = Explained(self.simulator, self.recorded, true, true - coarse, source)
+        self.explained = section, explained
+        return explained
 
     def _match(self, section: Array, simulated: Array) -> tuple[SourceMatch, float]:
         """Match the source on the direct arrival; also return the NRMS of what remains of it."""
