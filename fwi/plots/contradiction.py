@@ -34,7 +34,7 @@ def contradicted(
         right, contradiction, spacing, "lajolla_r", (0.0, max(1.0, float(contradiction.max())))
     )
     left.set_title("section")
-    right.set_title("unexplained share of the energy from each place")
+    right.set_title("where the records contradict it")
     for axes in (left, right):
         axes.plot(place[0] / 1000, place[1] / 1000, "x", color="black", markersize=9, markeredgewidth=2)
         axes.label_outer()
