@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from safetensors import SafetensorError
 from torch import Tensor, nn
 
-from fwi import intervals, inverter_file, networks
+from fwi import intervals, inverter_file, networks, zoo
 from fwi.config import CheckConfig, PhysicsConfig, RefineConfig, StudyConfig, up_to_date
 from fwi.intervals import Interval, Spread
 from fwi.networks.midpoints import Midpoints
@@ -362,17 +362,13 @@ def load(path: Path | str) -> Inverter:
     """Load an inverter, ready to invert, onto the GPU if there is one. It runs no code of the file.
 
     Args:
-        path: a file written by ``Inverter.save``, or the folder of a run with such a file.
+        path: a file written by ``Inverter.save``, the folder of a run with such a file, or the name of a
+            network of the zoo, such as ``salt-half``. A file or folder of that name goes before the zoo.
 
     Raises:
         InverterError: the file is missing, damaged or no inverter.
     """
-    path = Path(path) / inverter_file.FILE if Path(path).is_dir() else Path(path)
-    if not path.exists():
-        raise InverterError(
-            f"{path}: no such file; training writes one into the folder of its run, or 'fwi convert' where "
-            "an earlier version has trained"
-        )
+    path = _file(Path(path))
     try:
         notes, tensors = inverter_file.read(path)
         study = StudyConfig.model_validate(up_to_date(json.loads(notes["settings"])))
@@ -394,6 +390,20 @@ def load(path: Path | str) -> Inverter:
         why = str(error).strip().splitlines()[-1].strip() if str(error) else type(error).__name__
         raise InverterError(f"{path}: not an inverter, or damaged ({why})") from None
     return inverter.ready()
+
+
+def _file(path: Path) -> Path:
+    """Find the file of an inverter: of a run, of the zoo, or as it is named."""
+    if path.is_dir():
+        path = path / inverter_file.FILE
+    elif not path.exists() and str(path) in zoo.names():
+        path = zoo.path(str(path))
+    if not path.exists():
+        raise InverterError(
+            f"{path}: no such file; training writes one into the folder of its run, or 'fwi convert' where "
+            f"an earlier version has trained; the zoo has {', '.join(zoo.names())}"
+        )
+    return path
 
 
 def _sorting(study: StudyConfig, survey: Survey) -> nn.Module:

@@ -18,14 +18,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from fwi import checkpoints, interrupts, intervals, metrics, naive, run_folder, uncertainty
+from fwi import checkpoints, interrupts, intervals, metrics, naive, run_folder, uncertainty, zoo
 from fwi.check import SECTIONS_AT_ONCE, PhysicsCheck
 from fwi.config import StudyConfig
 from fwi.contributions import contributions, most_important
 from fwi.data import Sample, ShotDataset
 from fwi.evaluation import CheckedSample, Evaluated, Evaluation, Intervals, Score
 from fwi.intervals import Calibration, Interval, UncalibratedError
-from fwi.inverter import BATCH, Array, DivergedError, Inverter
+from fwi.inverter import BATCH, Array, DivergedError, Inverter, load
 from fwi.networks.attended import Attended, attended
 from fwi.networks.offsets import CommonOffsets
 from fwi.shards import refuse_another_survey
@@ -47,7 +47,8 @@ def load_run(folder: Path | str, checkpoint: Path | None = None) -> "Run":
     """Load a trained network with all that inverting and checking needs.
 
     Args:
-        folder: the run's folder.
+        folder: the run's folder; or the name of a network of the zoo, or an inverter file, for a network
+            without a folder, to which nothing can be added.
         checkpoint: take the weights of ``run_folder.LAST`` or ``BEST``; the run's inverter, which is the
             best by validation MAE, if left out.
 
@@ -55,6 +56,9 @@ def load_run(folder: Path | str, checkpoint: Path | None = None) -> "Run":
         ValueError: the folder, the inverter or the checkpoint is missing, damaged, or of another study.
     """
     folder = Path(folder)
+    if checkpoint is None and (folder.is_file() or (not folder.exists() and str(folder) in zoo.names())):
+        inverter = load(folder)
+        return Run(None, inverter.study, inverter, folder.stem)
     study = run_folder.read_study(folder)
     return Run(folder, study, checkpoints.inverter(folder, study, checkpoint))
 
@@ -69,15 +73,36 @@ class Run:
     """A trained run: it inverts records, checks sections and scores data sets.
 
     Args:
-        folder: the run's folder.
+        folder: the run's folder; None for a network without one, such as those of the zoo.
         study: the study of the run.
         inverter: the trained inverter.
+        name: name of the network in messages; the folder if left out.
     """
 
-    def __init__(self, folder: Path, study: StudyConfig, inverter: Inverter) -> None:
-        self.folder, self.study, self.inverter = folder, study, inverter
+    def __init__(self, folder: Path | None, study: StudyConfig, inverter: Inverter, name: str = "") -> None:
+        self._folder, self.study, self.inverter = folder, study, inverter
+        self.name = name or str(folder)
         self.survey = inverter.survey
         self._prepared: tuple[Survey, PhysicsCheck] | None = None
+
+    @property
+    def folder(self) -> Path:
+        """The run's folder.
+
+        Raises:
+            ValueError: the network has none, so that nothing can be added to it.
+        """
+        if self._folder is None:
+            raise ValueError(
+                f"{self.name} is a trained network without the folder of a run, in which this is kept: name "
+                "the --run of a training, which may begin with it (--train.start)"
+            )
+        return self._folder
+
+    @property
+    def has_folder(self) -> bool:
+        """Whether the network has the folder of a run; a network of the zoo has none."""
+        return self._folder is not None
 
     def require(self, survey: Survey, source: object) -> None:
         """Refuse records of a survey that the run's network does not serve.
@@ -95,7 +120,7 @@ class Run:
     @property
     def whose(self) -> str:
         """Description of the run's survey in messages about other surveys."""
-        return f"that of the run {self.folder}"
+        return f"that of the run {self.name}"
 
     def beyond(self, survey: Survey, live: NDArray[np.bool_] | None = None) -> str:
         """Describe the traces that the network leaves out for their offset; empty if it takes all.
@@ -117,7 +142,7 @@ class Run:
         try:
             return self.inverter.invert(gathers, None if survey == self.survey else survey)
         except DivergedError as error:
-            raise DivergedError(f"{self.folder}: {error}") from None
+            raise DivergedError(f"{self.name}: {error}") from None
 
     def interval(self, gathers: Array, survey: Survey | None = None) -> Interval:
         """Return the interval of the section of records: see ``Inverter.interval``."""
@@ -186,9 +211,7 @@ class Run:
         survey = survey or self.survey
         checked = self.physics(survey).several(velocity, gathers)
         try:
-            trust = Trust.of(
-                self.inverter.calibration, f"fwi calibrate --run {shlex.quote(str(self.folder))}"
-            )
+            trust = Trust.of(self.inverter.calibration, f"fwi calibrate --run {shlex.quote(self.name)}")
         except TrustError as reason:
             return [Verdict(each, survey, uncalibrated=str(reason)) for each in checked]
         figures = measure(checked, see(self.inverter, gathers, survey), trust.space, survey, trust.salt_speed)
@@ -222,7 +245,7 @@ class Run:
         """
         calibration = self.calibration
         if calibration is None or calibration.refined is None:
-            command = f"fwi calibrate --run {shlex.quote(str(self.folder))} --refined 40"
+            command = f"fwi calibrate --run {shlex.quote(self.name)} --refined 40"
             raise UncalibratedError(f"intervals of refined sections are not calibrated: {command}")
         own = self.inverter.spread(gathers, None if survey == self.survey else survey)
         intervals.require_as_calibrated(refined, own.section, calibration)
@@ -282,6 +305,8 @@ class Run:
     @cached_property
     def mean_model(self) -> Array:
         """Mean of the training models [m/s], shape ``(depth, x)``."""
+        if self._folder is None and self.inverter.mean_model is not None:
+            return self.inverter.mean_model
         return run_folder.read_mean_model(self.folder)
 
     def _sections(
