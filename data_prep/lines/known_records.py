@@ -38,7 +38,7 @@ def read_known_records(
     kind = scaled(network, factor, max(columns, FEWEST_COLUMNS))
     refuse_depths(file, kind)
     late = kind.config.wavelet.peaks_at - own.config.wavelet.peaks_at + (shift or 0.0)
-    arrived = Arrived(round(late, 6))
+    arrived = Arrived(round(late, 6), why="for the wavelet to peak when the network's does")
     missing(file, kind, arrived.shift, wavelet.recorded)
     survey, placement = lay_out(file, kind, 0.0)
     refuse_oversized(path, survey)
@@ -48,6 +48,7 @@ def read_known_records(
         gathers = bring(
             file, placement, survey, shift=arrived.shift, low_cut=False, response=wavelet.response
         )
+        gathers /= np.float32(wavelet.weaker)
         brought.append(np.where(_live(file, placement, survey)[:, None, :], gathers, np.float32(0)))
     live: NDArray[np.bool_] = np.any(brought[0], axis=1)
     changes = [
