@@ -13,7 +13,6 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from importlib import metadata
-from pathlib import Path
 from typing import Any
 
 import tyro
@@ -136,9 +135,9 @@ def _base(name: str, files: list[str], arguments: list[str]) -> StudyConfig:
     runs = taken("--run", arguments)[0] if name in OF_A_RUN or "--resume" in arguments else []
     if not runs:
         return config.load(files)
-    from fwi.run_folder import read_study  # with torch, which what resumes needs anyway
+    from fwi.run import study_of  # with torch, which the commands of a run need anyway
 
-    return config.load(files, over=read_study(Path(runs[-1])))
+    return config.load(files, over=study_of(runs[-1]))
 
 
 def _overview() -> str:
