@@ -136,7 +136,12 @@ def _base(name: str, files: list[str], arguments: list[str]) -> StudyConfig:
     runs = taken("--run", arguments)[0] if name in OF_A_RUN or "--resume" in arguments else []
     if not runs:
         return config.load(files)
-    from fwi.run_folder import read_study  # with torch, which what resumes needs anyway
+    # With torch, which what resumes or uses a run needs anyway.
+    if name in OF_A_RUN:
+        from fwi.run import study_of
+
+        return config.load(files, over=study_of(runs[-1]))
+    from fwi.run_folder import read_study
 
     return config.load(files, over=read_study(Path(runs[-1])))
 

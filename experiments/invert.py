@@ -43,7 +43,7 @@ def invert(
         records: a shard (.h5), a .npy of gathers (shot, time, receiver) or (sample, shot, time, receiver), or
             shots as SEG-Y or SU, which are brought onto the run's survey as 'fwi import' does, or keep their
             own shots and receivers where the run's network takes any.
-        run: the trained run.
+        run: the trained network: a run's folder, the name of a network of the zoo, or an inverter file.
         out: folder for the sections.
         survey: YAML with the grid and survey of a .npy; the run's own are assumed if not given.
         sample: invert this sample of the file only.
@@ -71,7 +71,7 @@ def invert(
         velocity = trained.invert(gathers[number], recorded)
         seconds = time.perf_counter() - start
         stem = out / f"{records.stem}-{number}"
-        origin = f"Inverted by salt-fwi: {records.name}, sample {number}, with the run {trained.folder.name}"
+        origin = f"Inverted by salt-fwi: {records.name}, sample {number}, with the network {trained.name}"
         written = save(velocity, stem, trained.study.grid, f"{origin}\nVersions: {used}")
         print(f"{stem}{written}: inverted in {1000 * seconds:.0f} ms")
         if trained.calibration is not None:
@@ -88,7 +88,8 @@ def invert(
         with refining.tracked(study, place) as record:
             for task in tasks:
                 refining.refine_to_files(task, study, place, refiner, record, trained)
-        print(f"report:  {run / 'report.html'}")
+        if trained.has_folder:
+            print(f"report:  {trained.folder / 'report.html'}")
 
 
 def check(
@@ -106,8 +107,8 @@ def check(
     Args:
         section: a .npy of velocity (depth, x) [m/s] on the run's grid.
         records: a shard (.h5), .npy or SEG-Y of gathers.
-        run: the run whose grid, mean model and calibration to judge by, and whose survey unless its network
-            takes any.
+        run: the run, or the network as for 'fwi invert', whose grid, mean model and calibration to judge by,
+            and whose survey unless it takes any.
         survey: YAML with the grid and survey of a .npy; the run's own are assumed if not given.
         sample: which sample of the records, where they hold several.
         out: folder for the map; that of the section if not given.
@@ -138,14 +139,14 @@ def _refinements(
     budget: str | None,
 ) -> tuple[list[Task], StudyConfig, Place]:
     """The sections to refine, and where to; refused before any work if that is another's place."""
-    study, place = trained.study, Place(out, trained.folder)
+    study, place = trained.study, Place.of(trained, out)
     if budget is not None:
         study = study.model_copy(update={"refine": study.refine.within(budget)})
     models = refining.true_models(records)
     tasks = []
     for number in numbers:
         name = f"{records.stem}-{number}"
-        flags = {"--run": trained.folder, "--sample": number, "--out": out}
+        flags = {"--run": trained.name, "--sample": number, "--out": out}
         flags |= {"--survey": survey} if survey else {}
         flags |= {"--budget": budget} if budget else {}
         words = [out / f"{name}.npy", records, *(word for flag in flags.items() for word in flag)]

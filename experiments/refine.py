@@ -52,7 +52,8 @@ def refine(
             may be changed.
         files: a .npy of velocity (depth, x) [m/s] on the study's grid, if any; and the records as for
             'fwi invert'.
-        run: the trained run, whose report shows the refinement too.
+        run: the trained network: a run's folder, whose report shows the refinement too, the name of a network
+            of the zoo, or an inverter file.
         out: folder for sections, figures and the history (.json).
         survey: YAML with the grid and survey of a .npy of records; the study's own are assumed if not given.
         sample: which sample of the records; all of them if neither it nor a section is given.
@@ -74,7 +75,7 @@ def refine(
     read = _read(path, study, trained, survey)
     require_resolved(read.survey, study.physics, study.check)
     tasks = _tasks(section, path, read, study, trained, sample)
-    place = Place(out, run)
+    place = Place.of(trained, out)
     left = refining.require_free(tasks, place, study, resume)
     if not left:
         print(f"{out}: all of these were refined before")
@@ -82,8 +83,8 @@ def refine(
     with refining.tracked(study, place) as record:
         for task in left:
             refining.refine_to_files(task, study, place, _refiner(study, trained), record, trained)
-    if run is not None:
-        print(f"report:  {run / 'report.html'}")
+    if place.run is not None:
+        print(f"report:  {place.run / 'report.html'}")
 
 
 def _named(files: tuple[Path, ...]) -> tuple[Path | None, Path]:

@@ -56,6 +56,11 @@ class Place(NamedTuple):
     run: Path | None
     """Folder of the run whose report shows the refinement too, if there is one."""
 
+    @classmethod
+    def of(cls, trained: Run | None, out: Path) -> "Place":
+        """The place of the refinements of a network, which may be without a run's folder, or of none."""
+        return cls(out, trained.folder if trained is not None and trained.has_folder else None)
+
     def section(self, name: str) -> Path:
         """The refined section of a name."""
         return self.out / f"{name}-refined.npy"
