@@ -13,6 +13,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from importlib import metadata
+from pathlib import Path
 from typing import Any
 
 import tyro
@@ -36,6 +37,7 @@ COMMANDS = {
     "check": ("experiments.invert", "compare a section with records by the wave equation"),
     "calibrate": ("experiments.calibrate", "measure how far a run's sections can be trusted"),
     "refine": ("experiments.refine", "mend a section by full-waveform inversion of its records"),
+    "zoo": ("experiments.zoo", "trained networks that come with fwi: list them; show NAME prints a card"),
     "convert": ("experiments.convert", "bring the run of an earlier version up to date"),
     "plot": ("experiments.plot", "velocity sections and gathers from files; what a network attends to"),
     "benchmark": (
@@ -135,9 +137,14 @@ def _base(name: str, files: list[str], arguments: list[str]) -> StudyConfig:
     runs = taken("--run", arguments)[0] if name in OF_A_RUN or "--resume" in arguments else []
     if not runs:
         return config.load(files)
-    from fwi.run import study_of  # with torch, which the commands of a run need anyway
+    # With torch, which what resumes or uses a run needs anyway.
+    if name in OF_A_RUN:
+        from fwi.run import study_of
 
-    return config.load(files, over=study_of(runs[-1]))
+        return config.load(files, over=study_of(runs[-1]))
+    from fwi.run_folder import read_study
+
+    return config.load(files, over=read_study(Path(runs[-1])))
 
 
 def _overview() -> str:

@@ -143,8 +143,8 @@ def _refinement(
 ) -> tuple[list[Task], StudyConfig, Place]:
     """The sections to refine, and where to; refused before any work if that is another's place."""
     study, trained = opened.study, opened.trained
-    place = Place(out, trained.folder if trained.has_folder else None)
-    if budget := flags["--budget"]:
+    place = Place.of(trained, out)
+    if (budget := flags["--budget"]) is not None:
         study = study.model_copy(update={"refine": study.refine.within(str(budget))})
     models = refining.true_models(opened.path) if opened.survey.grid == trained.study.grid else None
     tasks = []

@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from data_prep.lines import choose_network, read_line
 from numpy.typing import NDArray
 
+from data_prep.lines import choose_network, read_line
 from data_prep.records import read_for, refuse_silence, require_sample
 from fwi import plots, zoo
 from fwi.config import StudyConfig
@@ -84,8 +84,18 @@ def open_records(
     trained = load_run(run)
     if trained.inverter.any_survey:
         read = read_line(path, trained.survey, trained.study.physics, frequency=frequency, made_for=made_for)
+        live: NDArray[np.bool_] = np.any(read.gathers, axis=(0, 2))
+        beyond = "" if read.survey.differences_in_kind(trained.survey) else trained.beyond(read.survey, live)
+        survey = "; ".join(filter(None, (f"survey: {read.survey.layout(live)}", beyond)))
         opened = Opened(
-            path, trained, why, read.gathers, read.survey, read.changes, read.warnings, read.start
+            path,
+            trained,
+            why,
+            read.gathers,
+            read.survey,
+            (survey, *read.changes),
+            read.warnings,
+            read.start,
         )
     else:
         if frequency is not None:

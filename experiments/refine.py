@@ -84,7 +84,7 @@ def refine(
         read = _read(path, study, survey)
     require_resolved(read.survey, study.physics, study.check)
     tasks = _tasks(section, path, read, study, opened, sample)
-    place = Place(out, opened.trained.folder if opened is not None and opened.trained.has_folder else None)
+    place = Place.of(None if opened is None else opened.trained, out)
     left = refining.require_free(tasks, place, study, resume)
     if not left:
         print(f"{out}: all of these were refined before")

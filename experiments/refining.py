@@ -19,6 +19,7 @@ from fwi.lines import Line
 from fwi.provenance import provenance, versions
 from fwi.refine import Iteration, Refined
 from fwi.refined_section import RefinedSection
+from fwi.run import Run
 from fwi.survey import Survey, differences
 from fwi.training.wandb import open_wandb, wandb_mode
 
@@ -55,6 +56,11 @@ class Place(NamedTuple):
     """Folder for sections, figures and the file of the refinement."""
     run: Path | None
     """Folder of the run whose report shows the refinement too, if there is one."""
+
+    @classmethod
+    def of(cls, trained: Run | None, out: Path) -> "Place":
+        """The place of the refinements of a network, which may be without a run's folder, or of none."""
+        return cls(out, trained.folder if trained is not None and trained.has_folder else None)
 
     def section(self, name: str) -> Path:
         """The refined section of a name."""

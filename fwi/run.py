@@ -56,26 +56,26 @@ def load_run(folder: Path | str, checkpoint: Path | None = None) -> "Run":
         ValueError: the folder, the inverter or the checkpoint is missing, damaged, or of another study.
     """
     folder = Path(folder)
-    if checkpoint is None and _has_no_folder(folder):
+    if checkpoint is None and _without_folder(folder):
         inverter = load(folder)
-        return Run(None, inverter.study, inverter, folder.stem)
+        return Run(None, inverter.study, inverter, str(folder))
     study = run_folder.read_study(folder)
     return Run(folder, study, checkpoints.inverter(folder, study, checkpoint))
 
 
-def study_of(folder: Path | str) -> StudyConfig:
-    """Read the study of a trained network, named as for ``load_run``.
+def study_of(run: Path | str) -> StudyConfig:
+    """Read the study of a trained network, named as for ``load_run``; of one without a folder what it keeps.
 
     Raises:
-        ValueError: there is no such network, or it is damaged.
+        ValueError: it is missing or damaged.
     """
-    folder = Path(folder)
-    return load(folder).study if _has_no_folder(folder) else run_folder.read_study(folder)
+    run = Path(run)
+    return load(run).study if _without_folder(run) else run_folder.read_study(run)
 
 
-def _has_no_folder(network: Path) -> bool:
-    """Whether a name is that of an inverter file or of a network of the zoo."""
-    return network.is_file() or (not network.exists() and str(network) in zoo.names())
+def _without_folder(run: Path) -> bool:
+    """Whether a trained network is an inverter file or one of the zoo; a folder goes before the zoo."""
+    return run.is_file() or (not run.exists() and str(run) in zoo.names())
 
 
 @contextlib.contextmanager
@@ -109,8 +109,8 @@ class Run:
         """
         if self._folder is None:
             raise ValueError(
-                f"{self.name} is a trained network without the folder of a run, in which this is kept: name "
-                "the --run of a training, which may begin with it (--train.start)"
+                f"{self.name} is a trained network without the folder of a run, which this would be written "
+                "into: name the --run of a training, which may begin with it (--train.start)"
             )
         return self._folder
 
@@ -118,6 +118,20 @@ class Run:
     def has_folder(self) -> bool:
         """Whether the network has the folder of a run; a network of the zoo has none."""
         return self._folder is not None
+
+    @property
+    def own_data(self) -> Path:
+        """Folder of the data set that the run was trained on.
+
+        Raises:
+            ValueError: the network has no run, and so no data set of its own.
+        """
+        if self._folder is None:
+            raise ValueError(
+                f"{self.name} is a trained network without a run, and so without a data set of its own: name "
+                "one with --data"
+            )
+        return self.study.storage.folder
 
     def require(self, survey: Survey, source: object) -> None:
         """Refuse records of a survey that the run's network does not serve.
