@@ -24,7 +24,7 @@ class Opened(NamedTuple):
     path: Path
     trained: Run
     why: str
-    """Why this network was taken; empty where it was named."""
+    """The network, and why it was taken; empty where it was named."""
     gathers: NDArray[np.float32]
     """Pressure, shape ``(sample, shot, time, receiver)``."""
     survey: Survey
@@ -141,7 +141,7 @@ def line_page(
     )
     facts = {
         "Records": f"{records}: {line.survey.layout(line.live)}",
-        "Network": f"{opened.trained.name}, {opened.why}" if opened.why else opened.trained.name,
+        "Network": opened.why or opened.trained.name,
         "Section": section,
         **{f"{title[0].upper()}{title[1:]}": how for title, how in told.items()},
     }
@@ -149,7 +149,7 @@ def line_page(
 
 
 def _tell(opened: Opened) -> None:
-    lines = [f"network: {opened.trained.name}, {opened.why}"] if opened.why else []
+    lines = [f"network: {opened.why}"] if opened.why else []
     lines += [*opened.changes, *(f"warning: {warning}" for warning in opened.warnings)]
     if lines:
         print("\n".join([str(opened.path), *(f"  {line}" for line in lines)]))

@@ -157,9 +157,8 @@ class Verdict:
         if self.loudest:
             figure, value = FIGURES[self.loudest], self.figures[self.loudest]
             unit = f" {figure.unit}" if figure.unit else ""
-            told.append(
-                f"loudest: {figure.title} {value:.2g}{unit}, typically {self.trust.typical(self.loudest):.2g}"
-            )
+            typical = _short(self.trust.typical(self.loudest))
+            told.append(f"loudest: {figure.title} {_short(value)}{unit}, typically {typical}")
         return told
 
     def _measured(self) -> list[str]:
@@ -194,6 +193,11 @@ def judged(checked: list[Checked], survey: Survey, figures: dict[str, Any], trus
         )
         for number, (each, judgement) in enumerate(zip(checked, trust.judge(figures), strict=True))
     ]
+
+
+def _short(value: float) -> str:
+    """Two digits, without an exponent for hundreds and thousands."""
+    return f"{value:.0f}" if value >= 100 else f"{value:.2g}"
 
 
 def _percent(probability: float) -> str:

@@ -145,7 +145,7 @@ def test_a_line_of_another_scale_is_inverted_by_a_network_of_the_zoo_that_says_w
     main(["invert", str(path), "--out", str(tmp_path)])
 
     shown = capsys.readouterr().out
-    assert re.search(r"^  network: salt-half, .*periods", shown, re.MULTILINE)
+    assert re.search(r"^  network: salt-half: .*periods", shown, re.MULTILINE)
     assert "lengths and times multiplied by 1.6 are those of the network" in shown
     assert re.search(r"^  (believed|doubtful): wrong with a probability of", shown, re.MULTILINE)
     section = np.load(tmp_path / "line-0.npy")
