@@ -388,7 +388,7 @@ def load(path: Path | str) -> Inverter:
     Raises:
         InverterError: the file is missing, damaged or no inverter.
     """
-    path = _file(Path(path))
+    path = find(Path(path))
     try:
         notes, tensors = inverter_file.read(path)
         study = StudyConfig.model_validate(up_to_date(json.loads(notes["settings"])))
@@ -412,8 +412,12 @@ def load(path: Path | str) -> Inverter:
     return inverter.ready()
 
 
-def _file(path: Path) -> Path:
-    """Find the file of an inverter: of a run, of the zoo, or as it is named."""
+def find(path: Path) -> Path:
+    """Find the file of an inverter: of a run, of the zoo, or as it is named.
+
+    Raises:
+        InverterError: there is none.
+    """
     if path.is_dir():
         path = path / inverter_file.FILE
     elif not path.exists() and str(path) in zoo.names():
