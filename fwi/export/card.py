@@ -143,14 +143,15 @@ def _scores(evaluation: Evaluation) -> list[str]:
     predictors = evaluation.predictors
     own, naive = predictors.get("network", {}), predictors.get("mean", {})
     means = [_mean(own.get(metric, Score())) for metric in SHOWN]
-    records = f"{evaluation.samples} {evaluation.split} samples of {evaluation.data or 'its own data'}"
+    plural = "" if evaluation.samples == 1 else "s"
+    records = f"{evaluation.samples} {evaluation.split} sample{plural} of {evaluation.data or 'its own data'}"
     return [records, *means, _mean(naive.get("mae", Score()))]
 
 
 def _mean(score: Score) -> str:
     if score.mean is None:
         return "-"
-    if score.low is None or score.high is None:
+    if score.low is None or score.high is None or score.samples == 1:
         return f"{score.mean:.3g}"
     return f"{score.mean:.3g} [{score.low:.3g}, {score.high:.3g}]"
 
@@ -165,7 +166,7 @@ def _training(folder: Path, study: StudyConfig) -> Iterator[str]:
     yield f"Corruption of training records: {_corruption(study)}."
     if study.train.start is not None:
         yield f"It began with the weights of {study.train.start.name}."
-    yield _course(folder)
+    yield _course(folder, notes[-1].get("machine", {}) if notes else {})
     for entry in notes:
         versions = entry.get("versions", {})
         used = ", ".join(f"{name} {version}" for name, version in versions.items())
@@ -215,7 +216,7 @@ def _corruption(study: StudyConfig) -> str:
     )
 
 
-def _course(folder: Path) -> str:
+def _course(folder: Path, machine: dict[str, Any]) -> str:
     """Say how long a training took, by its table of epochs."""
     try:
         rows = list(csv.DictReader(io.StringIO(read_own(folder / "metrics.csv", LIMIT).decode())))
@@ -223,7 +224,8 @@ def _course(folder: Path) -> str:
         maes = [float(row["validation/mae"]) for row in rows if row.get("validation/mae")]
         best = f"; best validation MAE {min(maes):.1f} m/s" if maes else ""
         hours = float(last["seconds"]) / 3600
-        return f"{len(rows)} epochs, {last['step']} steps, {hours:.2g} hours on its machine{best}."
+        where = f"{machine.get('cpus', 'an unknown number of')} processors"
+        return f"{len(rows)} epochs, {last['step']} steps, {hours:.2g} hours on {where}{best}."
     except (OSError, ValueError, LookupError):
         return "Steps and time: not known, for metrics.csv is missing or damaged."
 

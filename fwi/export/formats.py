@@ -2,8 +2,8 @@
 
 import importlib.util
 import io
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import torch
@@ -57,12 +57,15 @@ def _write_onnx(graph: InverterGraph, program: ExportedProgram) -> bytes:
             input_names=list(graph.axes),
             output_names=graph.outputs,
             dynamic_shapes=tuple(graph.axes.values()),
-            custom_translation_table={torch.ops.aten.index_add.default: _added_in_order},
+            custom_translation_table={
+                torch.ops.aten.index_add.default: _added_in_order,
+                torch.ops.aten.adaptive_max_pool2d.default: _largest_of_windows,
+            },
             dynamo=True,
             external_data=False,
             verbose=False,
         )
-    assert made is not None
+    made = cast(torch.onnx.ONNXProgram, made)
     for node in made.model.graph.all_nodes():
         node.metadata_props.clear()  # of the exporting machine's files
     content: bytes = made.model_proto.SerializeToString()
@@ -75,11 +78,30 @@ def _added_in_order(x: Any, dim: int, index: Any, source: Any, alpha: float = 1)
     torch's own translation is ScatterND, which ONNX Runtime computes on several threads that collide where
     several traces are added to one place (https://github.com/microsoft/onnxruntime/issues/18048).
     """
-    from onnxscript import opset18 as op
+    from onnxscript import opset18
 
-    others: Any = [axis for axis in range(len(x.shape)) if axis != dim]
+    op: Any = opset18
+    others = [axis for axis in range(len(x.shape)) if axis != dim]
     along = op.Unsqueeze(index, others)
     return op.ScatterElements(x, op.Expand(along, op.Shape(source)), source, axis=dim, reduction="add")
+
+
+def _largest_of_windows(x: Any, output_size: Sequence[int]) -> tuple[Any, Any]:
+    """Translate ``adaptive_max_pool2d``, of maps of a known size, for which torch has no translation.
+
+    Cell i of n takes the largest from i / n of the map, rounded down, to (i + 1) / n, rounded up.
+    """
+    from onnxscript import opset18
+
+    op: Any = opset18
+    sizes = x.shape[2:]
+    for axis, size, count in zip((2, 3), sizes, output_size, strict=True):
+        windows = [(size * cell // count, -(-size * (cell + 1) // count)) for cell in range(count)]
+        parts = [
+            op.ReduceMax(op.Slice(x, [first], [end], [axis]), [axis], keepdims=1) for first, end in windows
+        ]
+        x = op.Concat(*parts, axis=axis)
+    return x, op.Cast(x, to=7)  # in place of the indices as int64, which no module here uses
 
 
 def _run_onnx(content: bytes, records: Records) -> Outputs:
