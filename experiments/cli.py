@@ -38,6 +38,7 @@ COMMANDS = {
     "calibrate": ("experiments.calibrate", "measure how far a run's sections can be trusted"),
     "refine": ("experiments.refine", "mend a section by full-waveform inversion of its records"),
     "zoo": ("experiments.zoo", "trained networks that come with fwi: list them; show NAME prints a card"),
+    "export": ("experiments.export", "hand a network on: safetensors with card, torch.export, ONNX"),
     "convert": ("experiments.convert", "bring the run of an earlier version up to date"),
     "plot": ("experiments.plot", "velocity sections and gathers from files; what a network attends to"),
     "benchmark": (
