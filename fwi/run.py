@@ -59,7 +59,7 @@ def load_run(folder: Path | str, checkpoint: Path | None = None) -> "Run":
     if checkpoint is None and _without_folder(folder):
         inverter = load(folder)
         return Run(None, inverter.study, inverter, str(folder))
-    study = run_folder.read_study(folder)
+    study = _read_study(folder)
     return Run(folder, study, checkpoints.inverter(folder, study, checkpoint))
 
 
@@ -70,7 +70,17 @@ def study_of(run: Path | str) -> StudyConfig:
         ValueError: it is missing or damaged.
     """
     run = Path(run)
-    return load(run).study if _without_folder(run) else run_folder.read_study(run)
+    return load(run).study if _without_folder(run) else _read_study(run)
+
+
+def _read_study(run: Path) -> StudyConfig:
+    """Read the study of a run's folder, which if there is none might have been meant for a name."""
+    if not run.exists():
+        raise run_folder.RunError(
+            f"{run}: no run here ({run_folder.CONFIG} is missing), and no network of the zoo, which has "
+            f"{', '.join(zoo.names())}; train one with 'fwi train --run {shlex.quote(str(run))}'"
+        )
+    return run_folder.read_study(run)
 
 
 def _without_folder(run: Path) -> bool:
