@@ -183,8 +183,8 @@ def _section_text(
     return [
         "VELOCITY SECTION OF A 2-D LINE IN DEPTH: ONE TRACE PER COLUMN OF CELLS",
         "SAMPLES: P-WAVE SPEED IN METRES PER SECOND (M/S), 4-BYTE IEEE FLOAT",
-        f"DEPTH: {nz} SAMPLES AT {dz:.9g} M, FROM 0 TO {(nz - 1) * dz:.9g} M BELOW THE SURFACE"
-        + (f", INTERPOLATED FROM {spacing:.9g} M" if dz != spacing else ""),
+        f"DEPTH: {nz} SAMPLES AT {dz:.9g} M, FROM 0 TO {(nz - 1) * dz:.9g} M BELOW THE SURFACE",
+        *([f"  INTERPOLATED FROM ROWS AT {spacing:.9g} M"] if dz != spacing else []),
         f"X: {nx} TRACES AT {spacing:.9g} M, FROM {start:.9g} TO {start + (nx - 1) * spacing:.9g} M",
         "",
         f"SAMPLE INTERVAL (BYTES 3217 AND 117) IS DEPTH: {interval}",

@@ -369,7 +369,7 @@ def test_rows_that_fit_no_sample_interval_are_interpolated_at_whole_metres(tmp_p
     inside = depth <= 50 * 44.4
     np.testing.assert_allclose(parsed.samples[0, inside], 1500 + 0.5 * depth[inside], rtol=1e-6)
     assert "AT 44 M" in parsed.text
-    assert "INTERPOLATED FROM 44.4 M" in parsed.text
+    assert "INTERPOLATED FROM ROWS AT 44.4 M" in parsed.text
     assert "FROM -120 TO -31.2 M" in parsed.text
 
 
