@@ -85,7 +85,12 @@ def write_gathers(path: Path, gathers: NDArray[np.floating[Any]], survey: Survey
 
 
 def write_section(
-    path: Path, velocity: NDArray[np.floating[Any]], spacing: float, provenance: str, start: float = 0.0
+    path: Path,
+    velocity: NDArray[np.floating[Any]],
+    spacing: float,
+    provenance: str,
+    start: float = 0.0,
+    ratio: str = "",
 ) -> None:
     """Write a velocity model as a depth section: one trace per column of cells.
 
@@ -95,10 +100,11 @@ def write_section(
 
     Args:
         path: the file.
-        velocity: P-wave speed [m/s], shape ``(depth, x)``.
+        velocity: P-wave speed [m/s], shape ``(depth, x)``; or a ratio.
         spacing: cell size [m].
         provenance: where the section comes from, for the textual header.
         start: position of its first column on the line [m].
+        ratio: what the values are, if they are a ratio instead of speeds, for the textual header.
 
     Raises:
         SegyError: the section is not finite, has too many rows, or the cells fit neither unit.
@@ -112,7 +118,7 @@ def write_section(
         traces=nx,
         samples=nz,
         interval=interval,
-        text=_section_text(nz, nx, dz, spacing, f"{interval} {unit}", provenance, start),
+        text=_section_text(nz, nx, dz, spacing, f"{interval} {unit}", provenance, start, ratio),
         binary={"traces_per_ensemble": 1, "sorting": 4},  # stacked: one trace per place
     )
     number, x = np.arange(nx) + 1, start + np.arange(nx, dtype=np.float64) * spacing
@@ -129,7 +135,7 @@ def write_section(
         cdp_x=_scaled(x, scalar),
         inline=1,
         crossline=number,
-        sample_unit=6,  # metres per second
+        sample_unit=0 if ratio else 6,  # unknown, or metres per second
     )
     file.samples[...] = velocity.T
     file.save(path)
@@ -177,12 +183,15 @@ def _gathers_text(survey: Survey, provenance: str) -> list[str]:
 
 
 def _section_text(
-    nz: int, nx: int, dz: float, spacing: float, interval: str, provenance: str, start: float
+    nz: int, nx: int, dz: float, spacing: float, interval: str, provenance: str, start: float, ratio: str
 ) -> list[str]:
     origin = "THE FIRST COLUMN" if start == 0 else "THE ORIGIN OF THE RECORDS' FILE"
+    kind, values = "VELOCITY SECTION", "P-WAVE SPEED IN METRES PER SECOND (M/S)"
+    if ratio:
+        kind, values = "SECTION", ratio.upper()
     return [
-        "VELOCITY SECTION OF A 2-D LINE IN DEPTH: ONE TRACE PER COLUMN OF CELLS",
-        "SAMPLES: P-WAVE SPEED IN METRES PER SECOND (M/S), 4-BYTE IEEE FLOAT",
+        f"{kind} OF A 2-D LINE IN DEPTH: ONE TRACE PER COLUMN OF CELLS",
+        f"SAMPLES: {values}, 4-BYTE IEEE FLOAT",
         f"DEPTH: {nz} SAMPLES AT {dz:.9g} M, FROM 0 TO {(nz - 1) * dz:.9g} M BELOW THE SURFACE",
         *([f"  INTERPOLATED FROM ROWS AT {spacing:.9g} M"] if dz != spacing else []),
         f"X: {nx} TRACES AT {spacing:.9g} M, FROM {start:.9g} TO {start + (nx - 1) * spacing:.9g} M",
@@ -190,7 +199,7 @@ def _section_text(
         f"SAMPLE INTERVAL (BYTES 3217 AND 117) IS DEPTH: {interval}",
         f"UNITS: METRES. X IS ALONG THE LINE FROM {origin}, Y IS 0",
         "BYTES: CDP 21, CDP X 181 (AND 73, 81), ITS SCALAR 71, INLINE 189,",
-        "  CROSSLINE 193, SAMPLE UNIT 203 (6: METRES PER SECOND)",
+        f"  CROSSLINE 193, SAMPLE UNIT 203 ({'0: NONE' if ratio else '6: METRES PER SECOND'})",
         "",
         "PROVENANCE",
         *provenance.splitlines(),
