@@ -2,7 +2,7 @@
 
 from fwi.config import StudyConfig
 from fwi.inverter import Inverter, load
-from fwi.networks.rehearsal import on_shapes
+from fwi.networks.rehearsal import without_values
 from fwi.run_folder import changed
 from fwi.survey import Survey
 
@@ -32,8 +32,8 @@ def read_start(study: StudyConfig) -> Inverter | None:
         for key, past, present in changed(found.study, study)
         if key in AMPLITUDES or (study.train.freeze and key.startswith(DECISIVE) and key not in OWN)
     ]
-    with on_shapes(study.model, Survey(study.grid, study.survey)) as network:
-        wanted = {f"network.{name}": tuple(each.shape) for name, each in network.state_dict().items()}
+    network = without_values(study.model, Survey(study.grid, study.survey))
+    wanted = {f"network.{name}": tuple(each.shape) for name, each in network.state_dict().items()}
     there = {
         name: tuple(each.shape) for name, each in found.state_dict().items() if name.startswith("network.")
     }
