@@ -1,25 +1,154 @@
-"""``fwi demo``: the whole way in minutes, from salt models to a checked and reported inversion."""
+"""``fwi demo``: from salt models to sections, their verdicts, a refinement and an adapted network, in minutes."""
 
+import functools
 import os
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Annotated, NamedTuple
 
+import numpy as np
+import torch
+import tyro
+from numpy.typing import NDArray
+
+from data_prep.salt import generate
+from data_prep.salt.mixed import PARTS
+from data_prep.segy.write import write_gathers
+from experiments import refining
 from experiments.evaluate import evaluate
 from experiments.flags import Study
 from experiments.invert import invert
+from experiments.refining import Place, Task
+from experiments.sections import save
 from experiments.simulate import simulate
-from experiments.train import train
+from fwi import plots
+from fwi.config import SaltConfig, StudyConfig
+from fwi.corruption import noise
+from fwi.data import ShotDataset
+from fwi.files import read_npy
 from fwi.manifest import DataSet
+from fwi.metrics import score
+from fwi.physics import Propagator
+from fwi.run import Run, load_run
+from fwi.training.start import read_start
+
+STREAM = 4
+"""Random stream of the salt models: neither the splits of a study nor calibrations have it."""
+NOISE = 20.0
+"""Level of the noise [dB below the record's RMS]: its amplitude is a tenth of the record's."""
 
 
-def demo(study: Study, run: Path = Path("runs/demo"), workers: int = os.cpu_count() or 1) -> None:
-    """Simulate, train, evaluate, invert, check and report at a small size.
+class Line(NamedTuple):
+    """A line: what lies below it, and what was recorded over it."""
+
+    name: str
+    truth: NDArray[np.float32]
+    """The salt model [m/s], shape ``(depth, x)``."""
+    salt: NDArray[np.bool_]
+    """True where there is salt, same shape."""
+    gathers: NDArray[np.float32]
+    """The record with its noise, shape ``(shot, time, receiver)``."""
+
+
+def demo(
+    study: Study,
+    run: Path = Path("runs/demo"),
+    models: int = 2,
+    full: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False,
+    workers: int = os.cpu_count() or 1,
+) -> None:
+    """Record salt models, invert and check them with a trained network, refine, adapt the network, and report.
+
+    With --full there is no trained network: it simulates hundreds of models, and trains one from nothing.
 
     Args:
-        study: the study; configs/demo.yaml where no --config is given.
+        study: the study. Its train.start is the trained network, which is adapted to its salt. Where no
+            --config is given, that is salt_demo with demo_short, or demo with --full.
         run: the run's folder; where it holds a run, the next free of run-2, run-3, ... is taken.
+        models: number of salt models of each geology.
+        full: simulate, train, evaluate, invert, check and report, from nothing.
         workers: processes that simulate.
     """
     run = _free(run)
+    if full:
+        from_nothing(study, run, workers)
+    else:
+        from_a_trained_network(study, run, models, workers)
+    print(f"report:  {run / 'report.html'}")
+    for kind in ("figures", "sections", "inverted"):
+        for figure in sorted((run / kind).glob("*.png")):
+            print(f"figure:  {figure}")
+
+
+def from_a_trained_network(study: StudyConfig, run: Path, models: int, workers: int) -> None:
+    """Invert records of every geology with a trained network, refine a section, and adapt the network."""
+    if study.train.start is None or models < 1:
+        raise ValueError("fwi demo needs a network in train.start, such as salt-demo, and --models of 1 or more")
+    read_start(study)  # refuses a network that is not the study's
+    network = load_run(study.train.start)
+    grid, survey = network.study.grid, network.survey
+
+    print(f"1. record: draw {models} salt models each of {', '.join(PARTS)}; send waves through them; add noise")
+    lines = list(recorded(network, models))
+    for line in lines:
+        path = run / "records" / f"{line.name}.segy"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_gathers(path, line.gathers, survey, f"Simulated by salt-fwi: {line.name}, with noise")
+    print(f"{run / 'records'}: {', '.join(f'{line.name}.segy' for line in lines)}; {survey.layout()}")
+
+    print(f"2. invert: the network {network.name} turns each record into a section; the wave equation checks it")
+    sections, rows = run / "sections", []
+    sections.mkdir(parents=True, exist_ok=True)
+    for line in lines:
+        section = network.invert(line.gathers)
+        verdict = network.check(section, line.gathers)
+        save(section, sections / line.name, grid, f"Inverted by salt-fwi: {line.name}, with {network.name}")
+        rows.append(plots.SectionRow(line.name, section, line.truth, line.salt, verdict.remark))
+        print(f"{sections / line.name}.segy: {_against_truth(section, line, grid.spacing)}; {verdict.remark}")
+
+    line = lines[0]
+    print(f"3. refine: full-waveform inversion changes the section of {line.name}, so that it explains the record")
+    task = Task(line.name, rows[0].inversion, line.gathers, survey, line.name, "fwi demo", line.truth, line.salt)
+    place, refiner = Place(sections, None), functools.partial(network.refine, physics=study.physics)
+    with refining.tracked(study, place) as record:
+        refining.refine_to_files(task, study, place, refiner, record, network)
+    refined = read_npy(place.section(line.name))
+    rows.insert(1, plots.SectionRow(f"{line.name}, refined", refined, line.truth, line.salt))
+    plots.save(plots.sections(rows, grid.spacing, grid.velocity), run / "figures" / "demo.png")
+
+    from experiments.train import train  # with Lightning, which takes seconds
+
+    geology, steps = study.salt.preset.name, study.train.epochs * -(-study.storage.train // study.train.batch_size)
+    print(f"4. adapt: {steps} more steps of training, on {study.storage.train} new models of {geology}")
+    simulate(study, workers)
+    train(study, run)
+
+    unseen = ShotDataset([DataSet.read(study.storage.folder)], "test")
+    print(f"5. evaluate: score the adapted network on {len(unseen)} models of {geology} that it has not seen")
+    after = evaluate(run, checks=3)
+    before = network.evaluate(unseen, checks=0).evaluation
+    errors = (each.predictors["network"]["mae"].mean for each in (before, after))
+    print("MAE {:.1f} m/s before, {:.1f} m/s after it was adapted".format(*errors))
+
+
+def recorded(network: Run, models: int) -> Iterator[Line]:
+    """Draw salt models of every geology, and record the network's survey over them, with noise."""
+    study, propagator = network.study, Propagator(network.survey, network.study.physics)
+    random = np.random.default_rng(STREAM)
+    for name in PARTS:
+        salt = SaltConfig.model_validate({"preset": name})
+        for number in range(models):
+            model = generate(study.grid, salt, STREAM, number)
+            with torch.inference_mode():
+                clean = propagator(torch.from_numpy(model.velocity)[None])[0].numpy()
+            gathers = noise.white(clean, network.survey, NOISE, random)
+            yield Line(f"{name}-{number}", model.velocity, model.salt > 0, gathers)
+
+
+def from_nothing(study: StudyConfig, run: Path, workers: int) -> None:
+    """Simulate, train, evaluate, invert, check and report at a small size."""
+    from experiments.train import train
+
     print("1. simulate salt models and their records")
     simulate(study, workers)
 
@@ -33,9 +162,10 @@ def demo(study: Study, run: Path = Path("runs/demo"), workers: int = os.cpu_coun
     shard = study.storage.folder / DataSet.read(study.storage.folder).split("test")[0].file
     invert(shard, run, out=run / "inverted", sample=0)
 
-    print(f"report:  {run / 'report.html'}")
-    for figure in sorted([*(run / "figures").glob("*.png"), *(run / "inverted").glob("*.png")]):
-        print(f"figure:  {figure}")
+
+def _against_truth(section: NDArray[np.float32], line: Line, spacing: float) -> str:
+    scores = score(section[None], line.truth[None], line.salt[None], spacing)
+    return f"MAE {scores['mae'][0]:.0f} m/s, salt IoU {scores['salt_iou'][0]:.2f}"
 
 
 def _free(run: Path) -> Path:

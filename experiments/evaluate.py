@@ -35,7 +35,7 @@ def evaluate(
     refine: int | None = None,
     budget: str | None = None,
     against_gradient: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False,
-) -> None:
+) -> Evaluation:
     """Score a run on a split that it was not trained on, and write figures and report into its folder.
 
     Args:
@@ -128,6 +128,7 @@ def evaluate(
     if measured:
         print(f"\nrobustness, {measured.samples} {split} samples\n\n{measured.table()}\n")
     print(f"report:  {report.write(run)}\nfigures: {figures}")
+    return result
 
 
 def table(result: Evaluation) -> str:
