@@ -1,5 +1,6 @@
 """Gain and time shift of records, measured on their direct arrival, which needs no velocity model."""
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -9,6 +10,7 @@ from data_prep.segy.line import metres
 from data_prep.segy.placing import GeometryError
 from fwi.config import PhysicsConfig
 from fwi.survey import Survey
+from fwi.survey_limits import CLOSEST_RECEIVERS
 
 Floats = NDArray[np.float64]
 
@@ -47,6 +49,9 @@ SPEEDS = 81
 
 MOST_TRACES = 400
 """Largest number of traces compared: more would not change the result."""
+
+EDGE = 10
+"""Number of cells from the simulated shot, and from its farthest receiver, to the grid's ends."""
 
 TINY = float(np.finfo(np.float64).tiny)
 
@@ -106,7 +111,7 @@ def measure_direct_arrival(
     slowest, fastest = survey.grid.velocity
     speed, tried = slowest, np.linspace(1 / slowest, 1 / fastest, SPEEDS)
     for slowness in (tried, None):  # first to find the speed, then simulated at that speed
-        simulated = _direct_arrivals(survey, physics, speed)[shot, :, receiver].astype(np.float64)
+        simulated = _direct_arrivals(survey, physics, speed, offset)
         compared = _compare(records, simulated, offset, speed, survey)
         moveouts = offset * (np.array([0.0]) if slowness is None else slowness - 1 / speed)[:, None]
         best, shift, of_shots, gain = _together(compared, moveouts, shot, survey)
@@ -160,16 +165,35 @@ def traces_to_compare(
     )
 
 
-def _direct_arrivals(survey: Survey, physics: PhysicsConfig, speed: float) -> NDArray[np.float32]:
-    """Records of the survey over a homogeneous model, shape ``(shot, time, receiver)``."""
+def _direct_arrivals(survey: Survey, physics: PhysicsConfig, speed: float, offset: Floats) -> Floats:
+    """Records of a shot over a homogeneous model at given offsets [m], shape ``(trace, time)``.
+
+    One shot serves the traces of all. Its receivers are half a cell apart; what a trace is off the nearest of
+    them is corrected as that of a wave which spreads in two dimensions.
+    """
     import torch
 
     from fwi.physics import Propagator
 
-    model = torch.full((1, survey.grid.nz, survey.grid.nx), speed)
+    cell, margin = survey.grid.spacing, EDGE * survey.grid.spacing
+    steps, of_trace = np.unique(np.rint(offset / (CLOSEST_RECEIVERS * cell)), return_inverse=True)
+    steps = np.append(steps, steps[-1] + 1) if len(steps) == 1 else steps  # a survey has two receivers
+    at = CLOSEST_RECEIVERS * cell * steps
+    grid = {"nx": math.ceil(at[-1] / cell) + 2 * EDGE + 1}
+    positions = {"shots": 1, "shot_x": (margin,), "shot_margin": None, "spread": "fixed"}
+    positions |= {"receivers": len(at), "receiver_x": tuple((margin + at).tolist())}
+    one_shot = Survey(survey.grid.model_copy(update=grid), survey.config.model_copy(update=positions))
+    model = torch.full((1, one_shot.grid.nz, one_shot.grid.nx), speed)
     with torch.inference_mode():
-        records: NDArray[np.float32] = Propagator(survey, physics)(model)[0].numpy()
-    return records
+        records: Floats = Propagator(one_shot, physics)(model)[0, 0].numpy().astype(np.float64).T
+    nearest = at[of_trace]
+    late = (offset - nearest) / speed
+    weaker = np.sqrt((nearest / np.where(offset > 0, offset, 1)).clip(0.5, 2))
+    nt = records.shape[1]
+    spectrum = np.fft.rfft(records[of_trace], 2 * nt)
+    moved = np.exp(-2j * np.pi * np.fft.rfftfreq(2 * nt, survey.recorded_dt) * late[:, None])
+    arrivals: Floats = weaker[:, None] * np.fft.irfft(spectrum * moved, 2 * nt)[:, :nt]
+    return arrivals
 
 
 def _compare(records: Floats, simulated: Floats, offset: Floats, speed: float, survey: Survey) -> _Comparison:

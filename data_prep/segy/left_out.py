@@ -7,14 +7,14 @@ from numpy.typing import NDArray
 
 from data_prep.segy.placing import Placement, to_nearest
 from data_prep.segy.regularise import ON_RECEIVER
-from data_prep.segy.shots import SegyShots
+from data_prep.segy.shots import RecordedShots
 from fwi.survey import Survey
 
 BEYOND, BETWEEN, USED = 0, 1, 2
 """Use of a trace: it lies beyond the survey's receivers, or between them and is not needed, or it is used."""
 
 
-def left_out(file: SegyShots, survey: Survey, places: Sequence[Placement]) -> list[str]:
+def left_out(file: RecordedShots, survey: Survey, places: Sequence[Placement]) -> list[str]:
     """Describe how many shots and traces of a file are in no sample, and why; empty if all are used."""
     fates = _fates(file, survey, places)
     unused = [shot for shot in file.shots if shot.number not in fates]
@@ -39,12 +39,12 @@ def left_out(file: SegyShots, survey: Survey, places: Sequence[Placement]) -> li
     return lines
 
 
-def kept(file: SegyShots, survey: Survey, places: Sequence[Placement]) -> int:
+def kept(file: RecordedShots, survey: Survey, places: Sequence[Placement]) -> int:
     """Number of traces that are used for the survey."""
     return sum(int((fate == USED).sum()) for fate in _fates(file, survey, places).values())
 
 
-def _fates(file: SegyShots, survey: Survey, places: Sequence[Placement]) -> dict[int, NDArray[np.int64]]:
+def _fates(file: RecordedShots, survey: Survey, places: Sequence[Placement]) -> dict[int, NDArray[np.int64]]:
     """What becomes of each trace of the shots that are used, by the shots' numbers."""
     fates: dict[int, NDArray[np.int64]] = {}
     for place in places:

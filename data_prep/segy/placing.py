@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from data_prep.segy.headers import SegyError
 from data_prep.segy.line import metres
-from data_prep.segy.shots import SegyShots, Shot
+from data_prep.segy.shots import RecordedShots, SegyShots, Shot
 from fwi.survey import HIGHEST_FREQUENCY, Survey
 
 Floats = NDArray[np.float64]
@@ -261,7 +261,7 @@ def _refuse_depths(file: SegyShots, survey: Survey) -> None:
         raise GeometryError(f"{file.path}: " + "; ".join(lines) + f"; or {FITTING}")
 
 
-def depths(file: SegyShots) -> tuple[float, float]:
+def depths(file: RecordedShots) -> tuple[float, float]:
     """Median depth of the sources and of the receivers below the datum [m]."""
     sources = np.median([shot.depth for shot in file.shots])
     receivers = np.median(np.concatenate([shot.receiver_depth for shot in file.shots]))

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from data_prep.segy.line import metres
 from data_prep.segy.placing import GeometryError, Placement, refuse_unrecorded
-from data_prep.segy.shots import SegyShots
+from data_prep.segy.shots import RecordedShots, SegyShots
 from fwi.config import SurveyConfig, validate
 from fwi.survey import Survey
 from fwi.survey_limits import CLOSEST_RECEIVERS, ON_CELL
@@ -37,7 +37,24 @@ def recorded_survey(file: SegyShots, kind: Survey) -> tuple[Survey, Placement]:
         ConfigError: the file has a single receiver, or too many traces.
     """
     refuse_unrecorded(file, kind)
-    start, cell = _start(file, kind), kind.grid.spacing
+    return lay_out(file, kind, _start(file, kind))
+
+
+def lay_out(file: RecordedShots, kind: Survey, start: float) -> tuple[Survey, Placement]:
+    """Put a file's own shots and receivers on a grid, as ``recorded_survey`` does.
+
+    Args:
+        file: the recorded shots.
+        kind: a survey with the grid, depths, time axis and wavelet.
+        start: position on the file's line of the grid's first column [m]; the grid holds the whole line.
+
+    Returns:
+        The survey, and its placement on the file's line.
+
+    Raises:
+        ConfigError: the file has a single receiver, or too many traces.
+    """
+    cell = kind.grid.spacing
     shot_x = _on_grid(np.array([shot.x for shot in file.shots]), start, kind)
     chosen = _apart(shot_x, cell)
     of_shots = [_on_grid(file.shots[i].receiver_x, start, kind) for i in chosen]

@@ -5,13 +5,14 @@ interval and start time to frequencies, where traces are interpolated; another s
 times, so that nothing is resampled twice.
 """
 
+from collections.abc import Callable
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from data_prep.segy.placing import Placement
-from data_prep.segy.shots import SegyShots
+from data_prep.segy.shots import RecordedShots
 from fwi.survey import HIGHEST_FREQUENCY, Survey
 
 Floats = NDArray[np.float64]
@@ -40,12 +41,14 @@ NOISE = 0.001
 
 
 def bring(
-    file: SegyShots,
+    file: RecordedShots,
     placement: Placement,
     survey: Survey,
     *,
     spreading: Spreading = "line",
     shift: float = 0.0,
+    low_cut: bool = True,
+    response: Callable[[Floats], Floats] | None = None,
 ) -> NDArray[np.float32]:
     """Bring one survey's worth of recorded shots onto it.
 
@@ -55,11 +58,15 @@ def bring(
         survey: the survey wanted.
         spreading: ``point`` turns a point source's amplitudes and phase into a line source's, up to a factor.
         shift: added to the records' times [s].
+        low_cut: whether what lies below the wavelet's band is filtered away, such as swell.
+        response: further filter: factors of the amplitudes at given frequencies [Hz].
 
     Returns:
         Gathers, shape ``(shot, time, receiver)``, in the file's units; zero where there is no trace.
     """
-    frequency, taper, recorded_time = _band(file, survey, shift)
+    frequency, taper, recorded_time = _band(file, survey, shift, low_cut)
+    if response is not None:
+        taper = taper * response(frequency)
     to_frequency = np.exp(-2j * np.pi * frequency[:, None] * recorded_time)
     if spreading == "point":
         taper = taper / np.sqrt(1j * frequency)
@@ -111,7 +118,7 @@ def interpolate(spectrum: Complex, frequency: Floats, x: Floats, wanted: Floats,
     return found
 
 
-def _band(file: SegyShots, survey: Survey, shift: float) -> tuple[Floats, Floats, Floats]:
+def _band(file: RecordedShots, survey: Survey, shift: float, low_cut: bool) -> tuple[Floats, Floats, Floats]:
     """Frequencies of the band [Hz] with the filter's factors, and the times of the recorded samples [s]."""
     peak = survey.config.wavelet.frequency
     recorded: Floats = file.start + np.arange(file.nt, dtype=np.float64) * file.dt
@@ -124,7 +131,7 @@ def _band(file: SegyShots, survey: Survey, shift: float) -> tuple[Floats, Floats
         passed = min(passed, 0.6 * stop)
     stop = min(stop, 0.5 / file.dt)
     frequency: Floats = np.arange(1, int(stop * period) + 1, dtype=np.float64) / period
-    rise = _ramp(frequency, STOPPED[0] * peak, PASSED[0] * peak)
+    rise = _ramp(frequency, STOPPED[0] * peak, PASSED[0] * peak) if low_cut else np.ones(len(frequency))
     fall = 1 - _ramp(frequency, min(passed, 0.95 * stop), stop)
     kept = rise * fall > 0
     return frequency[kept], (rise * fall)[kept], recorded

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,6 +44,33 @@ class Shot:
     def offset(self) -> NDArray[np.float64]:
         """How far ahead of the source the receivers are, negative behind it [m], shape ``(receiver,)``."""
         return self.receiver_x - self.x
+
+
+class RecordedShots(Protocol):
+    """Shot gathers with their geometry, whatever they are read from."""
+
+    @property
+    def path(self) -> Path:
+        """The file."""
+
+    @property
+    def dt(self) -> float:
+        """Sample interval [s]."""
+
+    @property
+    def start(self) -> float:
+        """Time of the first sample after the shot [s]."""
+
+    @property
+    def nt(self) -> int:
+        """Samples per trace."""
+
+    @property
+    def shots(self) -> tuple[Shot, ...]:
+        """The shots, in order of their position."""
+
+    def read(self, number: int) -> NDArray[np.float32]:
+        """Read the gather of the shot of that ``number``, shape ``(time, receiver)``."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -50,12 +50,13 @@ def recorded(
     return Recording(samples, headers, binary={3217: round(dt * 1e6)})
 
 
-def analytic(survey: Survey, physics: PhysicsConfig, speed: float) -> NDArray[np.float32]:
+def analytic(
+    survey: Survey, physics: PhysicsConfig, speed: float, offset: NDArray[np.float64]
+) -> NDArray[np.float64]:
     """Direct arrivals as the simulation has them, but for their shape, in no time."""
-    offset = np.abs(survey.receiver_x - survey.shot_x[:, None])[:, None, :]
     wavelet = survey.config.wavelet
-    time = survey.time[:, None] - wavelet.peaks_at - offset / speed
-    return (ricker(time, wavelet.frequency) / np.sqrt(1 + offset)).astype(np.float32)
+    time = survey.time - wavelet.peaks_at - offset[:, None] / speed
+    return ricker(time, wavelet.frequency) / np.sqrt(1 + offset[:, None])
 
 
 @st.composite

@@ -1,0 +1,266 @@
+"""What of a line's records a network was not trained for: refused, or warned of, with numbers."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from data_prep.lines.arrival import Arrived
+from data_prep.lines.wavelet import Wavelet
+from data_prep.segy.line import metres
+from data_prep.segy.placing import MISSING_SHARE, GeometryError, depths
+from data_prep.segy.shots import RecordedShots
+from data_prep.segy.spreads import is_towed
+from fwi.networks.offsets import largest_offset
+from fwi.survey import Survey
+
+Array = NDArray[np.float32]
+
+MOST_MISSING = 0.5
+"""Largest share of the network's times for which there may be no record."""
+
+DEPTH_ERROR = 1.0
+"""Difference of the depths of sources or receivers from the network's above which it is warned of [cells]."""
+
+DEPTH_LIMIT = 0.25
+"""Largest such difference, in wavelengths of the peak frequency at the slowest speed."""
+
+SPARSER = 4.0
+"""Multiple of the network's intervals of shots and receivers up to which it was trained on thinned ones."""
+
+FEWEST_SHOTS = 3
+"""Number of shots below which a section rests on few traces."""
+
+SHORT = 0.5
+"""Share of the network's largest offset below which the largest recorded one is short."""
+
+FAR = 0.25
+"""Share of the network's largest offset above which the smallest recorded one is far."""
+
+ALIKE = 0.8
+"""Correlation of recorded and simulated direct arrival below which a speed at the end of the network's range
+may be one beyond it."""
+
+NOISE = 5.0
+"""Level of the loudest noise that networks are trained with [dB below the records' RMS]."""
+
+QUIET_TIME = 500
+"""Number of samples before the first arrivals that tell the level of the noise."""
+
+MISFIT = 0.25
+"""Share of the amplitudes by which the records' spectrum may miss a Ricker wavelet's."""
+
+
+def refuse_depths(file: RecordedShots, survey: Survey) -> None:
+    """Refuse sources or receivers that are too far above or below those of the network.
+
+    Raises:
+        GeometryError: they are, by more than ``DEPTH_LIMIT``.
+    """
+    peak, slowest = survey.config.wavelet.frequency, survey.grid.velocity[0]
+    most = DEPTH_LIMIT * slowest / peak
+    for who, recorded, wanted in _depths(file, survey):
+        off = abs(recorded - wanted)
+        if off > most * (1 + 1e-6):
+            raise GeometryError(
+                f"{file.path}: {who} are at {metres(recorded)} m, and those of the network at "
+                f"{wanted:.4g} m: at {peak:.3g} Hz they may be {most:.3g} m apart, a quarter of a wavelength "
+                f"at {slowest:g} m/s. Take a --frequency of {DEPTH_LIMIT * slowest / off:.2g} Hz or less, or "
+                "bring the records to another depth first"
+            )
+
+
+def missing(file: RecordedShots, survey: Survey, shift: float) -> float:
+    """Return the share of the survey's times that have no record, once ``shift`` is added to those recorded.
+
+    Raises:
+        GeometryError: it is more than ``MOST_MISSING``.
+    """
+    first, last = recorded_times(file, shift)
+    end, peak = float(survey.time[-1]), survey.config.wavelet.frequency
+    # Before the shot nothing is to be recorded: a shift leaves silence there, a late first sample a gap.
+    early, late = min(max(file.start, 0.0), end), end - min(max(last, 0.0), end)
+    share = (early + late) / end
+    if share > MOST_MISSING:
+        recorded = (1 - share) * end
+        remedy = f"take a network whose records last {max(recorded, 0) * peak:.3g} periods or less"
+        if recorded > 0:
+            remedy += f", or a --frequency of {(1 - MOST_MISSING) * peak * end / recorded:.3g} Hz or more"
+        raise GeometryError(
+            f"{file.path}: the records last from {first:.4g} to {last:.4g} s, and the network needs "
+            f"{end:.4g} s, {end * peak:.3g} periods of {peak:.3g} Hz: {100 * share:.0f} % of it is not "
+            f"recorded, and at most {100 * MOST_MISSING:.0f} % may be; {remedy}, if that was recorded"
+        )
+    return share if early + late >= survey.recorded_dt else 0.0
+
+
+def recorded_times(file: RecordedShots, shift: float) -> tuple[float, float]:
+    """Times of the first and the last recorded sample [s], once ``shift`` is added."""
+    return file.start + shift, file.start + (file.nt - 1) * file.dt + shift
+
+
+def doubts(
+    file: RecordedShots,
+    survey: Survey,
+    network: Survey,
+    wavelet: Wavelet,
+    gathers: Array,
+    arrived: Arrived,
+) -> list[str]:
+    """List what the network was not trained for, a sentence each.
+
+    Args:
+        file: the recorded shots.
+        survey: the survey of the records, in the file's metres and seconds.
+        network: the network's survey.
+        wavelet: the wavelet that the records had and have.
+        gathers: the records on the survey, shape ``(shot, time, receiver)``.
+        arrived: time zero and polarity.
+    """
+    live: NDArray[np.bool_] = np.any(gathers, axis=1)
+    return [
+        *_of_wavelet(wavelet),
+        *_of_noise(gathers, live, survey, wavelet, arrived),
+        *_of_positions(file, survey, network, live),
+        *_of_depths(file, survey),
+        *_of_surface(file, survey),
+        *_of_time(file, survey, arrived),
+        *_of_arrival(file, survey, arrived),
+    ]
+
+
+def _of_wavelet(wavelet: Wavelet) -> list[str]:
+    spectrum = wavelet.spectrum
+    if spectrum is None or spectrum.misfit <= MISFIT:
+        return []
+    return [
+        f"wavelet: the records' amplitudes are {100 * spectrum.misfit:.0f} % off those of a Ricker wavelet, "
+        f"whose band the network was trained on; the closest has {spectrum.peak:.3g} Hz, and --frequency "
+        "states another"
+    ]
+
+
+def _of_noise(
+    gathers: Array, live: NDArray[np.bool_], survey: Survey, wavelet: Wavelet, arrived: Arrived
+) -> list[str]:
+    level = None
+    if arrived.problem == "":
+        level = _level_before_arrivals(gathers, live, survey)
+    where = "before the first arrivals"
+    if level is None and wavelet.spectrum is not None:
+        level, where = 20 * float(np.log10(wavelet.spectrum.signal_to_noise)), "as the spectrum tells"
+    if level is None or level >= NOISE:
+        return []
+    return [
+        f"noise: {level:.1f} dB below the records' RMS, {where}; the network was trained with up to "
+        f"{NOISE:g} dB"
+    ]
+
+
+def _level_before_arrivals(gathers: Array, live: NDArray[np.bool_], survey: Survey) -> float | None:
+    """Level of the noise [dB below the records' RMS]; None where too little is recorded before arrivals."""
+    # Within the first half period after an arrival's time a Ricker wavelet has not begun.
+    first = survey.offset / survey.grid.velocity[1]
+    quiet = (survey.time[None, :, None] < first[:, None, :]) & live[:, None, :]
+    samples = quiet.sum(axis=1)
+    if samples.sum() < QUIET_TIME:
+        return None
+    power = np.square(gathers, dtype=np.float64)
+    noise = float(np.median(((power * quiet).sum(axis=1) / samples.clip(1))[samples > 0]))
+    record = float(power.sum() / (live.sum() * gathers.shape[1]))
+    if noise <= 0:  # muted
+        return None
+    return 10 * float(np.log10(max(record - noise, 1e-12 * record) / noise))
+
+
+def _of_positions(file: RecordedShots, survey: Survey, network: Survey, live: NDArray[np.bool_]) -> list[str]:
+    factor = network.grid.spacing / survey.grid.spacing
+    lines = []
+    if len(file.shots) < FEWEST_SHOTS:
+        lines.append(f"shots: {len(file.shots)}, and the network was trained on many more")
+    receivers = np.concatenate([np.diff(shot.receiver_x) for shot in file.shots])
+    for who, steps, of_network in (
+        ("shots", np.diff(survey.shot_x), np.diff(network.shot_x)),
+        ("receivers", receivers, np.abs(np.diff(network.receiver_x[0]))),
+    ):
+        if not len(steps) or not len(of_network):
+            continue
+        step, trained = float(np.median(steps)), SPARSER * float(np.median(of_network)) / factor
+        if step > trained * (1 + 1e-6):
+            lines.append(
+                f"{who}: {metres(step)} m apart, and at this scale the network was trained on up to about "
+                f"{trained:.3g} m"
+            )
+    offset = survey.offset[live]
+    if len(offset):
+        most = largest_offset(network) / factor
+        if offset.max() < SHORT * most:
+            lines.append(
+                f"offsets: up to {offset.max():.4g} m, and at this scale the network was trained with up to "
+                f"{most:.4g} m: speeds at depth are told by far offsets"
+            )
+        if offset.min() > FAR * most:
+            lines.append(
+                f"offsets: from {offset.min():.4g} m on, and the network was trained with all from 0 to "
+                f"{most:.4g} m: what is shallow is not recorded"
+            )
+    return lines
+
+
+def _of_depths(file: RecordedShots, survey: Survey) -> list[str]:
+    cell = survey.grid.spacing
+    return [
+        f"depth: {who} are at {metres(recorded)} m, and those of the network at {wanted:.4g} m: reflections "
+        f"of {survey.config.wavelet.frequency:.3g} Hz come with up to "
+        f"{abs(recorded - wanted) * survey.config.wavelet.frequency / survey.grid.velocity[0]:.2g} periods "
+        "of delay"
+        for who, recorded, wanted in _depths(file, survey)
+        if abs(recorded - wanted) > DEPTH_ERROR * cell * (1 + 1e-6)
+    ]
+
+
+def _depths(file: RecordedShots, survey: Survey) -> list[tuple[str, float, float]]:
+    """Recorded and the network's depths [m], but not of land, where headers have none below the surface."""
+    recorded, wanted = depths(file), (survey.shot_depth, survey.receiver_depth)
+    each = zip(("sources", "receivers"), recorded, wanted, strict=True)
+    return [(who, depth, of_network) for who, depth, of_network in each if depth >= 0]
+
+
+def _of_surface(file: RecordedShots, survey: Survey) -> list[str]:
+    if survey.config.top == "free" or not is_towed(file.shots):
+        return []
+    return [
+        "surface: receivers were towed behind the shot, in water; the network was trained without ghosts and "
+        "surface multiples, which must have been removed"
+    ]
+
+
+def _of_time(file: RecordedShots, survey: Survey, arrived: Arrived) -> list[str]:
+    share = missing(file, survey, arrived.shift)
+    if share <= MISSING_SHARE:
+        return []
+    first, last = recorded_times(file, arrived.shift)
+    return [
+        f"time: the records last from {first:.4g} to {last:.4g} s, and the network needs "
+        f"{survey.time[-1]:.4g} s: {100 * share:.0f} % is zero, where at most {100 * MISSING_SHARE:.0f} % "
+        "should be"
+    ]
+
+
+def _of_arrival(file: RecordedShots, survey: Survey, arrived: Arrived) -> list[str]:
+    measured = arrived.measured
+    if measured is None:
+        return [f"time zero and polarity are taken as they are: {arrived.problem}"] if arrived.problem else []
+    lines = []
+    slowest, fastest = survey.grid.velocity
+    at_end = not slowest * 1.005 < measured.speed < fastest * 0.995
+    if at_end and abs(measured.correlation) < ALIKE:
+        end = "slowest" if measured.speed < (slowest + fastest) / 2 else "fastest"
+        lines.append(
+            f"speed: the direct arrival runs at {measured.speed:.0f} m/s, the {end} that the network knows, "
+            f"or beyond; its sections have {slowest:g} to {fastest:g} m/s"
+        )
+    if measured.odd_shots:
+        lines.append(
+            f"polarity: the direct arrival of {len(measured.odd_shots)} of the {arrived.compared} shots "
+            "compared is reversed against the others"
+        )
+    return lines

@@ -1,0 +1,73 @@
+"""The wavelet that a line's records have, and the one that they are to have."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from data_prep.lines.spectrum import Spectrum
+from data_prep.segy.placing import GeometryError
+
+Floats = NDArray[np.float64]
+
+SAME = 0.1
+"""Share by which a stated peak frequency may differ from a measured one that is taken for the same."""
+
+
+class Wavelet(NamedTuple):
+    """Peak frequencies of records."""
+
+    recorded: float
+    """Peak frequency with which they were recorded [Hz]."""
+    peak: float
+    """Peak frequency that they are to have [Hz]."""
+    shaped: bool
+    """Whether they are shaped for it."""
+    spectrum: Spectrum | None
+    """Their spectrum as recorded; None where the wavelet is known."""
+
+    @classmethod
+    def wanted(cls, path: Path, known: float | Spectrum, stated: float | None) -> "Wavelet":
+        """Choose the wavelet that records are to have.
+
+        Args:
+            path: the file, for the message.
+            known: the peak frequency of the records [Hz], or the spectrum that tells it.
+            stated: the peak frequency wanted [Hz]; that of the records if None.
+
+        Raises:
+            GeometryError: the wanted one is no frequency, or above that of the records.
+        """
+        spectrum = known if isinstance(known, Spectrum) else None
+        recorded = known.peak if isinstance(known, Spectrum) else known
+        same = SAME if spectrum else 1e-6
+        if stated is None:
+            return cls(recorded, recorded, False, spectrum)
+        if not 0 < stated < np.inf:
+            raise GeometryError(f"--frequency {stated:g}: expected a peak frequency in Hz, above 0")
+        if stated > (1 + same) * recorded:
+            raise GeometryError(
+                f"{path}: --frequency {stated:g} Hz is above what was recorded, a peak frequency of "
+                f"{recorded:.3g} Hz: take that or less, or leave it out"
+            )
+        shaped = stated < (1 - same) * recorded
+        return cls(recorded, stated, shaped, spectrum)
+
+    @property
+    def response(self) -> Callable[[Floats], Floats] | None:
+        """Filter that shapes records of the recorded peak frequency into those of the wanted one.
+
+        It is the ratio of the amplitude spectra of two Ricker wavelets, and one at frequency zero: a low-pass
+        that raises nothing.
+        """
+        if not self.shaped:
+            return None
+        difference = self.recorded**-2 - self.peak**-2
+
+        def low_pass(frequency: Floats) -> Floats:
+            factors: Floats = np.exp(np.square(frequency) * difference)
+            return factors
+
+        return low_pass
