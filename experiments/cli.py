@@ -24,7 +24,10 @@ from fwi import config, interrupts
 from fwi.config import StudyConfig
 
 COMMANDS = {
-    "demo": ("experiments.demo", "invert, check, refine, adapt a trained network, report, in minutes; --full trains one"),
+    "demo": (
+        "experiments.demo",
+        "invert, check and refine records, adapt a trained network, report: in minutes",
+    ),
     "simulate": ("experiments.simulate", "salt models to shards of models and records"),
     "import": (
         "experiments.importing",

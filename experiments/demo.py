@@ -1,4 +1,4 @@
-"""``fwi demo``: from salt models to sections, their verdicts, a refinement and an adapted network, in minutes."""
+"""``fwi demo``: salt models, their records, sections with verdicts, and an adapted network, in minutes."""
 
 import functools
 import os
@@ -57,9 +57,9 @@ def demo(
     full: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False,
     workers: int = os.cpu_count() or 1,
 ) -> None:
-    """Record salt models, invert and check them with a trained network, refine, adapt the network, and report.
+    """Record salt models, invert the records with a trained network, check, refine, adapt it, and report.
 
-    With --full there is no trained network: it simulates hundreds of models, and trains one from nothing.
+    With --full there is no trained network: hundreds of models are simulated, and one is trained on them.
 
     Args:
         study: the study. Its train.start is the trained network, which is adapted to its salt. Where no
@@ -83,12 +83,16 @@ def demo(
 def from_a_trained_network(study: StudyConfig, run: Path, models: int, workers: int) -> None:
     """Invert records of every geology with a trained network, refine a section, and adapt the network."""
     if study.train.start is None or models < 1:
-        raise ValueError("fwi demo needs a network in train.start, such as salt-demo, and --models of 1 or more")
+        raise ValueError(
+            "fwi demo needs a network in train.start, such as salt-demo, and --models of 1 or more; --full "
+            "trains one from nothing"
+        )
     read_start(study)  # refuses a network that is not the study's
     network = load_run(study.train.start)
     grid, survey = network.study.grid, network.survey
 
-    print(f"1. record: draw {models} salt models each of {', '.join(PARTS)}; send waves through them; add noise")
+    geologies = ", ".join(PARTS)
+    print(f"1. record: draw {models} salt models each of {geologies}; send waves through them; add noise")
     lines = list(recorded(network, models))
     for line in lines:
         path = run / "records" / f"{line.name}.segy"
@@ -96,7 +100,7 @@ def from_a_trained_network(study: StudyConfig, run: Path, models: int, workers: 
         write_gathers(path, line.gathers, survey, f"Simulated by salt-fwi: {line.name}, with noise")
     print(f"{run / 'records'}: {', '.join(f'{line.name}.segy' for line in lines)}; {survey.layout()}")
 
-    print(f"2. invert: the network {network.name} turns each record into a section; the wave equation checks it")
+    print(f"2. invert: {network.name} turns each record into a section, and the wave equation checks that")
     sections, rows = run / "sections", []
     sections.mkdir(parents=True, exist_ok=True)
     for line in lines:
@@ -106,20 +110,27 @@ def from_a_trained_network(study: StudyConfig, run: Path, models: int, workers: 
         rows.append(plots.SectionRow(line.name, section, line.truth, line.salt, verdict.remark))
         print(f"{sections / line.name}.segy: {_against_truth(section, line, grid.spacing)}; {verdict.remark}")
 
-    line = lines[0]
-    print(f"3. refine: full-waveform inversion changes the section of {line.name}, so that it explains the record")
-    task = Task(line.name, rows[0].inversion, line.gathers, survey, line.name, "fwi demo", line.truth, line.salt)
+    line, start, again = lines[0], rows[0].inversion, "the same command"
+    print(
+        f"3. refine: full-waveform inversion changes the section of {line.name} until it explains the record"
+    )
+    task = Task(line.name, start, line.gathers, survey, line.name, again, line.truth, line.salt)
     place, refiner = Place(sections, None), functools.partial(network.refine, physics=study.physics)
     with refining.tracked(study, place) as record:
         refining.refine_to_files(task, study, place, refiner, record, network)
     refined = read_npy(place.section(line.name))
-    rows.insert(1, plots.SectionRow(f"{line.name}, refined", refined, line.truth, line.salt))
-    plots.save(plots.sections(rows, grid.spacing, grid.velocity), run / "figures" / "demo.png")
+    shown = [
+        rows[0],
+        plots.SectionRow(f"{line.name}, refined", refined, line.truth, line.salt),
+        *rows[models::models],
+    ]
+    plots.save(plots.sections(shown, grid.spacing, grid.velocity), run / "figures" / "demo.png")
 
     from experiments.train import train  # with Lightning, which takes seconds
 
-    geology, steps = study.salt.preset.name, study.train.epochs * -(-study.storage.train // study.train.batch_size)
-    print(f"4. adapt: {steps} more steps of training, on {study.storage.train} new models of {geology}")
+    geology, count = study.salt.preset.name, study.storage.train
+    steps = study.train.epochs * -(-count // study.train.batch_size)
+    print(f"4. adapt: {steps} more steps of training, on {count} new models of {geology}")
     simulate(study, workers)
     train(study, run)
 
