@@ -40,6 +40,8 @@ COMMANDS = {
     "check": ("experiments.invert", "compare a section with records by the wave equation"),
     "calibrate": ("experiments.calibrate", "measure how far a run's sections can be trusted"),
     "refine": ("experiments.refine", "mend a section by full-waveform inversion of its records"),
+    "zoo": ("experiments.zoo", "trained networks that come with fwi: list them; show NAME prints a card"),
+    "export": ("experiments.export", "hand a network on: safetensors with card, torch.export, ONNX"),
     "convert": ("experiments.convert", "bring the run of an earlier version up to date"),
     "plot": ("experiments.plot", "velocity sections and gathers from files; what a network attends to"),
     "benchmark": (
@@ -142,7 +144,12 @@ def _base(name: str, files: list[str], arguments: list[str]) -> StudyConfig:
     runs = taken("--run", arguments)[0] if name in OF_A_RUN or "--resume" in arguments else []
     if not runs:
         return config.load(files)
-    from fwi.run_folder import read_study  # with torch, which what resumes needs anyway
+    # With torch, which what resumes or uses a run needs anyway.
+    if name in OF_A_RUN:
+        from fwi.run import study_of
+
+        return config.load(files, over=study_of(runs[-1]))
+    from fwi.run_folder import read_study
 
     return config.load(files, over=read_study(Path(runs[-1])))
 

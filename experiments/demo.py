@@ -26,8 +26,8 @@ from fwi.config import SaltConfig, StudyConfig
 from fwi.corruption import noise
 from fwi.data import ShotDataset
 from fwi.files import read_npy
+from fwi.lines import Line
 from fwi.manifest import DataSet
-from fwi.metrics import score
 from fwi.physics import Propagator
 from fwi.run import Run, load_run
 from fwi.training.start import read_start
@@ -38,16 +38,16 @@ NOISE = 20.0
 """Level of the noise [dB below the record's RMS]: its amplitude is a tenth of the record's."""
 
 
-class Line(NamedTuple):
-    """A line: what lies below it, and what was recorded over it."""
+class Example(NamedTuple):
+    """A line over a known salt model."""
 
     name: str
     truth: NDArray[np.float32]
     """The salt model [m/s], shape ``(depth, x)``."""
     salt: NDArray[np.bool_]
     """True where there is salt, same shape."""
-    gathers: NDArray[np.float32]
-    """The record with its noise, shape ``(shot, time, receiver)``."""
+    line: Line
+    """What was recorded over it, and the network that inverts that."""
 
 
 def demo(
@@ -89,41 +89,37 @@ def from_a_trained_network(study: StudyConfig, run: Path, models: int, workers: 
         )
     read_start(study)  # refuses a network that is not the study's
     network = load_run(study.train.start)
-    grid, survey = network.study.grid, network.survey
+    grid = network.study.grid
 
     geologies = ", ".join(PARTS)
     print(f"1. record: draw {models} salt models each of {geologies}; send waves through them; add noise")
-    lines = list(recorded(network, models))
-    for line in lines:
-        path = run / "records" / f"{line.name}.segy"
+    examples = list(recorded(network, models))
+    for name, _, _, line in examples:
+        path = run / "records" / f"{name}.segy"
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_gathers(path, line.gathers, survey, f"Simulated by salt-fwi: {line.name}, with noise")
-    print(f"{run / 'records'}: {', '.join(f'{line.name}.segy' for line in lines)}; {survey.layout()}")
+        write_gathers(path, line.gathers, line.survey, f"Simulated by salt-fwi: {name}, with noise")
+    print(f"{run / 'records'}: {len(examples)} lines as SEG-Y, {network.survey.layout()}")
 
     print(f"2. invert: {network.name} turns each record into a section, and the wave equation checks that")
     sections, rows = run / "sections", []
     sections.mkdir(parents=True, exist_ok=True)
-    for line in lines:
-        section = network.invert(line.gathers)
-        verdict = network.check(section, line.gathers)
-        save(section, sections / line.name, grid, f"Inverted by salt-fwi: {line.name}, with {network.name}")
-        rows.append(plots.SectionRow(line.name, section, line.truth, line.salt, verdict.remark))
-        print(f"{sections / line.name}.segy: {_against_truth(section, line, grid.spacing)}; {verdict.remark}")
+    for name, truth, salt, line in examples:
+        section = line.invert()
+        verdict = line.check(section)
+        save(section, sections / name, grid, f"Inverted by salt-fwi: {name}, with {network.name}")
+        rows.append(plots.SectionRow(name, section, truth, salt, verdict.remark))
+        error = np.abs(section - truth).mean()
+        print(f"{sections / name}.npy, .png, .segy: MAE {error:.0f} m/s; {verdict.remark}")
 
-    line, start, again = lines[0], rows[0].inversion, "the same command"
-    print(
-        f"3. refine: full-waveform inversion changes the section of {line.name} until it explains the record"
-    )
-    task = Task(line.name, start, line.gathers, survey, line.name, again, line.truth, line.salt)
-    place, refiner = Place(sections, None), functools.partial(network.refine, physics=study.physics)
+    name, truth, salt, line = examples[0]
+    print(f"3. refine: full-waveform inversion changes the section of {name} until it explains the record")
+    task = Task(name, line.invert(), line.gathers, line.survey, name, "the same command", truth, salt)
+    place, refiner = Place(sections, None), functools.partial(refining.of_line, line, physics=study.physics)
     with refining.tracked(study, place) as record:
-        refining.refine_to_files(task, study, place, refiner, record, network)
-    refined = read_npy(place.section(line.name))
-    shown = [
-        rows[0],
-        plots.SectionRow(f"{line.name}, refined", refined, line.truth, line.salt),
-        *rows[models::models],
-    ]
+        refining.refine_to_files(task, study, place, refiner, record, line)
+    refined = read_npy(place.section(name))
+    rows.insert(1, plots.SectionRow(f"{name}, refined", refined, truth, salt))
+    shown = [*rows[:2], *rows[models + 1 :: models]]  # of each geology the first
     plots.save(plots.sections(shown, grid.spacing, grid.velocity), run / "figures" / "demo.png")
 
     from experiments.train import train  # with Lightning, which takes seconds
@@ -142,18 +138,18 @@ def from_a_trained_network(study: StudyConfig, run: Path, models: int, workers: 
     print("MAE {:.1f} m/s before, {:.1f} m/s after it was adapted".format(*errors))
 
 
-def recorded(network: Run, models: int) -> Iterator[Line]:
+def recorded(network: Run, models: int) -> Iterator[Example]:
     """Draw salt models of every geology, and record the network's survey over them, with noise."""
-    study, propagator = network.study, Propagator(network.survey, network.study.physics)
-    random = np.random.default_rng(STREAM)
-    for name in PARTS:
-        salt = SaltConfig.model_validate({"preset": name})
+    survey, study, random = network.survey, network.study, np.random.default_rng(STREAM)
+    propagator = Propagator(survey, study.physics)
+    for geology in PARTS:
+        preset = SaltConfig.model_validate({"preset": geology})
         for number in range(models):
-            model = generate(study.grid, salt, STREAM, number)
+            truth, salt = generate(study.grid, preset, STREAM, number)
             with torch.inference_mode():
-                clean = propagator(torch.from_numpy(model.velocity)[None])[0].numpy()
-            gathers = noise.white(clean, network.survey, NOISE, random)
-            yield Line(f"{name}-{number}", model.velocity, model.salt > 0, gathers)
+                clean = propagator(torch.from_numpy(truth)[None])[0].numpy()
+            gathers = noise.white(clean, survey, NOISE, random)
+            yield Example(f"{geology}-{number}", truth, salt > 0, Line(network, gathers, survey))
 
 
 def from_nothing(study: StudyConfig, run: Path, workers: int) -> None:
@@ -172,11 +168,6 @@ def from_nothing(study: StudyConfig, run: Path, workers: int) -> None:
     print("4. invert a record")
     shard = study.storage.folder / DataSet.read(study.storage.folder).split("test")[0].file
     invert(shard, run, out=run / "inverted", sample=0)
-
-
-def _against_truth(section: NDArray[np.float32], line: Line, spacing: float) -> str:
-    scores = score(section[None], line.truth[None], line.salt[None], spacing)
-    return f"MAE {scores['mae'][0]:.0f} m/s, salt IoU {scores['salt_iou'][0]:.2f}"
 
 
 def _free(run: Path) -> Path:

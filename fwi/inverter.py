@@ -21,7 +21,7 @@ from fwi import intervals, inverter_file, networks, zoo
 from fwi.config import CheckConfig, PhysicsConfig, RefineConfig, StudyConfig, up_to_date
 from fwi.intervals import Interval, Spread
 from fwi.networks.midpoints import Midpoints
-from fwi.networks.offsets import CommonOffsets
+from fwi.networks.offsets import CommonOffsets, Places
 from fwi.networks.rehearsal import require_mirrorable, without_values
 from fwi.normalisation import Normalisation
 from fwi.provenance import versions
@@ -45,6 +45,9 @@ SETTINGS: dict[str, tuple[str, ...] | None] = {
     "train": ("precision", "channels_last"),
 }
 """Sections of the study that an inverter keeps, with the settings it keeps where these are not all."""
+HALVED = 300_000
+"""Number of values above which a tensor is written in half precision where that is wanted. The small ones, of
+the finest levels, take little room, and rounding them would change a section by 3 m/s instead of 0.5."""
 SECTION = "section"
 """Name of the section among what is computed of a record."""
 MEAN_MODEL = "mean_model"
@@ -112,14 +115,19 @@ class Inverter(nn.Module):
             )
 
     def forward(
-        self, gathers: Tensor, survey: Survey | None = None, mirrored: bool = False, spread: bool = False
+        self,
+        gathers: Tensor,
+        survey: Survey | Places | None = None,
+        mirrored: bool = False,
+        spread: bool = False,
     ) -> Tensor | tuple[Tensor, Tensor]:
         """Invert a batch in the precision of the surrounding autocast; differentiable.
 
         Args:
             gathers: pressure as recorded, shape ``(batch, shot, time, receiver)``; a trace that is zero
                 throughout counts as missing where the inverter takes any survey.
-            survey: survey of the records, for an inverter of any survey; its own if left out.
+            survey: survey of the records, or the places of its traces (``CommonOffsets.places_of``), for an
+                inverter of any survey; its own if left out.
             mirrored: invert the mirrored records and mirror the section back. An inverter of one survey needs
                 a symmetric one.
             spread: return the spread of the section as well; only with ``model.uncertainty``.
@@ -209,13 +217,7 @@ class Inverter(nn.Module):
         found = []
         with torch.inference_mode(), self.autocast():
             for part in parts:
-                records = part.to(self.device)
-                hints = self._hints(records, survey, head)
-                if mirror:
-                    other = self._hints(records, survey, head, mirrored=True)
-                    apart = (hints[SECTION] - other[SECTION]).abs()
-                    hints = {name: (each + other[name]) / 2 for name, each in hints.items()}
-                    hints["mirror"] = apart[:, None].expand(-1, 2, -1, -1)
+                hints = self.hints(part.to(self.device), survey, head, mirror)
                 found.append({name: each.cpu() for name, each in hints.items()})
         whole = {name: torch.cat([each[name] for each in found]) for name in found[0]}
         arrays = {
@@ -230,14 +232,35 @@ class Inverter(nn.Module):
             )
         return Spread(section, arrays)
 
-    def _hints(
-        self, records: Tensor, survey: Survey | None, head: bool, mirrored: bool = False
+    def hints(
+        self, records: Tensor, survey: Survey | Places | None, head: bool, mirror: bool
     ) -> dict[str, Tensor]:
-        """Return a batch's section by the name of ``SECTION`` and, if wanted, the spread of the head."""
-        if not head:
-            return {SECTION: self(records, survey, mirrored).float()}
-        section, spread = self(records, survey, mirrored, spread=True)
-        return {SECTION: section.float(), "head": spread}
+        """Return a batch's section and what hints at its errors, by name, in the surrounding autocast.
+
+        Args:
+            records: pressure, shape ``(batch, shot, time, receiver)``.
+            survey: survey of the records, or the places of its traces, as ``forward`` takes it.
+            head: return the spread that the head predicts; only with ``model.uncertainty``.
+            mirror: average with the mirrored records, and return the difference of the two sections.
+
+        Returns:
+            The section under the name ``SECTION`` [m/s], shape ``(batch, depth, x)``; the sources of
+            ``fwi.intervals.Spread`` ``head`` and ``mirror`` [m/s], shape ``(batch, 2, depth, x)``.
+        """
+
+        def once(mirrored: bool) -> dict[str, Tensor]:
+            if not head:
+                return {SECTION: self(records, survey, mirrored).float()}
+            section, spread = self(records, survey, mirrored, spread=True)
+            return {SECTION: section.float(), "head": spread}
+
+        hints = once(mirrored=False)
+        if mirror:
+            other = once(mirrored=True)
+            apart = (hints[SECTION] - other[SECTION]).abs()
+            hints = {name: (each + other[name]) / 2 for name, each in hints.items()}
+            hints["mirror"] = apart[:, None].expand(-1, 2, -1, -1)
+        return hints
 
     def refine(
         self,
@@ -339,12 +362,13 @@ class Inverter(nn.Module):
             path: the file.
             weights: weights to write in place of the inverter's own, such as their moving average; the
                 calibration, which is that of the own ones, is left out then.
-            half: write the network's parameters in half precision, for a file of half the size. Statistics
-                of the normalisations keep theirs.
+            half: write the network's large tensors, which hold most of its parameters, in half precision,
+                for a file of little more than half the size. Sections stay within half a metre per second.
         """
         tensors = {name: each.contiguous().cpu() for name, each in (weights or self.state_dict()).items()}
         if half:
-            tensors |= {name: tensors[name].half() for name, _ in self.named_parameters()}
+            large = [name for name, each in self.named_parameters() if each.numel() > HALVED]
+            tensors |= {name: tensors[name].half() for name in large}
         if self.mean_model is not None:
             tensors[MEAN_MODEL] = torch.from_numpy(np.ascontiguousarray(self.mean_model))
         settings = self.study.model_dump(mode="json")
@@ -368,7 +392,7 @@ def load(path: Path | str) -> Inverter:
     Raises:
         InverterError: the file is missing, damaged or no inverter.
     """
-    path = _file(Path(path))
+    path = find(Path(path))
     try:
         notes, tensors = inverter_file.read(path)
         study = StudyConfig.model_validate(up_to_date(json.loads(notes["settings"])))
@@ -392,8 +416,12 @@ def load(path: Path | str) -> Inverter:
     return inverter.ready()
 
 
-def _file(path: Path) -> Path:
-    """Find the file of an inverter: of a run, of the zoo, or as it is named."""
+def find(path: Path) -> Path:
+    """Find the file of an inverter: of a run, of the zoo, or as it is named.
+
+    Raises:
+        InverterError: there is none.
+    """
     if path.is_dir():
         path = path / inverter_file.FILE
     elif not path.exists() and str(path) in zoo.names():

@@ -13,6 +13,13 @@ from data_prep.segy.source import ON_TIME
 from fwi.config import PhysicsConfig
 from fwi.survey import Survey
 
+LATE = 2.0
+"""Greatest delay of the records that is searched [periods] where none is recognised at smaller ones."""
+
+SURE = 0.8
+"""Correlation with the simulated direct arrival from which on such a late one is recognised: reflections come
+as late, but do not move out as it does."""
+
 COMPARED = 8
 """Number of shots on which time zero and polarity are measured."""
 
@@ -58,13 +65,28 @@ def measure_arrival(
     shots = tuple(placement.shots[i] for i in some)
     positions = {"shots": len(some), "shot_x": tuple(survey.shot_x[some].tolist())}
     few = Survey(survey.grid, survey.config.model_copy(update=positions))
+    records = bring(Placement(placement.start, 1, shots, recorded), few, stated)
     try:
-        records = bring(Placement(placement.start, 1, shots, recorded), few, stated)
-        measured = measure_direct_arrival(records, few, physics)
+        measured = _recognised(records, few, physics)
     except GeometryError as error:
-        return Arrived(stated, compared=len(some), problem=str(error))
+        return Arrived(stated, compared=len(some), problem=str(error).partition(";")[0])
     on_time = abs(measured.shift) <= ON_TIME / survey.config.wavelet.frequency
     if shift is None and not on_time:
         stated = round(measured.shift, 4)
     gain = float(f"{measured.gain:.6g}")
     return Arrived(stated, -gain if measured.correlation < 0 else gain, measured, len(some))
+
+
+def _recognised(records: NDArray[np.float32], survey: Survey, physics: PhysicsConfig) -> DirectArrival:
+    """The direct arrival, late ones included.
+
+    Raises:
+        GeometryError: none is recognised.
+    """
+    try:
+        return measure_direct_arrival(records, survey, physics)
+    except GeometryError:
+        late = measure_direct_arrival(records, survey, physics, LATE)
+        if abs(late.correlation) < SURE:
+            raise
+        return late

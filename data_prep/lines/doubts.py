@@ -1,5 +1,7 @@
 """What of a line's records a network was not trained for: refused, or warned of, with numbers."""
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -52,6 +54,10 @@ MISFIT = 0.25
 def refuse_depths(file: RecordedShots, survey: Survey) -> None:
     """Refuse sources or receivers that are too far above or below those of the network.
 
+    Args:
+        file: the recorded shots.
+        survey: the network's survey in the metres and seconds of the file.
+
     Raises:
         GeometryError: they are, by more than ``DEPTH_LIMIT``.
     """
@@ -60,16 +66,24 @@ def refuse_depths(file: RecordedShots, survey: Survey) -> None:
     for who, recorded, wanted in _depths(file, survey):
         off = abs(recorded - wanted)
         if off > most * (1 + 1e-6):
+            # At a lower frequency the network's depth is larger too.
+            lower = peak * (most + wanted) / recorded if recorded > wanted else 0.0
+            remedy = f"take a --frequency of {0.99 * lower:.3g} Hz or less, or " if lower else ""
             raise GeometryError(
                 f"{file.path}: {who} are at {metres(recorded)} m, and those of the network at "
                 f"{wanted:.4g} m: at {peak:.3g} Hz they may be {most:.3g} m apart, a quarter of a wavelength "
-                f"at {slowest:g} m/s. Take a --frequency of {DEPTH_LIMIT * slowest / off:.2g} Hz or less, or "
-                "bring the records to another depth first"
+                f"at {slowest:g} m/s; {remedy}bring the records to another depth first"
             )
 
 
-def missing(file: RecordedShots, survey: Survey, shift: float) -> float:
-    """Return the share of the survey's times that have no record, once ``shift`` is added to those recorded.
+def missing(file: RecordedShots, survey: Survey, shift: float, highest: float = math.inf) -> float:
+    """Return the share of the survey's times that have no record.
+
+    Args:
+        file: the recorded shots.
+        survey: the network's survey in the metres and seconds of the file.
+        shift: added to the records' times [s].
+        highest: peak frequency of the records [Hz], up to which one may be stated.
 
     Raises:
         GeometryError: it is more than ``MOST_MISSING``.
@@ -82,12 +96,12 @@ def missing(file: RecordedShots, survey: Survey, shift: float) -> float:
     if share > MOST_MISSING:
         recorded = (1 - share) * end
         remedy = f"take a network whose records last {max(recorded, 0) * peak:.3g} periods or less"
-        if recorded > 0:
-            remedy += f", or a --frequency of {(1 - MOST_MISSING) * peak * end / recorded:.3g} Hz or more"
+        if recorded > 0 and (needed := (1 - MOST_MISSING) * peak * end / recorded) <= highest:
+            remedy += f", or a --frequency of {1.01 * needed:.3g} Hz or more"
         raise GeometryError(
             f"{file.path}: the records last from {first:.4g} to {last:.4g} s, and the network needs "
             f"{end:.4g} s, {end * peak:.3g} periods of {peak:.3g} Hz: {100 * share:.0f} % of it is not "
-            f"recorded, and at most {100 * MOST_MISSING:.0f} % may be; {remedy}, if that was recorded"
+            f"recorded, and at most {100 * MOST_MISSING:.0f} % may be; {remedy}"
         )
     return share if early + late >= survey.recorded_dt else 0.0
 
@@ -125,6 +139,24 @@ def doubts(
         *_of_time(file, survey, arrived),
         *_of_arrival(file, survey, arrived),
     ]
+
+
+def beyond(survey: Survey, network: Survey) -> list[str]:
+    """List what a known survey has and the network was not trained for: another surface, other speeds."""
+    lines = []
+    if survey.config.top != network.config.top:
+        lines.append(
+            f"surface: the records' has survey.top {survey.config.top}, and the network was trained with "
+            f"{network.config.top}: ghosts and surface multiples are "
+            + ("what it has never seen" if survey.config.top == "free" else "what it expects")
+        )
+    (slowest, fastest), (low, high) = survey.grid.velocity, network.grid.velocity
+    if slowest < low or fastest > high:
+        lines.append(
+            f"speed: the records' grid has {slowest:g} to {fastest:g} m/s, and sections of the network have "
+            f"{low:g} to {high:g} m/s"
+        )
+    return lines
 
 
 def _of_wavelet(wavelet: Wavelet) -> list[str]:
@@ -248,7 +280,10 @@ def _of_time(file: RecordedShots, survey: Survey, arrived: Arrived) -> list[str]
 def _of_arrival(file: RecordedShots, survey: Survey, arrived: Arrived) -> list[str]:
     measured = arrived.measured
     if measured is None:
-        return [f"time zero and polarity are taken as they are: {arrived.problem}"] if arrived.problem else []
+        problem = (
+            f"time zero and polarity are taken as they are, as {arrived.problem}; --shift states another"
+        )
+        return [problem] if arrived.problem else []
     lines = []
     slowest, fastest = survey.grid.velocity
     at_end = not slowest * 1.005 < measured.speed < fastest * 0.995

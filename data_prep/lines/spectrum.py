@@ -22,6 +22,10 @@ MOST_TRACES = 2048
 TAPER = 0.1
 """Share of a trace, at its end, over which it fades out: waves still arrive when a record ends."""
 
+BEGUN = 0.1
+"""Amplitude of the first two samples, by the largest, above which a trace begins within a wavelet, as near
+ones do where time zero is at its peak."""
+
 LOUDEST = 95.0
 """Percentile of the traces' energies above which a trace counts no more than one of that energy."""
 
@@ -139,6 +143,9 @@ def spaced(items: Sequence[Item], most: int) -> list[Item]:
 def _median_power(traces: Floats, dt: float) -> tuple[Floats, Floats]:
     """Frequencies, and the median power of traces ``(trace, time)`` relative to the energy of each."""
     nt = traces.shape[1]
+    whole = np.abs(traces[:, :2]).max(axis=1) <= BEGUN * np.abs(traces).max(axis=1)
+    whole &= np.any(traces, axis=1)
+    traces = traces[whole] if whole.any() else traces
     fading = max(1, round(TAPER * nt))
     taper = np.ones(nt)
     taper[nt - fading :] = 0.5 + 0.5 * np.cos(np.pi * np.arange(fading) / fading)

@@ -16,9 +16,9 @@ from data_prep.segy.shots import RecordedShots
 from fwi.survey import Survey
 
 DEEPER = 2.0
-"""Largest factor by which a lower peak frequency is suggested: a Ricker has little energy below half its own."""
+"""Largest factor by which a lower peak frequency is suggested: below half its own, a Ricker is weak."""
 
-LONGER = 1.1
+LONGER = 1.2
 """Ratio of the recorded to the used time from which on a lower peak frequency is suggested."""
 
 
@@ -64,7 +64,7 @@ def places(
         ("sources", "receivers"), depths(file), (survey.shot_depth, survey.receiver_depth), strict=True
     )
     for who, depth, wanted in each:
-        if abs(depth - wanted) > 1e-3 * survey.grid.spacing:
+        if depth >= 0 and abs(depth - wanted) > 1e-3 * survey.grid.spacing:
             lines.append(f"depth: {who} of {metres(depth)} m stand for {wanted:.4g} m")
     return lines
 

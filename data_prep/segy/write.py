@@ -83,7 +83,9 @@ def write_gathers(path: Path, gathers: NDArray[np.floating[Any]], survey: Survey
     file.save(path)
 
 
-def write_section(path: Path, velocity: NDArray[np.floating[Any]], spacing: float, provenance: str) -> None:
+def write_section(
+    path: Path, velocity: NDArray[np.floating[Any]], spacing: float, provenance: str, start: float = 0.0
+) -> None:
     """Write a velocity model as a depth section: one trace per column of cells.
 
     The sample interval is dz in millimetres, as SEG-Y readers take it for depth; where that exceeds its
@@ -94,6 +96,7 @@ def write_section(path: Path, velocity: NDArray[np.floating[Any]], spacing: floa
         velocity: P-wave speed [m/s], shape ``(depth, x)``.
         spacing: cell size [m].
         provenance: where the section comes from, for the textual header.
+        start: position of its first column on the line [m].
 
     Raises:
         SegyError: the section is not finite, has too many rows, or the cells fit neither unit.
@@ -106,10 +109,10 @@ def write_section(path: Path, velocity: NDArray[np.floating[Any]], spacing: floa
         traces=nx,
         samples=nz,
         interval=interval,
-        text=_section_text(nz, nx, spacing, f"{interval} {unit}", provenance),
+        text=_section_text(nz, nx, spacing, f"{interval} {unit}", provenance, start),
         binary={"traces_per_ensemble": 1, "sorting": 4},  # stacked: one trace per place
     )
-    number, x = np.arange(nx) + 1, np.arange(nx, dtype=np.float64) * spacing
+    number, x = np.arange(nx) + 1, start + np.arange(nx, dtype=np.float64) * spacing
     scalar = _scalar("positions", x)
     file.fill(
         field_record=1,
@@ -170,15 +173,18 @@ def _gathers_text(survey: Survey, provenance: str) -> list[str]:
     ]
 
 
-def _section_text(nz: int, nx: int, spacing: float, interval: str, provenance: str) -> list[str]:
+def _section_text(
+    nz: int, nx: int, spacing: float, interval: str, provenance: str, start: float
+) -> list[str]:
+    origin = "THE FIRST COLUMN" if start == 0 else "THE ORIGIN OF THE RECORDS' FILE"
     return [
         "VELOCITY SECTION OF A 2-D LINE IN DEPTH: ONE TRACE PER COLUMN OF CELLS",
         "SAMPLES: P-WAVE SPEED IN METRES PER SECOND (M/S), 4-BYTE IEEE FLOAT",
         f"DEPTH: {nz} SAMPLES AT {spacing:.9g} M, FROM 0 TO {(nz - 1) * spacing:.9g} M BELOW THE SURFACE",
-        f"X: {nx} TRACES AT {spacing:.9g} M, FROM 0 TO {(nx - 1) * spacing:.9g} M",
+        f"X: {nx} TRACES AT {spacing:.9g} M, FROM {start:.9g} TO {start + (nx - 1) * spacing:.9g} M",
         "",
         f"SAMPLE INTERVAL (BYTES 3217 AND 117) IS DEPTH: {interval}",
-        "UNITS: METRES. X IS ALONG THE LINE FROM THE FIRST COLUMN, Y IS 0",
+        f"UNITS: METRES. X IS ALONG THE LINE FROM {origin}, Y IS 0",
         "BYTES: CDP 21, CDP X 181 (AND 73, 81), ITS SCALAR 71, INLINE 189,",
         "  CROSSLINE 193, SAMPLE UNIT 203 (6: METRES PER SECOND)",
         "",

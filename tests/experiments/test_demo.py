@@ -60,13 +60,13 @@ def test_demo_inverts_refines_and_adapts_a_trained_network_and_goes_on_after_an_
 def test_records_of_the_demo_are_of_every_geology_with_noise_of_the_level_it_tells(any_survey_run):
     network = load_run(any_survey_run)
 
-    lines = list(demo.recorded(network, models=2))
+    examples = list(demo.recorded(network, models=2))
 
-    assert len({line.truth.tobytes() for line in lines}) == len(lines) == 6
+    assert len({each.truth.tobytes() for each in examples}) == len(examples) == 6
     propagator = Propagator(network.survey, network.study.physics)
-    for line in lines:
-        clean = propagator(torch.from_numpy(line.truth)[None])[0].numpy()
-        level = 20 * np.log10(np.std(clean) / np.std(line.gathers - clean))
+    for each in examples:
+        clean = propagator(torch.from_numpy(each.truth)[None])[0].numpy()
+        level = 20 * np.log10(np.std(clean) / np.std(each.line.gathers - clean))
         assert level == pytest.approx(demo.NOISE, abs=0.1)
 
 
