@@ -142,6 +142,7 @@ def test_an_installed_package_shows_studies_inverts_and_demonstrates(
     (tmp_path / "tiny.yaml").write_text(config.dump(study))
     commands = [
         "config show --config demo",
+        "zoo",
         f"invert {tiny_data / 'test-00000.h5'} --run {any_survey_run} --sample 0 --out sections",
         "demo --config tiny.yaml --models 1 --refine.gradients 1 --trust.no-after-training",
     ]
@@ -149,6 +150,7 @@ def test_an_installed_package_shows_studies_inverts_and_demonstrates(
     shown = run([installed / "python", "-c", COMMANDS], tmp_path, "\n".join(commands))
 
     assert "folder: data/demo" in shown
+    assert all(name in shown for name in zoo.names())
     assert {file.name for file in (tmp_path / "sections").glob("test-00000-0.*")} == {
         f"test-00000-0{suffix}" for suffix in (".npy", ".png", ".segy")
     }

@@ -94,7 +94,7 @@ def test_full_demo_goes_from_nothing_to_a_report_beside_an_older_run(
     run = tmp_path / "demo-2"
     assert (run / "report.html").exists()
     kinds = {path.suffix for path in (run / "inverted").glob("test-00000-0.*")}
-    assert kinds == {".npy", ".png", ".segy"}
+    assert kinds >= {".npy", ".png", ".segy"}
     shown = capsys.readouterr().out
     assert f"report:  {run / 'report.html'}" in shown
     assert "physics check: " in shown
