@@ -9,8 +9,9 @@ from typing import Annotated
 
 import tyro
 
+from data_prep.segy.regularise import Spreading
 from experiments import refining
-from experiments.lines import Opened, line_page, open_records
+from experiments.lines import Field, Opened, line_page, open_records
 from experiments.refining import Place, Task
 from experiments.sections import read_section, save, save_interval, save_map, save_survey
 from fwi.config import StudyConfig
@@ -26,6 +27,8 @@ def invert(
     survey: Path | None = None,
     sample: int | None = None,
     frequency: float | None = None,
+    spreading: Spreading = "line",
+    shift: float | None = None,
     check: bool = True,
     refine: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False,
     budget: str | None = None,
@@ -46,17 +49,20 @@ def invert(
         sample: invert this sample of the file only.
         frequency: peak frequency [Hz], lower than the records', to which they are low-passed: the section
             gets deeper and coarser.
+        spreading: of SEG-Y: 'line' for records of 2-D simulation, 'point' for those of the field.
+        shift: of SEG-Y: seconds to add to the records' times; told by the direct arrival if not given.
         check: simulate each section and compare with its records.
         refine: then refine each section by full-waveform inversion, as 'fwi refine' does.
         budget: what a refinement may take, such as '150' gradients or '10 min', in place of the study's own.
     """
     if budget is not None and not refine:
         raise ValueError("--budget is that of a refinement: give --refine as well")
-    opened = open_records(records, run, survey, frequency)
+    field = Field(frequency, spreading, shift)
+    opened = open_records(records, run, survey, field)
     numbers = opened.samples(sample)
     lines = {number: opened.line(number) for number in numbers}
     opened.line(numbers[0]).invert()  # refuses wrong ones; the first call also prepares memory
-    flags = {"--survey": survey, "--frequency": frequency, "--budget": budget}
+    flags = {"--survey": survey, "--budget": budget, **field.flags}
     refinement = _refinement(opened, lines, out, flags) if refine else None
     out.mkdir(parents=True, exist_ok=True)
     for number, line in lines.items():
@@ -78,6 +84,8 @@ def check(
     survey: Path | None = None,
     sample: int | None = None,
     frequency: float | None = None,
+    spreading: Spreading = "line",
+    shift: float | None = None,
     out: Path | None = None,
 ) -> None:
     """Check a section against records: simulate it on a finer grid, compare, and judge it.
@@ -91,10 +99,12 @@ def check(
             a network of the zoo, or a file.
         survey: YAML with the grid and survey of a .npy; the network's own are assumed if not given.
         sample: which sample of the records, where they hold several.
-        frequency: as the section was inverted with.
+        frequency: as the section was inverted with, and so for the next two.
+        spreading: of SEG-Y: 'line' or 'point'.
+        shift: of SEG-Y: seconds to add to the records' times.
         out: folder for the map; that of the section if not given.
     """
-    opened = open_records(records, run, survey, frequency)
+    opened = open_records(records, run, survey, Field(frequency, spreading, shift))
     velocity = read_section(section, opened.survey.grid, "the line")
     if sample is None and len(opened.gathers) > 1:
         raise ValueError(
