@@ -9,8 +9,9 @@ from typing import Annotated
 
 import tyro
 
+from data_prep.segy.regularise import Spreading
 from experiments import refining
-from experiments.lines import Opened, line_page, open_records
+from experiments.lines import Field, Opened, line_page, open_records
 from experiments.refining import Place, Task
 from experiments.sections import read_section, save, save_interval, save_map, save_survey
 from fwi.config import StudyConfig
@@ -26,6 +27,8 @@ def invert(
     survey: Path | None = None,
     sample: int | None = None,
     frequency: float | None = None,
+    spreading: Spreading = "line",
+    shift: float | None = None,
     check: bool = True,
     refine: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False,
     budget: str | None = None,
@@ -46,17 +49,20 @@ def invert(
         sample: invert this sample of the file only.
         frequency: peak frequency [Hz], lower than the records', to which they are low-passed: the section
             gets deeper and coarser.
+        spreading: of SEG-Y: 'line' for records of 2-D simulation, 'point' for those of the field.
+        shift: of SEG-Y: seconds to add to the records' times; told by the direct arrival if not given.
         check: simulate each section and compare with its records.
         refine: then refine each section by full-waveform inversion, as 'fwi refine' does.
         budget: what a refinement may take, such as '150' gradients or '10 min', in place of the study's own.
     """
     if budget is not None and not refine:
         raise ValueError("--budget is that of a refinement: give --refine as well")
-    opened = open_records(records, run, survey, frequency)
+    field = Field(frequency, spreading, shift)
+    opened = open_records(records, run, survey, field)
     numbers = opened.samples(sample)
     lines = {number: opened.line(number) for number in numbers}
     opened.line(numbers[0]).invert()  # refuses wrong ones; the first call also prepares memory
-    flags = {"--survey": survey, "--frequency": frequency, "--budget": budget}
+    flags = {"--survey": survey, "--budget": budget, **field.flags}
     refinement = _refinement(opened, lines, out, flags) if refine else None
     out.mkdir(parents=True, exist_ok=True)
     for number, line in lines.items():
@@ -78,6 +84,8 @@ def check(
     survey: Path | None = None,
     sample: int | None = None,
     frequency: float | None = None,
+    spreading: Spreading = "line",
+    shift: float | None = None,
     out: Path | None = None,
 ) -> None:
     """Check a section against records: simulate it on a finer grid, compare, and judge it.
@@ -91,10 +99,12 @@ def check(
             a network of the zoo, or a file.
         survey: YAML with the grid and survey of a .npy; the network's own are assumed if not given.
         sample: which sample of the records, where they hold several.
-        frequency: as the section was inverted with.
+        frequency: as the section was inverted with, and so for the next two.
+        spreading: of SEG-Y: 'line' or 'point'.
+        shift: of SEG-Y: seconds to add to the records' times.
         out: folder for the map; that of the section if not given.
     """
-    opened = open_records(records, run, survey, frequency)
+    opened = open_records(records, run, survey, Field(frequency, spreading, shift))
     velocity = read_section(section, opened.survey.grid, "the line")
     if sample is None and len(opened.gathers) > 1:
         raise ValueError(
@@ -102,10 +112,11 @@ def check(
         )
     number = opened.samples(sample or 0)[0]
     verdict = opened.line(number).check(velocity)
+    origin = f"Checked by salt-fwi: {section.name} against {records.name}, sample {number}"
     print(f"{section} against {records}, sample {number}\n  {verdict}")
     folder = section.parent if out is None else out
     folder.mkdir(parents=True, exist_ok=True)
-    print(f"  {save_map(velocity, verdict, folder / section.stem)}")
+    print(f"  {save_map(velocity, verdict, folder / section.stem, origin, opened.start)}")
 
 
 def _invert_to_files(opened: Opened, line: Line, number: int, out: Path, check: bool) -> None:
@@ -114,25 +125,25 @@ def _invert_to_files(opened: Opened, line: Line, number: int, out: Path, check: 
     begun = time.perf_counter()
     velocity = line.invert()
     seconds = time.perf_counter() - begun
+    verdict = line.check(velocity) if check else None
     records = f"{opened.path.name}, sample {number}"
     used = ", ".join(f"{name} {version}" for name, version in versions().items())
     whose = f"the run {trained.folder.name}" if trained.has_folder else f"the network {trained.name}"
     origin = f"Inverted by salt-fwi: {records}, with {whose}\nVersions: {used}"
+    if verdict is not None:
+        origin += f"\nVerdict: {verdict.remark}"
     written = save(velocity, stem, grid, origin, opened.start)
     print(f"{stem}{written}: inverted in {1000 * seconds:.0f} ms")
     told = {}
     if line.interval is not None and trained.calibration is not None:
         nominal = f"{100 * trained.calibration.coverage:g} % interval"
-        told[nominal] = save_interval(
-            velocity, line.interval, stem, grid, f"{origin}\n{nominal}", opened.start
-        )
+        ends = f"{origin}\n{nominal}"
+        told[nominal] = save_interval(velocity, line.interval, stem, grid, ends, opened.start)
     if not line.is_own:
         told["grid and survey"] = save_survey(opened.study, stem)
     print("".join(f"  {what}: {how}\n" for what, how in told.items()), end="")
-    verdict = None
-    if check:
-        verdict = line.check(velocity)
-        print(f"  {verdict}\n  {save_map(velocity, verdict, stem)}")
+    if verdict is not None:
+        print(f"  {verdict}\n  {save_map(velocity, verdict, stem, origin, opened.start)}")
     page = stem.with_name(f"{stem.name}.html")
     write_whole(page, line_page(opened, line, verdict, records, told))
     print(f"  page: {page}")

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from data_prep.lines import choose_network, read_line
 from data_prep.records import read_for, refuse_silence, require_sample
+from data_prep.segy.regularise import Spreading
 from fwi import plots, zoo
 from fwi.config import StudyConfig
 from fwi.inverter import load
@@ -16,6 +17,23 @@ from fwi.line_report import LinePage
 from fwi.lines import Line, LineVerdict
 from fwi.run import Run, load_run
 from fwi.survey import Survey
+
+
+class Field(NamedTuple):
+    """What a user states of how the records of SEG-Y are read for a network."""
+
+    frequency: float | None = None
+    """Peak frequency to which they are low-passed [Hz]; their own if None."""
+    spreading: Spreading = "line"
+    """``line`` for records of 2-D simulation, ``point`` for those of the field."""
+    shift: float | None = None
+    """Seconds to add to their times; measured on the direct arrival if None."""
+
+    @property
+    def flags(self) -> dict[str, object]:
+        """The flags of what is not left to its default."""
+        own = zip(self._fields, self, self._field_defaults.values(), strict=True)
+        return {f"--{name}": value for name, value, default in own if value != default}
 
 
 class Opened(NamedTuple):
@@ -62,8 +80,11 @@ class Opened(NamedTuple):
         return [chosen]
 
 
+AS_THEY_ARE = Field()
+
+
 def open_records(
-    path: Path, run: Path | None, made_for: Path | None = None, frequency: float | None = None
+    path: Path, run: Path | None, made_for: Path | None = None, field: Field = AS_THEY_ARE
 ) -> Opened:
     """Read the records of a file for a network, and print which they are and what was done to them.
 
@@ -71,7 +92,7 @@ def open_records(
         path: the file.
         run: the network; the one of the zoo that suits the file if None.
         made_for: YAML with the grid and survey of a .npy.
-        frequency: peak frequency to which the records are low-passed [Hz]; their own if None.
+        field: what is stated of how they are read.
 
     Raises:
         ValueError: the file cannot be read, or is nothing for the network.
@@ -79,11 +100,13 @@ def open_records(
     why = ""
     if run is None:
         surveys = {name: load(name).survey for name in zoo.names()}
-        name, why = choose_network(path, surveys, frequency=frequency, made_for=made_for)
+        name, why = choose_network(
+            path, surveys, frequency=field.frequency, made_for=made_for, spreading=field.spreading
+        )
         run = Path(name)
     trained = load_run(run)
     if trained.inverter.any_survey:
-        read = read_line(path, trained.survey, trained.study.physics, frequency=frequency, made_for=made_for)
+        read = read_line(path, trained.survey, trained.study.physics, made_for=made_for, **field._asdict())
         live: NDArray[np.bool_] = np.any(read.gathers, axis=(0, 2))
         beyond = "" if read.survey.differences_in_kind(trained.survey) else trained.beyond(read.survey, live)
         survey = "; ".join(filter(None, (f"survey: {read.survey.layout(live)}", beyond)))
@@ -98,10 +121,10 @@ def open_records(
             read.start,
         )
     else:
-        if frequency is not None:
+        if field.flags:
             raise ValueError(
-                f"--frequency: {trained.name} takes records of its own survey alone; networks with "
-                "model.columns: offsets take lines of any scale"
+                f"{', '.join(field.flags)}: {trained.name} takes records of its own survey alone; networks "
+                "with model.columns: offsets take lines of any scale"
             )
         records = read_for(trained, path, made_for)
         opened = Opened(path, trained, why, records.gathers, records.survey, records.changes)

@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 
 from data_prep import records as recorded
 from data_prep.records import Records, refuse_silence, require_sample
+from data_prep.segy.regularise import Spreading
 from experiments import refining
 from experiments.flags import Study
-from experiments.lines import Opened, open_records
+from experiments.lines import Field, Opened, open_records
 from experiments.refining import Place, Refiner, Task
 from experiments.sections import read_section
 from fwi import run_folder
@@ -39,6 +40,8 @@ def refine(
     survey: Path | None = None,
     sample: int | None = None,
     frequency: float | None = None,
+    spreading: Spreading = "line",
+    shift: float | None = None,
     budget: str | None = None,
     resume: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False,
 ) -> None:
@@ -59,7 +62,10 @@ def refine(
         out: folder for sections, figures and the history (.json).
         survey: YAML with the grid and survey of a .npy of records; the study's own are assumed if not given.
         sample: which sample of the records; all of them if neither it nor a section is given.
-        frequency: as the section was inverted with.
+        frequency: peak frequency [Hz] to which records are low-passed for a network; as the section was
+            inverted with, and so for the next two.
+        spreading: of SEG-Y, for a network: 'line' or 'point'.
+        shift: of SEG-Y, for a network: seconds to add to the records' times.
         budget: number of gradients ('150'), or time ('10 min'), in place of refine.gradients and
             refine.minutes. A gradient simulates every shot and its adjoint.
         resume: go on with a refinement that was interrupted, to the very same result.
@@ -74,9 +80,12 @@ def refine(
         )
     if run is None and "mirrored" in study.refine.starts:
         raise ValueError("refine.starts: mirrored is made by a network: name its --run, or leave it out")
-    if run is None and frequency is not None:
-        raise ValueError("--frequency: records are low-passed for a network: name its --run, or leave it out")
-    opened = None if run is None else _opened(path, run, survey, frequency, study)
+    field = Field(frequency, spreading, shift)
+    if run is None and field.flags:
+        raise ValueError(
+            f"{', '.join(field.flags)}: for records of a network: name its --run, or leave it out"
+        )
+    opened = None if run is None else _opened(path, run, survey, field, study)
     if opened is not None:
         read = Records(opened.gathers, opened.changes, opened.survey)
         study = study.model_copy(update={"grid": read.survey.grid, "survey": read.survey.config})
@@ -107,11 +116,9 @@ def _named(files: tuple[Path, ...]) -> tuple[Path | None, Path]:
     raise ValueError(f"'fwi refine' takes a section, if any, and records; it was given {named}")
 
 
-def _opened(
-    path: Path, run: Path, made_for: Path | None, frequency: float | None, study: StudyConfig
-) -> Opened:
+def _opened(path: Path, run: Path, made_for: Path | None, field: Field, study: StudyConfig) -> Opened:
     """Read records for a network, and refuse a study that is not its own in what the network depends on."""
-    opened = open_records(path, run, made_for, frequency)
+    opened = open_records(path, run, made_for, field)
     different = [
         f"  - {key}: {wanted} given, {own} in the run"
         for key, own, wanted in run_folder.changed(opened.trained.study, study)

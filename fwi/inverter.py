@@ -22,7 +22,7 @@ from fwi.config import CheckConfig, PhysicsConfig, RefineConfig, StudyConfig, up
 from fwi.intervals import Interval, Spread
 from fwi.networks.midpoints import Midpoints
 from fwi.networks.offsets import CommonOffsets, Places
-from fwi.networks.rehearsal import on_shapes, require_mirrorable
+from fwi.networks.rehearsal import require_mirrorable, without_values
 from fwi.normalisation import Normalisation
 from fwi.provenance import versions
 from fwi.survey import Survey
@@ -398,8 +398,8 @@ def load(path: Path | str) -> Inverter:
         study = StudyConfig.model_validate(up_to_date(json.loads(notes["settings"])))
         mean_model = tensors.pop(MEAN_MODEL, None)
         # Sizes are compared before memory is allocated.
-        with on_shapes(study.model, Survey(study.grid, study.survey)) as network:
-            wanted = {f"network.{name}": each.shape for name, each in network.state_dict().items()}
+        network = without_values(study.model, Survey(study.grid, study.survey))
+        wanted = {f"network.{name}": each.shape for name, each in network.state_dict().items()}
         found = {name: each.shape for name, each in tensors.items() if name.startswith("network.")}
         if different := sorted({name for name, _ in wanted.items() ^ found.items()}):
             raise ValueError(f"{different[0]} does not belong to the network of its settings")

@@ -203,7 +203,8 @@ def _of_depths(file: RecordedShots, survey: Survey) -> list[str]:
 
 
 def _of_surface(file: RecordedShots, survey: Survey) -> list[str]:
-    if survey.config.top == "free" or not is_towed(file.shots):
+    one_sided = all((shot.offset > 0).all() or (shot.offset < 0).all() for shot in file.shots)
+    if survey.config.top == "free" or not (one_sided and is_towed(file.shots)):
         return []
     return [
         "surface: receivers were towed behind the shot, in water; the network was trained without ghosts and "

@@ -12,7 +12,7 @@ from data_prep.lines.doubts import beyond, doubts
 from data_prep.lines.known import KnownShots, own_kind, read_known
 from data_prep.lines.line import RecordedLine
 from data_prep.lines.refusals import missing, refuse_depths, refuse_oversized
-from data_prep.lines.scaling import FEWEST_COLUMNS, grid_of_line
+from data_prep.lines.scaling import FEWEST_COLUMNS, over_columns
 from data_prep.lines.wavelet import Wavelet
 from data_prep.segy.placing import Placement
 from data_prep.segy.recorded import lay_out
@@ -36,7 +36,7 @@ def read_known_records(
         return RecordedLine(samples, survey, 1.0, 0.0, (), tuple(found))
     factor = wavelet.peak / network.config.wavelet.frequency
     columns = math.ceil(own.length / (network.grid.spacing / factor) - ON_CELL) + 1
-    kind = grid_of_line(network, factor, max(columns, FEWEST_COLUMNS))
+    kind = over_columns(network, factor, max(columns, FEWEST_COLUMNS))
     refuse_depths(file, kind)
     late = kind.config.wavelet.peaks_at - own.config.wavelet.peaks_at + (shift or 0.0)
     arrived = Arrived(round(late, 6), why="for the wavelet to peak when the network's does")

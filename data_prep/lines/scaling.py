@@ -1,4 +1,8 @@
-"""The grid of a line in the metres and seconds of its records, and the factor that makes it a network's."""
+"""The survey of a line at the scale of a network: lengths and times divided by one factor, speeds kept.
+
+Where lengths and times are multiplied by a factor, the acoustic wave equation stays as it is: records of a
+line at 12.5 m and 16 Hz are those of one at 20 m and 10 Hz.
+"""
 
 import math
 
@@ -6,7 +10,7 @@ import numpy as np
 
 from data_prep.segy.placing import GeometryError
 from data_prep.segy.shots import RecordedShots
-from fwi.lines.scaling import scaled
+from fwi.lines import scaled
 from fwi.survey import Survey
 from fwi.survey_limits import CLOSEST_RECEIVERS, ON_CELL
 
@@ -32,7 +36,7 @@ def snapped(factor: float, interval: float, network: Survey) -> float:
     return near[0] if near else factor
 
 
-def grid_of_line(network: Survey, factor: float, columns: int) -> Survey:
+def over_columns(network: Survey, factor: float, columns: int) -> Survey:
     """Return a network's survey in the metres and seconds of records, on a grid of any length.
 
     Args:
@@ -43,10 +47,12 @@ def grid_of_line(network: Survey, factor: float, columns: int) -> Survey:
     Returns:
         The survey with a single shot and two receivers, in place of which those of the records come.
     """
-    grid = network.grid.model_copy(update={"nx": columns})
-    positions = {"spread": "fixed", "shots": 1, "shot_x": None, "shot_margin": None}
-    positions |= {"receivers": 2, "receiver_x": None}
-    return scaled(Survey(grid, network.config.model_copy(update=positions)), 1 / factor)
+    line = scaled(network, 1 / factor)
+    places = {"shots": 1, "shot_x": None, "shot_margin": None, "receivers": 2, "receiver_x": None}
+    return Survey(
+        line.grid.model_copy(update={"nx": columns}),
+        line.config.model_copy(update={"spread": "fixed", **places}),
+    )
 
 
 def line_grid(file: RecordedShots, network: Survey, factor: float) -> tuple[Survey, float]:
@@ -67,4 +73,4 @@ def line_grid(file: RecordedShots, network: Survey, factor: float) -> tuple[Surv
             f"{file.path}: shots and receivers are spread over {last - first:.4g} m, and a network needs "
             f"{FEWEST_COLUMNS} columns of {cell:.4g} m or more, which are {(FEWEST_COLUMNS - 1) * cell:.4g} m"
         )
-    return grid_of_line(network, factor, columns), start
+    return over_columns(network, factor, columns), start
