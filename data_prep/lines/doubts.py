@@ -1,14 +1,13 @@
-"""What of a line's records a network was not trained for: refused, or warned of, with numbers."""
-
-import math
+"""What of a line's records a network was not trained for: warnings with numbers."""
 
 import numpy as np
 from numpy.typing import NDArray
 
 from data_prep.lines.arrival import Arrived
+from data_prep.lines.refusals import known_depths, missing, recorded_times
 from data_prep.lines.wavelet import SAME, Wavelet
 from data_prep.segy.line import metres
-from data_prep.segy.placing import MISSING_SHARE, GeometryError, depths
+from data_prep.segy.placing import MISSING_SHARE
 from data_prep.segy.shots import RecordedShots
 from data_prep.segy.spreads import is_towed
 from fwi.networks.offsets import largest_offset
@@ -16,14 +15,8 @@ from fwi.survey import Survey
 
 Array = NDArray[np.float32]
 
-MOST_MISSING = 0.5
-"""Largest share of the network's times for which there may be no record."""
-
 DEPTH_ERROR = 1.0
 """Difference of the depths of sources or receivers from the network's above which it is warned of [cells]."""
-
-DEPTH_LIMIT = 0.25
-"""Largest such difference, in wavelengths of the peak frequency at the slowest speed."""
 
 SPARSER = 4.0
 """Multiple of the network's intervals of shots and receivers up to which it was trained on thinned ones."""
@@ -41,6 +34,13 @@ ALIKE = 0.8
 """Correlation of recorded and simulated direct arrival below which a speed at the end of the network's range
 may be one beyond it."""
 
+UNEQUAL = 1.25
+"""Ratio of the gains that match two thirds of the direct arrivals above which their amplitudes are unlike
+simulated ones, where their shape is alike."""
+
+CLEAN = 0.97
+"""Correlation with the simulated direct arrival from which on its shape is alike: no reflection is in it."""
+
 NOISE = 5.0
 """Level of the loudest noise that networks are trained with [dB below the records' RMS]."""
 
@@ -52,66 +52,6 @@ QUIET_SHOTS = 16
 
 MISFIT = 0.15
 """Share of the amplitudes by which the records' spectrum may miss a Ricker wavelet's."""
-
-
-def refuse_depths(file: RecordedShots, survey: Survey) -> None:
-    """Refuse sources or receivers that are too far above or below those of the network.
-
-    Args:
-        file: the recorded shots.
-        survey: the network's survey in the metres and seconds of the file.
-
-    Raises:
-        GeometryError: they are, by more than ``DEPTH_LIMIT``.
-    """
-    peak, slowest = survey.config.wavelet.frequency, survey.grid.velocity[0]
-    most = DEPTH_LIMIT * slowest / peak
-    for who, recorded, wanted in _depths(file, survey):
-        off = abs(recorded - wanted)
-        if off > most * (1 + 1e-6):
-            # At a lower frequency the network's depth is larger too.
-            lower = peak * (most + wanted) / recorded if recorded > wanted else 0.0
-            remedy = f"take a --frequency of {0.99 * lower:.3g} Hz or less, or " if lower else ""
-            raise GeometryError(
-                f"{file.path}: {who} are at {metres(recorded)} m, and those of the network at "
-                f"{wanted:.4g} m: at {peak:.3g} Hz they may be {most:.3g} m apart, a quarter of a wavelength "
-                f"at {slowest:g} m/s; {remedy}bring the records to another depth first"
-            )
-
-
-def missing(file: RecordedShots, survey: Survey, shift: float, highest: float = math.inf) -> float:
-    """Return the share of the survey's times that have no record.
-
-    Args:
-        file: the recorded shots.
-        survey: the network's survey in the metres and seconds of the file.
-        shift: added to the records' times [s].
-        highest: peak frequency of the records [Hz], up to which one may be stated.
-
-    Raises:
-        GeometryError: it is more than ``MOST_MISSING``.
-    """
-    first, last = recorded_times(file, shift)
-    end, peak = float(survey.time[-1]), survey.config.wavelet.frequency
-    # Before the shot nothing is to be recorded: a shift leaves silence there, a late first sample a gap.
-    early, late = min(max(file.start, 0.0), end), end - min(max(last, 0.0), end)
-    share = (early + late) / end
-    if share > MOST_MISSING:
-        recorded = (1 - share) * end
-        remedy = f"take a network whose records last {max(recorded, 0) * peak:.3g} periods or less"
-        if recorded > 0 and (needed := (1 - MOST_MISSING) * peak * end / recorded) <= highest:
-            remedy += f", or a --frequency of {1.01 * needed:.3g} Hz or more"
-        raise GeometryError(
-            f"{file.path}: the records last from {first:.4g} to {last:.4g} s, and the network needs "
-            f"{end:.4g} s, {end * peak:.3g} periods of {peak:.3g} Hz: {100 * share:.3g} % of it is not "
-            f"recorded, and at most {100 * MOST_MISSING:.0f} % may be; {remedy}"
-        )
-    return share if early + late >= survey.recorded_dt else 0.0
-
-
-def recorded_times(file: RecordedShots, shift: float) -> tuple[float, float]:
-    """Times of the first and the last recorded sample [s], once ``shift`` is added."""
-    return file.start + shift, file.start + (file.nt - 1) * file.dt + shift
 
 
 def doubts(
@@ -257,16 +197,9 @@ def _of_depths(file: RecordedShots, survey: Survey) -> list[str]:
         f"of {survey.config.wavelet.frequency:.3g} Hz come with up to "
         f"{abs(recorded - wanted) * survey.config.wavelet.frequency / survey.grid.velocity[0]:.2g} periods "
         "of delay"
-        for who, recorded, wanted in _depths(file, survey)
+        for who, recorded, wanted in known_depths(file, survey)
         if abs(recorded - wanted) > DEPTH_ERROR * cell * (1 + 1e-6)
     ]
-
-
-def _depths(file: RecordedShots, survey: Survey) -> list[tuple[str, float, float]]:
-    """Recorded and the network's depths [m], but not of land, where headers have none below the surface."""
-    recorded, wanted = depths(file), (survey.shot_depth, survey.receiver_depth)
-    each = zip(("sources", "receivers"), recorded, wanted, strict=True)
-    return [(who, depth, of_network) for who, depth, of_network in each if depth >= 0]
 
 
 def _of_surface(file: RecordedShots, survey: Survey) -> list[str]:
@@ -306,6 +239,14 @@ def _of_arrival(file: RecordedShots, survey: Survey, arrived: Arrived) -> list[s
         lines.append(
             f"speed: the direct arrival runs at {measured.speed:.0f} m/s, the {end} that the network knows, "
             f"or beyond; its sections have {slowest:g} to {fastest:g} m/s"
+        )
+    low, high = measured.spread
+    if high > UNEQUAL * low and abs(measured.correlation) > CLEAN:
+        near, far = measured.offsets
+        lines.append(
+            f"amplitudes: from {near:.4g} to {far:.4g} m those of the direct arrival are off simulated ones "
+            f"by a factor of {high / low:.2g}: traces have been scaled, or the source is a point "
+            "(--spreading point)"
         )
     if measured.odd_shots:
         lines.append(

@@ -7,8 +7,9 @@ from numpy.typing import NDArray
 
 from data_prep.lines import wording
 from data_prep.lines.arrival import measure_arrival
-from data_prep.lines.doubts import doubts, missing, refuse_depths
-from data_prep.lines.line import Array, RecordedLine, refuse_oversized
+from data_prep.lines.doubts import doubts
+from data_prep.lines.line import Array, RecordedLine
+from data_prep.lines.refusals import missing, refuse_depths, refuse_oversized
 from data_prep.lines.scaling import line_grid, snapped
 from data_prep.lines.spectrum import measure_spectrum
 from data_prep.lines.wavelet import Wavelet

@@ -8,9 +8,10 @@ from numpy.typing import NDArray
 
 from data_prep.lines import wording
 from data_prep.lines.arrival import Arrived
-from data_prep.lines.doubts import beyond, doubts, missing, refuse_depths
+from data_prep.lines.doubts import beyond, doubts
 from data_prep.lines.known import KnownShots, own_kind, read_known
-from data_prep.lines.line import RecordedLine, refuse_oversized
+from data_prep.lines.line import RecordedLine
+from data_prep.lines.refusals import missing, refuse_depths, refuse_oversized
 from data_prep.lines.scaling import FEWEST_COLUMNS, over_columns
 from data_prep.lines.wavelet import Wavelet
 from data_prep.segy.placing import Placement

@@ -1,14 +1,11 @@
 """What is read of a line for a trained network."""
 
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from data_prep.segy.placing import GeometryError
 from fwi.survey import Survey
-from fwi.survey_limits import oversized
 
 Array = NDArray[np.float32]
 
@@ -29,13 +26,3 @@ class RecordedLine(NamedTuple):
     """What was read, and done to the records, a sentence each."""
     warnings: tuple[str, ...]
     """What of the records the network was not trained for, a sentence each."""
-
-
-def refuse_oversized(path: Path, survey: Survey) -> None:
-    """Refuse records that do not fit into the machine's memory.
-
-    Raises:
-        GeometryError: they do not.
-    """
-    if mistakes := oversized(survey.grid, survey.config):
-        raise GeometryError(f"{path}: take a part of the line:\n" + "\n".join(mistakes))

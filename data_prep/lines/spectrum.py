@@ -7,6 +7,7 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from data_prep.segy.placing import GeometryError
 from data_prep.segy.regularise import Spreading
 from data_prep.segy.shots import RecordedShots
 
@@ -18,6 +19,9 @@ MOST_SHOTS = 48
 
 MOST_TRACES = 2048
 """Largest number of traces whose spectrum is measured, of all shots together."""
+
+FEWEST_SAMPLES = 16
+"""Number of samples of a trace below which it has no spectrum to speak of."""
 
 TAPER = 0.1
 """Share of a trace, at its end, over which it fades out: waves still arrive when a record ends."""
@@ -39,11 +43,11 @@ wavelet's; the 2-D Green's function takes one away, as the root of the frequency
 FITTED = 4.0
 """Multiple of the peak frequency up to which the spectrum is fitted: noise above may be another."""
 
-PASSES = 3
-"""Number of fits, each up to ``FITTED`` times the peak frequency of the one before."""
-
-TRIED = 400
+TRIED = 120
 """Number of peak frequencies tried per fit, evenly spaced in their logarithm."""
+
+CLOSE = 1.1
+"""Factor of the peak frequency, above and below, within which the last fit searches."""
 
 LOWEST = 0.3
 """Multiple of a stated peak frequency below which the spectrum is not fitted: there may be swell."""
@@ -110,7 +114,14 @@ def measure_spectrum(
         file: the recorded shots.
         spreading: whether the records are those of a line source or of a point source.
         near: a stated peak frequency [Hz], below ``LOWEST`` of which the spectrum is not fitted.
+
+    Raises:
+        GeometryError: the records are too short to have a spectrum, or nothing was recorded.
     """
+    if file.nt < FEWEST_SAMPLES:
+        raise GeometryError(
+            f"{file.path}: {file.nt} samples per trace, which are too few to tell a frequency"
+        )
     chosen = spaced(file.shots, MOST_SHOTS)
     most = max(1, MOST_TRACES // len(chosen))
     parts = []
@@ -118,6 +129,8 @@ def measure_spectrum(
         traces = file.read(shot.number).T
         parts.append(traces[np.unique(np.linspace(0, len(traces) - 1, min(most, len(traces))).astype(int))])
     frequency, power = _median_power(np.concatenate(parts).astype(np.float64), file.dt)
+    if not power.any():
+        raise GeometryError(f"{file.path}: the records are zero throughout")
     return fit(frequency, power, EXPONENT[spreading], 0.0 if near is None else LOWEST * near)
 
 
@@ -133,15 +146,13 @@ def fit(frequency: Floats, power: Floats, exponent: int, lowest: float = 0.0) ->
     highest = float(frequency[-1])
     # Noise that is white is not more than what lies highest; else it would stand for a wide band of signal.
     most = float(np.median(power[frequency > highest / 2]))
-    tried = np.geomspace(max(frequency[2], lowest), highest, TRIED)
-    peak = highest / FITTED
-    for _ in range(PASSES):
-        some = (frequency > lowest) & (frequency <= max(FITTED * peak, 2 * lowest))
-        if some.sum() < 4:
-            break
+    everywhere = max(float(frequency[2]), lowest), highest
+    peak, some = highest, frequency > lowest
+    for close in (False, False, True):  # each up to a multiple of the peak frequency of the one before
+        tried = np.geomspace(*((peak / CLOSE, peak * CLOSE) if close else everywhere), TRIED)
         misfits = [_fitted(frequency[some], power[some], exponent, each, most)[0] for each in tried]
         peak = float(tried[int(np.argmin(misfits))])
-    some = (frequency > lowest) & (frequency <= max(FITTED * peak, 2 * lowest))
+        some = (frequency > lowest) & (frequency <= max(FITTED * peak, float(frequency[4]), 2 * lowest))
     _, loudness, noise = _fitted(frequency[some], power[some], exponent, peak, most)
     return Spectrum(frequency, power, peak, loudness * _ricker(frequency, peak, exponent), noise, exponent)
 

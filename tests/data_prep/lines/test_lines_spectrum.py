@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from recorded_lines import LINE, gathers_of_line
+from recorded_lines import LINE, ending, gathers_of_line
 
 from data_prep.lines.known import KnownShots
 from data_prep.lines.spectrum import Spectrum, fit, measure_spectrum
@@ -78,6 +78,13 @@ def test_point_sources_have_one_more_power_of_frequency():
 
     assert fit(frequency, energy, exponent=4).peak == pytest.approx(16.0, rel=0.01)
     assert fit(frequency, energy, exponent=3).peak > 17
+
+
+def test_silent_and_very_short_records_are_refused():
+    with pytest.raises(ValueError, match="line: the records are zero throughout"):
+        measured(0 * gathers_of_line())
+    with pytest.raises(ValueError, match="line: 10 samples per trace"):
+        measured(gathers_of_line()[:, :10], ending(LINE, 10))
 
 
 def test_swell_is_told_and_a_stated_frequency_keeps_the_fit_off_it():
