@@ -102,10 +102,11 @@ def check(
         )
     number = opened.samples(sample or 0)[0]
     verdict = opened.line(number).check(velocity)
+    origin = f"Checked by salt-fwi: {section.name} against {records.name}, sample {number}"
     print(f"{section} against {records}, sample {number}\n  {verdict}")
     folder = section.parent if out is None else out
     folder.mkdir(parents=True, exist_ok=True)
-    print(f"  {save_map(velocity, verdict, folder / section.stem)}")
+    print(f"  {save_map(velocity, verdict, folder / section.stem, origin, opened.start)}")
 
 
 def _invert_to_files(opened: Opened, line: Line, number: int, out: Path, check: bool) -> None:
@@ -114,25 +115,25 @@ def _invert_to_files(opened: Opened, line: Line, number: int, out: Path, check: 
     begun = time.perf_counter()
     velocity = line.invert()
     seconds = time.perf_counter() - begun
+    verdict = line.check(velocity) if check else None
     records = f"{opened.path.name}, sample {number}"
     used = ", ".join(f"{name} {version}" for name, version in versions().items())
     whose = f"the run {trained.folder.name}" if trained.has_folder else f"the network {trained.name}"
     origin = f"Inverted by salt-fwi: {records}, with {whose}\nVersions: {used}"
+    if verdict is not None:
+        origin += f"\nVerdict: {verdict.remark}"
     written = save(velocity, stem, grid, origin, opened.start)
     print(f"{stem}{written}: inverted in {1000 * seconds:.0f} ms")
     told = {}
     if line.interval is not None and trained.calibration is not None:
         nominal = f"{100 * trained.calibration.coverage:g} % interval"
-        told[nominal] = save_interval(
-            velocity, line.interval, stem, grid, f"{origin}\n{nominal}", opened.start
-        )
+        ends = f"{origin}\n{nominal}"
+        told[nominal] = save_interval(velocity, line.interval, stem, grid, ends, opened.start)
     if not line.is_own:
         told["grid and survey"] = save_survey(opened.study, stem)
     print("".join(f"  {what}: {how}\n" for what, how in told.items()), end="")
-    verdict = None
-    if check:
-        verdict = line.check(velocity)
-        print(f"  {verdict}\n  {save_map(velocity, verdict, stem)}")
+    if verdict is not None:
+        print(f"  {verdict}\n  {save_map(velocity, verdict, stem, origin, opened.start)}")
     page = stem.with_name(f"{stem.name}.html")
     write_whole(page, line_page(opened, line, verdict, records, told))
     print(f"  page: {page}")

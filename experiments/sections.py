@@ -20,6 +20,8 @@ ENDS = ("lower", "upper")
 """Ends of an interval, by which their files are named."""
 LONG = 2.5
 """Ratio of length to depth from which on a section's panels are drawn one below the other."""
+SHARE = "share of the records' energy that the section does not explain"
+"""What the map of contradictions holds."""
 SUFFIXES = (".npy", ".png", ".segy")
 """Files of a section."""
 
@@ -66,11 +68,8 @@ def save(
     draw = plots.line_section if _is_long(velocity) else plots.velocity_model
     drawn = draw(velocity, grid.spacing, grid.velocity, stem.name)
     plots.save(drawn, stem.with_name(f"{stem.name}.png"))
-    try:
-        write_section(stem.with_name(f"{stem.name}.segy"), velocity, grid.spacing, provenance, start)
-    except SegyError as error:
-        return f".npy, .png (no SEG-Y: {error})"
-    return ".npy, .png, .segy"
+    written = _save_segy(stem.with_name(f"{stem.name}.segy"), velocity, grid, provenance, start)
+    return f".npy, .png{written}"
 
 
 def save_interval(
@@ -137,13 +136,17 @@ def save_refined_interval(
     return RefinedInterval.of(found, nominal, files, truth), f"{told}: {written}"
 
 
-def save_map(velocity: NDArray[np.float32], verdict: LineVerdict, stem: Path) -> str:
-    """Write the map of where the records contradict a section as .npy and .png; says where.
+def save_map(
+    velocity: NDArray[np.float32], verdict: LineVerdict, stem: Path, provenance: str, start: float = 0.0
+) -> str:
+    """Write the map of where the records contradict a section as .npy, .png and SEG-Y; says where.
 
     Args:
         velocity: the section [m/s], shape ``(depth, x)``.
         verdict: its verdict.
         stem: name of the section's files without suffix, to which ``-contradiction`` is added.
+        provenance: origin of the section, for the textual header of SEG-Y.
+        start: position of its first column on the line of its records [m].
     """
     grid, name = verdict.survey.grid, f"{stem.name}-contradiction"
     write_npy(stem.with_name(f"{name}.npy"), verdict.contradiction)
@@ -157,7 +160,10 @@ def save_map(velocity: NDArray[np.float32], verdict: LineVerdict, stem: Path) ->
             velocity, verdict.contradiction, verdict.worst.contradicted, grid.spacing, grid.velocity, title
         )
     plots.save(drawn, stem.with_name(f"{name}.png"))
-    return f"where the records contradict it: {stem.with_name(name)}.npy, .png"
+    written = _save_segy(
+        stem.with_name(f"{name}.segy"), verdict.contradiction, grid, provenance, start, SHARE
+    )
+    return f"where the records contradict it: {stem.with_name(name)}.npy, .png{written}"
 
 
 def save_survey(study: StudyConfig, stem: Path) -> str:
@@ -182,6 +188,17 @@ def remove_interval(stem: Path) -> None:
     for end in _ends(stem):
         for suffix in SUFFIXES:
             end.with_name(f"{end.name}{suffix}").unlink(missing_ok=True)
+
+
+def _save_segy(
+    path: Path, values: NDArray[np.float32], grid: GridConfig, provenance: str, start: float, ratio: str = ""
+) -> str:
+    """Write a section as SEG-Y where its cells fit; says so, or why not."""
+    try:
+        write_section(path, values, grid.spacing, provenance, start, ratio)
+    except SegyError as error:
+        return f" (no SEG-Y: {error})"
+    return ", .segy"
 
 
 def _is_long(velocity: NDArray[np.float32]) -> bool:

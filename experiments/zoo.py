@@ -1,7 +1,7 @@
 """``fwi zoo``: the trained networks that come with the package, and their cards."""
 
 import sys
-from typing import Annotated, Literal
+from typing import Literal
 
 import tyro
 
@@ -9,20 +9,13 @@ from experiments.terminal import unescaped
 from fwi import zoo as networks
 from fwi.zoo import Card
 
-NAME = tyro.constructors.PrimitiveConstructorSpec(
-    nargs=1,
-    metavar="NAME",
-    instance_from_str=lambda words: words[0],
-    is_instance=lambda value: value is None or isinstance(value, str),
-    str_from_instance=lambda name: [str(name)],
-)
 COLUMNS = ("section", "records", "wavelet", "trained on", "MAE at home", "MAE abroad")
 """What a line of the list tells of a network, beside its name and size: facts of its card."""
 
 
 def zoo(
     what: tyro.conf.Positional[Literal["list", "show"]] = "list",
-    name: Annotated[str | None, tyro.conf.Positional, NAME] = None,
+    name: tyro.conf.Positional[str | None] = None,
 ) -> None:
     """List the trained networks that come with fwi, or print the card of one.
 

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from data_prep.lines.arrival import Arrived
-from data_prep.lines.wavelet import Wavelet
+from data_prep.lines.wavelet import SAME, Wavelet
 from data_prep.segy.line import metres
 from data_prep.segy.placing import MISSING_SHARE, GeometryError, depths
 from data_prep.segy.shots import RecordedShots
@@ -47,7 +47,10 @@ NOISE = 5.0
 QUIET_TIME = 500
 """Number of samples before the first arrivals that tell the level of the noise."""
 
-MISFIT = 0.25
+QUIET_SHOTS = 16
+"""Number of shots on which it is measured, evenly chosen."""
+
+MISFIT = 0.15
 """Share of the amplitudes by which the records' spectrum may miss a Ricker wavelet's."""
 
 
@@ -100,7 +103,7 @@ def missing(file: RecordedShots, survey: Survey, shift: float, highest: float = 
             remedy += f", or a --frequency of {1.01 * needed:.3g} Hz or more"
         raise GeometryError(
             f"{file.path}: the records last from {first:.4g} to {last:.4g} s, and the network needs "
-            f"{end:.4g} s, {end * peak:.3g} periods of {peak:.3g} Hz: {100 * share:.0f} % of it is not "
+            f"{end:.4g} s, {end * peak:.3g} periods of {peak:.3g} Hz: {100 * share:.3g} % of it is not "
             f"recorded, and at most {100 * MOST_MISSING:.0f} % may be; {remedy}"
         )
     return share if early + late >= survey.recorded_dt else 0.0
@@ -160,14 +163,21 @@ def beyond(survey: Survey, network: Survey) -> list[str]:
 
 
 def _of_wavelet(wavelet: Wavelet) -> list[str]:
-    spectrum = wavelet.spectrum
-    if spectrum is None or spectrum.misfit <= MISFIT:
+    spectrum = wavelet.brought
+    if spectrum is None:
         return []
-    return [
-        f"wavelet: the records' amplitudes are {100 * spectrum.misfit:.0f} % off those of a Ricker wavelet, "
-        f"whose band the network was trained on; the closest has {spectrum.peak:.3g} Hz, and --frequency "
-        "states another"
-    ]
+    lines = []
+    if spectrum.misfit > MISFIT:
+        lines.append(
+            f"wavelet: the records' amplitudes are {100 * spectrum.misfit:.0f} % off those of a Ricker "
+            f"wavelet, whose band the network was trained on; the closest has {spectrum.peak:.3g} Hz"
+        )
+    if abs(spectrum.peak / wavelet.peak - 1) > SAME:
+        lines.append(
+            f"wavelet: the records were to have a peak frequency of {wavelet.peak:.3g} Hz, and have "
+            f"{spectrum.peak:.3g} Hz: what is lower was not recorded"
+        )
+    return lines
 
 
 def _of_noise(
@@ -177,8 +187,8 @@ def _of_noise(
     if arrived.problem == "":
         level = _level_before_arrivals(gathers, live, survey)
     where = "before the first arrivals"
-    if level is None and wavelet.spectrum is not None:
-        level, where = 20 * float(np.log10(wavelet.spectrum.signal_to_noise)), "as the spectrum tells"
+    if level is None and wavelet.brought is not None:
+        level, where = 20 * float(np.log10(wavelet.brought.signal_to_noise)), "as the spectrum tells"
     if level is None or level >= NOISE:
         return []
     return [
@@ -189,14 +199,17 @@ def _of_noise(
 
 def _level_before_arrivals(gathers: Array, live: NDArray[np.bool_], survey: Survey) -> float | None:
     """Level of the noise [dB below the records' RMS]; None where too little is recorded before arrivals."""
+    some = np.unique(np.linspace(0, len(gathers) - 1, min(QUIET_SHOTS, len(gathers))).astype(int))
+    gathers, live = gathers[some], live[some]
     # Within the first half period after an arrival's time a Ricker wavelet has not begun.
-    first = survey.offset / survey.grid.velocity[1]
+    first = survey.offset[some] / survey.grid.velocity[1]
     quiet = (survey.time[None, :, None] < first[:, None, :]) & live[:, None, :]
     samples = quiet.sum(axis=1)
     if samples.sum() < QUIET_TIME:
         return None
     power = np.square(gathers, dtype=np.float64)
-    noise = float(np.median(((power * quiet).sum(axis=1) / samples.clip(1))[samples > 0]))
+    long = samples >= np.median(samples[samples > 0])
+    noise = float(np.median((power * quiet).sum(axis=1)[long] / samples[long]))
     record = float(power.sum() / (live.sum() * gathers.shape[1]))
     if noise <= 0:  # muted
         return None
@@ -257,7 +270,8 @@ def _depths(file: RecordedShots, survey: Survey) -> list[tuple[str, float, float
 
 
 def _of_surface(file: RecordedShots, survey: Survey) -> list[str]:
-    if survey.config.top == "free" or not is_towed(file.shots):
+    one_sided = all((shot.offset > 0).all() or (shot.offset < 0).all() for shot in file.shots)
+    if survey.config.top == "free" or not (one_sided and is_towed(file.shots)):
         return []
     return [
         "surface: receivers were towed behind the shot, in water; the network was trained without ghosts and "

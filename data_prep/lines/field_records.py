@@ -38,7 +38,8 @@ def read_field_records(
     file = open_shots(path, header_bytes)
     spectrum = measure_spectrum(file, spreading, frequency)
     wavelet = Wavelet.wanted(path, spectrum, frequency)
-    factor = wavelet.peak / network.config.wavelet.frequency
+    network_peak = network.config.wavelet.frequency
+    factor = wavelet.peak / network_peak
     if frequency is None:
         factor = snapped(factor, _interval(file), network)
     kind, start = line_grid(file, network, factor)
@@ -48,19 +49,24 @@ def read_field_records(
     refuse_oversized(path, survey)
     low_cut = spreading == "point" or spectrum.swell > SWELL
 
-    def brought(placement: Placement, survey: Survey, shift: float) -> Array:
-        return bring(
-            file,
-            placement,
-            survey,
-            spreading=spreading,
-            shift=shift,
-            low_cut=low_cut,
-            response=wavelet.response,
-        )
+    def recorded(placement: Placement, survey: Survey, shift: float) -> Array:
+        return bring(file, placement, survey, spreading=spreading, shift=shift, low_cut=low_cut)
 
-    arrived = measure_arrival(brought, placement, survey, physics, shift)
-    gathers = np.float32(arrived.gain) * brought(placement, survey, arrived.shift)
+    if wavelet.shaped:  # as recorded, the direct arrival is the sooner over before reflections come
+        own, place = lay_out(file, *line_grid(file, network, wavelet.recorded / network_peak))
+        arrived = measure_arrival(recorded, place, own, physics, shift)
+        arrived = arrived.shaped(survey.config.wavelet.peaks_at - own.config.wavelet.peaks_at, wavelet)
+    else:
+        arrived = measure_arrival(recorded, placement, survey, physics, shift)
+    gathers = np.float32(arrived.gain) * bring(
+        file,
+        placement,
+        survey,
+        spreading=spreading,
+        shift=arrived.shift,
+        low_cut=low_cut,
+        response=wavelet.response,
+    )
     live: NDArray[np.bool_] = np.any(gathers, axis=1)
     changes = [
         *wording.scale(survey, wavelet, factor),

@@ -11,7 +11,7 @@ from data_prep.lines.arrival import Arrived
 from data_prep.lines.doubts import beyond, doubts, missing, refuse_depths
 from data_prep.lines.known import KnownShots, own_kind, read_known
 from data_prep.lines.line import RecordedLine, refuse_oversized
-from data_prep.lines.scaling import FEWEST_COLUMNS, scaled
+from data_prep.lines.scaling import FEWEST_COLUMNS, over_columns
 from data_prep.lines.wavelet import Wavelet
 from data_prep.segy.placing import Placement
 from data_prep.segy.recorded import lay_out
@@ -35,10 +35,10 @@ def read_known_records(
         return RecordedLine(samples, survey, 1.0, 0.0, (), tuple(found))
     factor = wavelet.peak / network.config.wavelet.frequency
     columns = math.ceil(own.length / (network.grid.spacing / factor) - ON_CELL) + 1
-    kind = scaled(network, factor, max(columns, FEWEST_COLUMNS))
+    kind = over_columns(network, factor, max(columns, FEWEST_COLUMNS))
     refuse_depths(file, kind)
     late = kind.config.wavelet.peaks_at - own.config.wavelet.peaks_at + (shift or 0.0)
-    arrived = Arrived(round(late, 6))
+    arrived = Arrived(round(late, 6), why="for the wavelet to peak when the network's does")
     missing(file, kind, arrived.shift, wavelet.recorded)
     survey, placement = lay_out(file, kind, 0.0)
     refuse_oversized(path, survey)
@@ -48,6 +48,7 @@ def read_known_records(
         gathers = bring(
             file, placement, survey, shift=arrived.shift, low_cut=False, response=wavelet.response
         )
+        gathers /= np.float32(wavelet.weaker)
         brought.append(np.where(_live(file, placement, survey)[:, None, :], gathers, np.float32(0)))
     live: NDArray[np.bool_] = np.any(brought[0], axis=1)
     changes = [

@@ -1,7 +1,7 @@
 """The peak frequency of records: a Ricker wavelet and white noise are fitted to their power spectrum."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple, TypeVar
 
 import numpy as np
@@ -26,8 +26,11 @@ BEGUN = 0.1
 """Amplitude of the first two samples, by the largest, above which a trace begins within a wavelet, as near
 ones do where time zero is at its peak."""
 
-LOUDEST = 95.0
-"""Percentile of the traces' energies above which a trace counts no more than one of that energy."""
+SPIKE = 0.5
+"""Share of a trace's energy in one sample above which it is a spike, and not a wave's."""
+
+LOUDEST = 10.0
+"""Multiple of the median energy of the traces above which a trace counts no more than one of that energy."""
 
 EXPONENT = {"line": 3, "point": 4}
 """Power of the frequency in the spectral energy of records of a Ricker wavelet: two of them times two are the
@@ -65,6 +68,12 @@ class Spectrum(NamedTuple):
     """Share of the energy that the fit takes for the wavelet's, shape ``(frequency,)``."""
     noise: float
     """Share of the energy that the fit takes for noise, the same at each frequency."""
+    exponent: int
+    """Power of the frequency in the wavelet's part."""
+
+    def filtered(self, response: Callable[[Floats], Floats]) -> "Spectrum":
+        """Return the spectrum of the filtered records; ``response`` gives factors of their amplitudes."""
+        return fit(self.frequency, self.power * response(self.frequency) ** 2, self.exponent)
 
     @property
     def misfit(self) -> float:
@@ -122,17 +131,19 @@ def fit(frequency: Floats, power: Floats, exponent: int, lowest: float = 0.0) ->
         lowest: frequency from which on the spectrum is fitted [Hz].
     """
     highest = float(frequency[-1])
+    # Noise that is white is not more than what lies highest; else it would stand for a wide band of signal.
+    most = float(np.median(power[frequency > highest / 2]))
     tried = np.geomspace(max(frequency[2], lowest), highest, TRIED)
     peak = highest / FITTED
     for _ in range(PASSES):
         some = (frequency > lowest) & (frequency <= max(FITTED * peak, 2 * lowest))
         if some.sum() < 4:
             break
-        misfits = [_fitted(frequency[some], power[some], exponent, each)[0] for each in tried]
+        misfits = [_fitted(frequency[some], power[some], exponent, each, most)[0] for each in tried]
         peak = float(tried[int(np.argmin(misfits))])
     some = (frequency > lowest) & (frequency <= max(FITTED * peak, 2 * lowest))
-    _, loudness, noise = _fitted(frequency[some], power[some], exponent, peak)
-    return Spectrum(frequency, power, peak, loudness * _ricker(frequency, peak, exponent), noise)
+    _, loudness, noise = _fitted(frequency[some], power[some], exponent, peak, most)
+    return Spectrum(frequency, power, peak, loudness * _ricker(frequency, peak, exponent), noise, exponent)
 
 
 def spaced(items: Sequence[Item], most: int) -> list[Item]:
@@ -144,6 +155,7 @@ def _median_power(traces: Floats, dt: float) -> tuple[Floats, Floats]:
     """Frequencies, and the median power of traces ``(trace, time)`` relative to the energy of each."""
     nt = traces.shape[1]
     whole = np.abs(traces[:, :2]).max(axis=1) <= BEGUN * np.abs(traces).max(axis=1)
+    whole &= np.square(traces).max(axis=1) <= SPIKE * np.square(traces).sum(axis=1)
     whole &= np.any(traces, axis=1)
     traces = traces[whole] if whole.any() else traces
     fading = max(1, round(TAPER * nt))
@@ -156,7 +168,7 @@ def _median_power(traces: Floats, dt: float) -> tuple[Floats, Floats]:
     frequency: Floats = np.fft.rfftfreq(2 * nt, dt).astype(np.float64)
     if not len(power):
         return frequency, np.zeros(len(frequency))
-    weight = np.minimum(energy, np.percentile(energy, LOUDEST))
+    weight = np.minimum(energy, LOUDEST * np.median(energy))
     power /= energy[:, None]
     order = np.argsort(power, axis=0)
     below = np.cumsum(weight[order], axis=0)
@@ -170,16 +182,19 @@ def _ricker(frequency: Floats, peak: float, exponent: int) -> Floats:
     return spectrum
 
 
-def _fitted(frequency: Floats, power: Floats, exponent: int, peak: float) -> tuple[float, float, float]:
-    """Misfit of the amplitudes, and the wavelet's and the noise's power that fit the spectrum best."""
+def _fitted(
+    frequency: Floats, power: Floats, exponent: int, peak: float, most: float
+) -> tuple[float, float, float]:
+    """Misfit of the amplitudes, and the wavelet's and the noise's power, up to ``most``, that fit best."""
     ricker = _ricker(frequency, peak, exponent)
     own, mean, both = float(ricker @ ricker), float(ricker.mean()), float(ricker @ power)
     count = len(power)
     determinant = count * own - (count * mean) ** 2
     loudness = (count * both - count * mean * float(power.sum())) / determinant if determinant > 0 else 0.0
     noise = float(power.mean()) - loudness * mean
-    if noise < 0:
-        loudness, noise = both / own, 0.0
+    if not 0 <= noise <= most:
+        noise = min(max(noise, 0.0), most)
+        loudness = (both - noise * count * mean) / own
     if loudness < 0:
         loudness, noise = 0.0, float(power.mean())
     error = np.sqrt(power) - np.sqrt(loudness * ricker + noise)

@@ -99,10 +99,12 @@ def time(file: RecordedShots, survey: Survey, arrived: Arrived) -> list[str]:
         )
     measured = arrived.measured
     if measured is None:
-        return [*lines, f"shift: {arrived.shift:g} s added, as stated"] if arrived.shift else lines
+        return [*lines, f"shift: {arrived.shift:g} s added, {arrived.why}"] if arrived.shift else lines
     late = "later" if measured.shift < 0 else "earlier"
     found = f"the direct arrival, at {measured.speed:.0f} m/s, is {abs(measured.shift):.3g} s {late} than "
     found += "the simulated one"
+    if arrived.later:
+        found += f", and that of {survey.config.wavelet.frequency:.3g} Hz peaks {arrived.later:.3g} s later"
     shift = f"{arrived.shift:g} s added" if arrived.shift else "none"
     lines.append(f"shift: {shift}; {found}")
     if arrived.gain < 0:

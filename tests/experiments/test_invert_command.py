@@ -46,7 +46,15 @@ def test_sample_of_a_shard_gives_section_picture_check_and_time(shard, trained_r
     shown = capsys.readouterr().out
     assert re.search(r"test-00000-2\.npy, \.png, \.segy: inverted in \d+ ms", shown)
     assert re.search(r"  NRMS [\d.]+, \d+% of the mean model's.*; not calibrated: fwi calibrate --run", shown)
-    suffixes = ["-contradiction.npy", "-contradiction.png", ".html", ".npy", ".png", ".segy"]
+    suffixes = [
+        "-contradiction.npy",
+        "-contradiction.png",
+        "-contradiction.segy",
+        ".html",
+        ".npy",
+        ".png",
+        ".segy",
+    ]
     assert np.load(tmp_path / "test-00000-2-contradiction.npy").shape == section.shape
     assert sorted(path.name for path in tmp_path.iterdir()) == [f"test-00000-2{end}" for end in suffixes]
 
@@ -76,7 +84,7 @@ def test_true_section_is_checked_and_mapped(shard, trained_run, tmp_path, capsys
     compared, verdict, mapped = capsys.readouterr().out.splitlines()[:3]
     assert compared == f"{tmp_path / 'truth.npy'} against {shard}, sample 1"
     assert verdict.startswith("  NRMS 0.")
-    assert mapped == f"  where the records contradict it: {tmp_path / 'truth-contradiction'}.npy, .png"
+    assert mapped == f"  where the records contradict it: {tmp_path / 'truth-contradiction'}.npy, .png, .segy"
 
 
 # -- networks that take any survey
