@@ -1,5 +1,7 @@
 """Lines of another scale than a network's: read, they are what is simulated on their survey, at its scale."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -286,3 +288,22 @@ def test_own_grid_scaled_to_one_is_snapped_to_it(tmp_path):
 
     assert line.factor == 1.0
     assert line.survey.differences_in_kind(NETWORK) == ["grid.nx: 50 against 36"]
+
+
+PUBLIC = Path(__file__).resolve().parents[4] / "shared/data/segy"
+
+
+@pytest.mark.skipif(not PUBLIC.exists(), reason="the public files are not here")
+def test_marine_records_of_the_field_are_read_and_doubted():
+    path = PUBLIC / "viking_four_shots.segy"
+
+    line = read_line(path, NETWORK, PHYSICS, spreading="point")
+    lower = read_line(path, NETWORK, PHYSICS, spreading="point", frequency=10.0)
+
+    assert 2.5 < line.factor < 3.5
+    assert lower.factor == 1.0
+    assert lower.survey.bottom == NETWORK.bottom
+    for read in (line, lower):
+        assert np.isfinite(read.gathers).all()
+        assert len(starting(read, "wavelet: the records' amplitudes are")) == 1
+        assert len(starting(read, "surface: receivers were towed")) == 1
