@@ -34,8 +34,8 @@ from fwi.training.start import read_start
 
 STREAM = 4
 """Random stream of the salt models: neither the splits of a study nor calibrations have it."""
-NOISE = 20.0
-"""Level of the noise [dB below the record's RMS]: its amplitude is a tenth of the record's."""
+NOISE = 30.0
+"""Level of the noise [dB below the record's RMS]: its amplitude is 3 % of the record's."""
 
 
 class Example(NamedTuple):
