@@ -43,7 +43,7 @@ def calibrate(
     calibration that was stopped goes on when it is repeated.
 
     Args:
-        run: the run's folder.
+        run: the run's folder, into which the calibration is written.
         models: how many fresh models of each preset are simulated; 0 for the validation records alone.
         presets: the presets of the fresh models; if not given, all whose speeds the study's grid.velocity can
             hold, with sediments kept within it.
@@ -56,7 +56,8 @@ def calibrate(
     if refined is not None and (presets is not None or samples is not None):
         raise ValueError("--presets and --samples are for the verdict: give --refined N without them")
     trained = load_run(run)
-    data = DataSet.read(trained.study.storage.folder)
+    written = trained.folder / TRUST
+    data = DataSet.read(trained.own_data)
     data.verify("validation")
     validation = ShotDataset([data], "validation")
     if refined is not None:
@@ -67,7 +68,7 @@ def calibrate(
     others = fresh(trained, models, presets, home=_drawn_from(data)) if models else []
     made = calibrate_run(trained, validation, _training(data), others, samples, progress)
     run_folder.note(run, "calibrate", provenance())
-    print(f"{table(made.trust)}\n\n{meaning(made.trust)}\nwritten: {run / TRUST}")
+    print(f"{table(made.trust)}\n\n{meaning(made.trust)}\nwritten: {written}")
 
 
 def fresh(

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from experiments.progress import progress
 from fwi import plots, report, run_folder
-from fwi.config import Split
+from fwi.config import Split, StudyConfig
 from fwi.data import ShotDataset
 from fwi.evaluation import Evaluation, Intervals, Score
 from fwi.files import refuse_links, write_whole
@@ -30,21 +30,25 @@ def evaluate(
     split: Split = "test",
     checks: int = 6,
     name: str | None = None,
+    out: Path | None = None,
     robustness: bool = False,
     samples: int | None = None,
     refine: int | None = None,
     budget: str | None = None,
     against_gradient: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False,
-) -> None:
+) -> Evaluation:
     """Score a run on a split that it was not trained on, and write figures and report into its folder.
 
     Args:
-        run: the run's folder.
+        run: the run's folder; or the name of a network of the zoo, or an inverter file, with --data and
+            --out.
         data: the data set; the run's own if not given. A network with model.columns: offsets takes one of
             other shots and receivers too.
         split: the split to score.
         checks: how many samples, evenly spread, are drawn and checked by the wave equation.
         name: what this evaluation is called in the report; the data set's folder and split if not given.
+        out: folder for scores, figures and report, which keeps one evaluation of each name; the run's own if
+            not given.
         robustness: also invert the records made worse in many ways, each at three strengths.
         samples: how many samples, evenly spread, --robustness takes; all of them if not given.
         refine: refine the sections of so many samples, evenly spread, and score them beside the network's.
@@ -62,24 +66,27 @@ def evaluate(
         raise ValueError(f"--refine {refine}: take 1 or more")
     if refine is None and (budget is not None or against_gradient):
         raise ValueError("--budget and --against-gradient are for --refine: say how many sections to refine")
-    refuse_links(run, "figures", "wandb")
     trained = load_run(run)
+    place = _place(trained, out)
+    refuse_links(place, "figures", "wandb")
     settings = trained.study.refine if budget is None else trained.study.refine.within(budget)
-    run_folder.notes(run)  # to which this evaluation is added in the end: refused now if they are damaged
+    if out is None:
+        run_folder.notes(place)  # to which this evaluation is added in the end: refused now if damaged
     mode = wandb_mode(trained.study)
-    folder = data or trained.study.storage.folder
+    folder = data or trained.own_data
     test = DataSet.read(folder)
     trained.require(test.survey, folder)
     test.verify(split)
     dataset = ShotDataset([test], split)
-    own = data is None and split == "test"
+    # What is written for a network without a run is all there is of it in the folder.
+    own = (data is None and split == "test") or not (trained.has_folder or name)
     suffix = "" if own else f"-{name or f'{folder.name}-{split}'}"
     stem = f"evaluation{suffix}"
 
     result, sections, truth, salt, verdicts = trained.evaluate(dataset, checks, progress)
     chosen = list(verdicts)
 
-    figures = run / "figures"
+    figures = place / "figures"
     rows = [
         plots.SectionRow(f"{split} {n}", sections[n], truth[n], salt[n] > 0, verdicts[n].remark)
         for n in chosen
@@ -105,8 +112,8 @@ def evaluate(
     refined = None
     if refine is not None:
         numbers = np.unique(np.linspace(0, len(dataset) - 1, min(refine, len(dataset))).astype(int)).tolist()
-        journals = run / f"{stem}-journals"
-        refuse_links(run, journals.name)
+        journals = place / f"{stem}-journals"
+        refuse_links(place, journals.name)
         improved = refine_split(
             trained, dataset, sections, numbers, settings, against_gradient, progress, journals
         )
@@ -115,19 +122,21 @@ def evaluate(
         plots.save(drawn, figures / f"{stem}-refined.png")
         captions[f"{stem}-refined"] = f"{source}: truth, start, refined section, and what both are off"
     result = result.model_copy(update={"captions": captions, "refined": refined})
-    write_whole(run / f"{stem}.json", result.model_dump_json(indent=1))
+    write_whole(place / f"{stem}.json", result.model_dump_json(indent=1))
     measured = measure(trained, dataset, samples, progress) if robustness else None
     curves = figures / f"robustness{suffix}.png"
     if measured:
         plots.save(measured.figure(), curves)
-        write_whole(run / f"robustness{suffix}.json", measured.model_dump_json(indent=1))
-    run_folder.note(run, "evaluate", provenance())
+        write_whole(place / f"robustness{suffix}.json", measured.model_dump_json(indent=1))
+    if out is None:
+        run_folder.note(place, "evaluate", provenance())
     if mode != "disabled":
-        _log(trained, mode, result, measured, curves)
+        _log(trained.study, place, mode, result, measured, curves)
     print(table(result))
     if measured:
         print(f"\nrobustness, {measured.samples} {split} samples\n\n{measured.table()}\n")
-    print(f"report:  {report.write(run)}\nfigures: {figures}")
+    print(f"report:  {report.write(place)}\nfigures: {figures}")
+    return result
 
 
 def table(result: Evaluation) -> str:
@@ -174,8 +183,29 @@ def _intervals(found: Intervals, of: str = "") -> list[str]:
     ]
 
 
-def _log(run: Run, mode: Mode, result: Evaluation, measured: Robustness | None, curves: Path) -> None:
-    """Add the evaluation's means to the run's W&B record, a predictor per row, and the robustness."""
+def _place(trained: Run, out: Path | None) -> Path:
+    """The folder for scores and figures: the run's, unless another is named.
+
+    Raises:
+        ValueError: the network has no folder, and none is named.
+    """
+    if out is None and not trained.has_folder:
+        raise ValueError(
+            f"{trained.name} is a trained network without the folder of a run: say with --out where scores, "
+            "figures and report go"
+        )
+    return out or trained.folder
+
+
+def _log(
+    study: StudyConfig,
+    folder: Path,
+    mode: Mode,
+    result: Evaluation,
+    measured: Robustness | None,
+    curves: Path,
+) -> None:
+    """Add the evaluation's means to the folder's W&B record, a predictor per row, and the robustness."""
     import wandb
 
     def means(predictors: dict[str, dict[str, Score]]) -> object:
@@ -204,6 +234,6 @@ def _log(run: Run, mode: Mode, result: Evaluation, measured: Robustness | None, 
         titles: list[str | int] = ["records", "strength", "mae", "salt_iou", "ratio", "refused"]
         logged["robustness"] = wandb.Table(columns=titles, data=cases)
         logged["robustness_figure"] = wandb.Image(str(curves))
-    tracked = open_wandb(run.study, run.folder, mode)
+    tracked = open_wandb(study, folder, mode)
     tracked.log(logged)
     tracked.finish()

@@ -13,6 +13,7 @@ import tyro
 from data_prep.foreign import datasets
 from data_prep.foreign.rsf import Axes
 from data_prep.foreign.velocity import KilometresError, Unit
+from data_prep.lines.study import study_from
 from data_prep.make.forecast import forecast
 from data_prep.make.jobs import Job, part_of, samples, unfinished
 from data_prep.make.simulate import make
@@ -81,7 +82,9 @@ class SegyFlags:
     shift: float | None = None
     """SEG-Y: seconds to add to the records' times; measured on the direct arrival if not given."""
     suggest_config: Path | None = None
-    """SEG-Y: write a study whose survey takes the file, with the other flags as given, and do no more."""
+    """SEG-Y: write a study whose survey takes the file, with the other flags as given, and do no more.
+    With --train.start NETWORK, a study that goes on training this network for the file's geometry, on salt
+    models of --salt.preset."""
 
     @property
     def header_bytes(self) -> HeaderBytes:
@@ -254,6 +257,11 @@ def _import_shots(
         raise ValueError(f"{files[1]}: the shots of SEG-Y files are imported one file at a time")
     shots = open_shots(files[0], flags.header_bytes)
     print(report(shots))
+    if flags.suggest_config is not None and study.train.start is not None:
+        unused = {"line_start": flags.line_start, "every": flags.every, "gain": gain}
+        _refuse_flags("for a study that begins with a trained network", unused)
+        _suggest_start(study, files[0], flags, flags.suggest_config, study.train.start)
+        return
     stated: Stated = {
         "start": flags.line_start,
         "every": flags.every,
@@ -275,6 +283,25 @@ def _import_shots(
         print(f"{len(line.placements)} samples to store in {study.storage.folder}")
         return
     _make(study, source.jobs(study, line, split), workers)
+
+
+def _suggest_start(study: StudyConfig, file: Path, flags: SegyFlags, out: Path, start: Path) -> None:
+    """Write a study that begins with a trained network for a file's geometry, and say how to go on."""
+    salt = None if study.salt == StudyConfig().salt else study.salt
+    suggested = study_from(
+        start, file, salt, spreading=flags.spreading, shift=flags.shift, header_bytes=flags.header_bytes
+    )
+    _write_suggestion(out, suggested.text)
+    for sentence in (*suggested.line.changes, *suggested.line.warnings):
+        print(f"  {sentence}")
+    made, run = ["--config", _path(out)], f"runs/{file.stem}"
+    commands = [
+        ["fwi", "simulate", *made],
+        ["fwi", "train", *made, "--run", run],
+        ["fwi", "invert", _path(file), "--run", run],
+    ]
+    print(f"{out}: a study that begins with {start}; next:")
+    print("\n".join(f"  {shlex.join(words)}" for words in commands))
 
 
 def _make(

@@ -56,7 +56,7 @@ def plot(
         file: section, gather, corruptions: a shard (.h5); section: or a .npy of velocity (depth, x) [m/s].
         sample: which sample of the shard or data set; the first if not given.
         shot: gather, corruptions, attention: which shot; the middle one if not given.
-        run: attention: the trained run.
+        run: attention: the trained network: a run's folder, the name of a network of the zoo, or a file.
         data: attention: a data set, or records as for 'fwi invert'; the run's own data set if not given.
         split: attention: which split of a data set; test if not given.
         at: attention: x and depth [m] of the cell whose attention weights are drawn; in the middle of the
@@ -158,7 +158,7 @@ def _record(
     run: Run, data: Path | None, split: Split | None, number: int
 ) -> tuple[str, NDArray[np.float32], Survey]:
     """A record of a data set or file: its name, its gathers ``(shot, time, receiver)`` and its survey."""
-    source = data or run.study.storage.folder
+    source = data or run.own_data
     if source.suffix and not source.is_dir():
         if split is not None:
             raise ValueError(f"--split {split}: {source} is a file; splits are of a data set's folder")

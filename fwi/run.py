@@ -56,11 +56,36 @@ def load_run(folder: Path | str, checkpoint: Path | None = None) -> "Run":
         ValueError: the folder, the inverter or the checkpoint is missing, damaged, or of another study.
     """
     folder = Path(folder)
-    if checkpoint is None and (folder.is_file() or (not folder.exists() and str(folder) in zoo.names())):
+    if checkpoint is None and _without_folder(folder):
         inverter = load(folder)
-        return Run(None, inverter.study, inverter, folder.stem)
-    study = run_folder.read_study(folder)
+        return Run(None, inverter.study, inverter, str(folder))
+    study = _read_study(folder)
     return Run(folder, study, checkpoints.inverter(folder, study, checkpoint))
+
+
+def study_of(run: Path | str) -> StudyConfig:
+    """Read the study of a trained network, named as for ``load_run``; of one without a folder what it keeps.
+
+    Raises:
+        ValueError: it is missing or damaged.
+    """
+    run = Path(run)
+    return load(run).study if _without_folder(run) else _read_study(run)
+
+
+def _read_study(run: Path) -> StudyConfig:
+    """Read the study of a run's folder, which if there is none might have been meant for a name."""
+    if not run.exists():
+        raise run_folder.RunError(
+            f"{run}: no run here ({run_folder.CONFIG} is missing), and no network of the zoo, which has "
+            f"{', '.join(zoo.names())}; train one with 'fwi train --run {shlex.quote(str(run))}'"
+        )
+    return run_folder.read_study(run)
+
+
+def _without_folder(run: Path) -> bool:
+    """Whether a trained network is an inverter file or one of the zoo; a folder goes before the zoo."""
+    return run.is_file() or (not run.exists() and str(run) in zoo.names())
 
 
 @contextlib.contextmanager
@@ -94,8 +119,8 @@ class Run:
         """
         if self._folder is None:
             raise ValueError(
-                f"{self.name} is a trained network without the folder of a run, in which this is kept: name "
-                "the --run of a training, which may begin with it (--train.start)"
+                f"{self.name} is a trained network without the folder of a run, which this would be written "
+                "into: name the --run of a training, which may begin with it (--train.start)"
             )
         return self._folder
 
@@ -103,6 +128,20 @@ class Run:
     def has_folder(self) -> bool:
         """Whether the network has the folder of a run; a network of the zoo has none."""
         return self._folder is not None
+
+    @property
+    def own_data(self) -> Path:
+        """Folder of the data set that the run was trained on.
+
+        Raises:
+            ValueError: the network has no run, and so no data set of its own.
+        """
+        if self._folder is None:
+            raise ValueError(
+                f"{self.name} is a trained network without a run, and so without a data set of its own: name "
+                "one with --data"
+            )
+        return self.study.storage.folder
 
     def require(self, survey: Survey, source: object) -> None:
         """Refuse records of a survey that the run's network does not serve.
@@ -184,32 +223,39 @@ class Run:
             )
         return shots + maps
 
-    def check(self, velocity: Array, gathers: Array, survey: Survey | None = None) -> Verdict:
+    def check(
+        self, velocity: Array, gathers: Array, survey: Survey | None = None, against_mean: bool = True
+    ) -> Verdict:
         """Judge a section by its records: see ``fwi.check.PhysicsCheck`` and ``fwi.trust``.
 
         Args:
             velocity: the section [m/s], shape ``(depth, x)``.
             gathers: the record, shape ``(shot, time, receiver)``.
             survey: survey of the record; the run's own if left out.
+            against_mean: compare the mean model with the record as well, on which no calibrated verdict
+                depends.
 
         Raises:
             ValueError: the record does not fit the survey, or the section the grid.
         """
-        return self.checks(np.asarray(velocity)[None], np.asarray(gathers)[None], survey)[0]
+        return self.checks(np.asarray(velocity)[None], np.asarray(gathers)[None], survey, against_mean)[0]
 
-    def checks(self, velocity: Array, gathers: Array, survey: Survey | None = None) -> list[Verdict]:
+    def checks(
+        self, velocity: Array, gathers: Array, survey: Survey | None = None, against_mean: bool = True
+    ) -> list[Verdict]:
         """Judge several sections, as one by one, but faster.
 
         Args:
             velocity: the sections [m/s], shape ``(section, depth, x)``.
             gathers: their records, shape ``(section, shot, time, receiver)``.
             survey: survey of the records; the run's own if left out.
+            against_mean: compare the mean model with the records as well.
 
         Raises:
             ValueError: the records do not fit the survey, or the sections the grid.
         """
         survey = survey or self.survey
-        checked = self.physics(survey).several(velocity, gathers)
+        checked = self.physics(survey).several(velocity, gathers, against_mean)
         try:
             trust = Trust.of(self.inverter.calibration, f"fwi calibrate --run {shlex.quote(self.name)}")
         except TrustError as reason:

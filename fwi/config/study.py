@@ -244,10 +244,15 @@ class TrainConfig(Section):
     """Seed of the weights, of the order of the samples and of the augmentation."""
     early_stop: EarlyStopConfig = EarlyStopConfig()
     start: Folder | None = None
-    """Run or inverter file whose weights training begins with; its network must be the study's, with or
-    without a head for ``model.uncertainty``. Null begins with random weights."""
+    """Trained network whose weights training begins with: the name of one of the zoo, such as ``salt-half``,
+    a run, or an inverter file. It must be of the study's architecture, with or without a head for
+    ``model.uncertainty``; grid, survey and data may be others. Null begins with random weights."""
+    hold: tuple[str, ...] = ()
+    """Parts of the network of ``train.start`` that stay what they are, weights and statistics, such as
+    ``stem`` or ``encoder 0``; ``fwi config show --model`` lists the parts."""
     freeze: bool = False
-    """Train the head of ``model.uncertainty`` alone; the section of ``train.start`` stays what it is."""
+    """Hold all parts, and train the head of ``model.uncertainty`` alone; the section of ``train.start`` stays
+    what it is."""
 
     @field_validator("loss")
     @classmethod
@@ -313,6 +318,10 @@ class StudyConfig(Section):
                 "train.freeze: trains the head of model.uncertainty alone, on a network that is trained "
                 "already: name that in train.start and a head in model.uncertainty (laplace or quantiles), "
                 "or set train.freeze to false"
+            )
+        if self.train.hold and self.train.start is None:
+            raise ValueError(
+                "train.hold: holds parts of a trained network: name that in train.start, or leave it out"
             )
         return self
 

@@ -13,7 +13,7 @@ from fwi.config import StudyConfig
 from fwi.data import Sample
 from fwi.inverter import Array, Inverter, in_bf16
 from fwi.normalisation import Normalisation
-from fwi.training.start import HEAD
+from fwi.training.start import held_parts
 
 
 class InversionTask(LightningModule):
@@ -35,10 +35,10 @@ class InversionTask(LightningModule):
         kind = study.model.uncertainty
         self.spread_loss = None if kind == "none" else losses.SpreadLoss(kind, study.grid.velocity)
         self.frozen = study.train.freeze
-        if self.frozen:
-            for name, each in self.inverter.named_parameters():
-                each.requires_grad_(name.startswith(HEAD))
-            self.train()
+        self.held = held_parts(self.inverter.network, study.train)
+        for part in self.held:
+            part.requires_grad_(False)
+        self.train()
         self._scores: dict[str, list[Tensor]] = {}
 
     def forward(self, gathers: Tensor) -> Tensor:
@@ -47,8 +47,10 @@ class InversionTask(LightningModule):
         return velocity
 
     def train(self, mode: bool = True) -> "InversionTask":
-        """Set the training mode; a frozen network keeps to that of evaluation, with its fixed statistics."""
-        super().train(mode and not self.frozen)
+        """Set the training mode; held parts keep to that of evaluation, with their fixed statistics."""
+        super().train(mode)
+        for part in self.held:
+            part.eval()
         return self
 
     def lay_out(self) -> None:

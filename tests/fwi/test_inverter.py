@@ -64,14 +64,17 @@ def test_what_was_saved_inverts_as_before(inverter, file, tiny_data):
         assert getattr(loaded.study, section) == getattr(inverter.study, section)
 
 
-def test_in_half_precision_the_file_is_smaller_and_sections_change_little(inverter, tiny_data, tmp_path):
+def test_in_half_precision_the_file_is_smaller_and_sections_change_little(
+    inverter, tiny_data, tmp_path, monkeypatch
+):
     gathers = read(tiny_data / "test-00000.h5").gathers
     inverter.save(tmp_path / "full.safetensors")
+    monkeypatch.setattr(inverter_module, "HALVED", 100)
 
     inverter.save(tmp_path / "half.safetensors", half=True)
 
     loaded = fwi.load(tmp_path / "half.safetensors")
-    parameters = sum(each.numel() for each in inverter.parameters())
+    parameters = sum(each.numel() for each in inverter.parameters() if each.numel() > 100)
     sizes = [(tmp_path / f"{name}.safetensors").stat().st_size for name in ("full", "half")]
     assert sizes[0] - sizes[1] == pytest.approx(2 * parameters, rel=0.02)
     assert {each.dtype for each in loaded.parameters()} == {torch.float32}
@@ -175,7 +178,8 @@ import pathlib, sys, fwi
 from fwi.shards import read
 inverter = fwi.load({str(file)!r})
 section = inverter.invert(read(pathlib.Path({str(tiny_data)!r}, "test-00000.h5")).gathers[0])
-heavy = {{"lightning", "torchmetrics", "wandb", "deepwave", "matplotlib"}} & set(sys.modules)
+heavy = {{"lightning", "torchmetrics", "wandb", "deepwave", "matplotlib", "sympy", "torch._dynamo"}}
+heavy = (heavy | {{"scipy.fft", "scipy.optimize", "scipy.stats"}}) & set(sys.modules)
 assert section.shape == (24, 36) and not heavy, heavy
 """
     subprocess.run([sys.executable, "-c", program], check=True)
