@@ -13,7 +13,8 @@ MOST_MISSING = 0.5
 """Largest share of the network's times for which there may be no record."""
 
 DEPTH_LIMIT = 0.25
-"""Largest difference of depths from the network's [wavelengths of the peak frequency at the slowest speed]."""
+"""Largest difference of depths from the network's, in wavelengths of the peak frequency at the slowest
+speed."""
 
 
 def refuse_no_frequency(frequency: float | None) -> None:
