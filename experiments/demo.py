@@ -134,7 +134,7 @@ def from_a_trained_network(study: StudyConfig, run: Path, models: int, workers: 
 
     unseen = ShotDataset([DataSet.read(study.storage.folder)], "test")
     print(
-        f"5. evaluate: score the adapted network on {len(unseen)} models of that geology, which it has not seen"
+        f"5. evaluate: score the adapted network on {len(unseen)} models of that geology that are new to it"
     )
     after = evaluate(run, checks=3)
     before = network.evaluate(unseen, checks=0).evaluation
