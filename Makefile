@@ -9,7 +9,7 @@ export OMP_WAIT_POLICY ?= passive
 .PHONY: demo test check docs clean
 
 demo: $(VENV)/ready
-	$(BIN)/fwi demo --config configs/demo.yaml
+	$(BIN)/fwi demo
 
 test: $(VENV)/ready
 	$(BIN)/python -m pytest

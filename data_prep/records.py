@@ -144,8 +144,33 @@ def _read_segy(path: Path, wanted: _Wanted, physics: PhysicsConfig, dtype: str) 
 def _read_npy(path: Path, wanted: _Wanted, made_for: Path | None) -> Records:
     survey = wanted.survey
     if made_for is not None:
-        study: StudyConfig = config.load([made_for])
-        survey = wanted.admitted(made_for, Survey(study.grid, study.survey))
+        survey = wanted.admitted(made_for, stated_survey(made_for))
+    gathers = read_samples(path, survey)
+    if wanted.own_survey and made_for is None:
+        require_shape(path, gathers, survey, wanted.whose)
+    return Records(gathers, (), survey)
+
+
+def stated_survey(made_for: Path) -> Survey:
+    """Read the survey of a .npy from the YAML file that states its grid and survey.
+
+    Raises:
+        ValueError: the file is no study.
+    """
+    study: StudyConfig = config.load([made_for])
+    return Survey(study.grid, study.survey)
+
+
+def read_samples(path: Path, survey: Survey) -> NDArray[np.float32]:
+    """Read a .npy of gathers, shape ``(sample, shot, time, receiver)``, one sample if it has no such axis.
+
+    Args:
+        path: the file.
+        survey: the survey of the gathers; a large file of another shape is refused unread.
+
+    Raises:
+        ValueError: the file cannot be read, or holds no gathers.
+    """
     gathers = read_npy(path, survey.gather_shape)
     if gathers.ndim == 3:
         gathers = gathers[None]
@@ -154,9 +179,13 @@ def _read_npy(path: Path, wanted: _Wanted, made_for: Path | None) -> Records:
             f"{path}: {gathers.dtype} of shape {gathers.shape}; expected floating-point gathers "
             "(shot, time, receiver) or (sample, shot, time, receiver)"
         )
-    if wanted.own_survey and made_for is None and gathers.shape[1:] != survey.gather_shape:
+    return gathers.astype(np.float32, copy=False)
+
+
+def require_shape(path: Path, gathers: NDArray[np.float32], survey: Survey, whose: str) -> None:
+    """Refuse gathers of another shape than those of a survey, which ``whose`` describes for the message."""
+    if gathers.shape[1:] != survey.gather_shape:
         raise ValueError(
-            f"{path}: records of shape {gathers.shape[1:]}, and those on {wanted.whose} have "
+            f"{path}: records of shape {gathers.shape[1:]}, and those on {whose} have "
             f"{survey.gather_shape}: name the grid and survey of these with --survey STUDY.yaml"
         )
-    return Records(gathers.astype(np.float32, copy=False), (), survey)

@@ -24,7 +24,10 @@ from fwi import config, interrupts
 from fwi.config import StudyConfig
 
 COMMANDS = {
-    "demo": ("experiments.demo", "simulate, train, evaluate, invert, check and report in minutes"),
+    "demo": (
+        "experiments.demo",
+        "invert, check and refine records, adapt a trained network, report: in minutes",
+    ),
     "simulate": ("experiments.simulate", "salt models to shards of models and records"),
     "import": (
         "experiments.importing",
@@ -38,6 +41,7 @@ COMMANDS = {
     "calibrate": ("experiments.calibrate", "measure how far a run's sections can be trusted"),
     "refine": ("experiments.refine", "mend a section by full-waveform inversion of its records"),
     "zoo": ("experiments.zoo", "trained networks that come with fwi: list them; show NAME prints a card"),
+    "export": ("experiments.export", "hand a network on: safetensors with card, torch.export, ONNX"),
     "convert": ("experiments.convert", "bring the run of an earlier version up to date"),
     "plot": ("experiments.plot", "velocity sections and gathers from files; what a network attends to"),
     "benchmark": (
@@ -51,6 +55,8 @@ COMMANDS = {
         "a script by which bash, zsh or fish complete commands and flags",
     ),
 }
+DEMO, FULL_DEMO = ("salt_demo", "demo_short"), ("demo",)
+"""Studies of ``fwi demo`` where none is given, merged left to right, without and with ``--full``."""
 RESUME = ("simulate", "import", "sweep", "calibrate")
 """Commands that make only what is missing when they are repeated."""
 
@@ -103,8 +109,9 @@ def _run(name: str, arguments: list[str]) -> None:
     description = (inspect.getdoc(function) or "").partition("\n\nArgs:")[0]
     if "study" in inspect.signature(function).parameters:
         files, arguments = taken("--config", arguments)
-        if name == "demo":
-            files = files or [str(config.known_studies()["demo"])]
+        if name == "demo" and not files:
+            known = config.known_studies()
+            files = [str(known[study]) for study in (FULL_DEMO if "--full" in arguments else DEMO)]
         function = functools.partial(_with_valid_study(function), study=_base(name, files, arguments))
         description += (
             "\n\n--config FILE gives the study, or --config NAME one that comes with fwi; repeat it to merge "

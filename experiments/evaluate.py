@@ -36,7 +36,7 @@ def evaluate(
     refine: int | None = None,
     budget: str | None = None,
     against_gradient: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False,
-) -> None:
+) -> Evaluation:
     """Score a run on a split that it was not trained on, and write figures and report into its folder.
 
     Args:
@@ -136,6 +136,7 @@ def evaluate(
     if measured:
         print(f"\nrobustness, {measured.samples} {split} samples\n\n{measured.table()}\n")
     print(f"report:  {report.write(place)}\nfigures: {figures}")
+    return result
 
 
 def table(result: Evaluation) -> str:

@@ -1,95 +1,80 @@
-"""``fwi invert`` and ``fwi check``: a trained run on records, and the wave equation on the outcome."""
+"""``fwi invert`` and ``fwi check``: a trained network on records, and the wave equation on the outcome."""
 
 import functools
 import shlex
 import time
-from collections.abc import Iterable
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
-import numpy as np
 import tyro
-from numpy.typing import NDArray
 
-from data_prep.records import Records, read_for, refuse_silence, require_sample
+from data_prep.segy.regularise import Spreading
 from experiments import refining
+from experiments.lines import Field, Opened, line_page, open_records
 from experiments.refining import Place, Task
-from experiments.sections import read_section, save, save_interval
-from fwi import plots
+from experiments.sections import read_section, save, save_interval, save_map, save_survey
 from fwi.config import StudyConfig
-from fwi.files import write_npy
+from fwi.files import write_whole
+from fwi.lines import Line
 from fwi.provenance import versions
-from fwi.run import Run, load_run
-from fwi.survey import Survey
-from fwi.trust.verdict import Verdict
 
 
 def invert(
     records: tyro.conf.Positional[Path],
-    run: Path,
+    run: Path | None = None,
     out: Path = Path(),
     survey: Path | None = None,
     sample: int | None = None,
+    frequency: float | None = None,
+    spreading: Spreading = "line",
+    shift: float | None = None,
     check: bool = True,
     refine: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False,
     budget: str | None = None,
 ) -> None:
     """Invert records to .npy, SEG-Y and picture, and say how far the wave equation supports each section.
 
-    Where the run's intervals are calibrated, both ends of each section's are written as well, as
-    NAME-lower and NAME-upper, and drawn.
+    Without --run, a network of the zoo is taken that suits the records ('fwi zoo'). Records of a line of
+    another length, cell size or frequency than the network's are brought to its scale and inverted in
+    windows. A page of each section (.html) says how, and what to believe. Where the network's intervals are
+    calibrated, both ends of each section's are written as well, as NAME-lower and NAME-upper, and drawn.
 
     Args:
-        records: a shard (.h5), a .npy of gathers (shot, time, receiver) or (sample, shot, time, receiver), or
-            shots as SEG-Y or SU, which are brought onto the run's survey as 'fwi import' does, or keep their
-            own shots and receivers where the run's network takes any.
-        run: the trained network: a run's folder, the name of a network of the zoo, or an inverter file.
+        records: shots as SEG-Y or SU, a shard (.h5), or a .npy of gathers (shot, time, receiver) or
+            (sample, shot, time, receiver).
+        run: the trained network: the folder of a run, the name of a network of the zoo, or a file.
         out: folder for the sections.
-        survey: YAML with the grid and survey of a .npy; the run's own are assumed if not given.
+        survey: YAML with the grid and survey of a .npy; the network's own are assumed if not given.
         sample: invert this sample of the file only.
+        frequency: peak frequency [Hz], lower than the records', to which they are low-passed: the section
+            gets deeper and coarser.
+        spreading: of SEG-Y: 'line' for records of 2-D simulation, 'point' for those of the field.
+        shift: of SEG-Y: seconds to add to the records' times; told by the direct arrival if not given.
         check: simulate each section and compare with its records.
         refine: then refine each section by full-waveform inversion, as 'fwi refine' does.
         budget: what a refinement may take, such as '150' gradients or '10 min', in place of the study's own.
     """
     if budget is not None and not refine:
         raise ValueError("--budget is that of a refinement: give --refine as well")
-    trained = load_run(run)
-    gathers, _, recorded = _read(records, trained, survey)
-    if sample is not None:
-        require_sample(sample, len(gathers), records)
-    numbers = range(len(gathers)) if sample is None else [sample]
-    trained.invert(gathers[numbers[:1]], recorded)  # refuses wrong ones; the first call also prepares memory
-    for number in numbers:
-        refuse_silence(gathers[number], f"{records}, sample {number}")
-    refinements = None
-    if refine:
-        refinements = _refinements(records, gathers, recorded, trained, out, survey, numbers, budget)
+    field = Field(frequency, spreading, shift)
+    opened = open_records(records, run, survey, field)
+    numbers = opened.samples(sample)
+    lines = {number: opened.line(number) for number in numbers}
+    opened.line(numbers[0]).invert()  # refuses wrong ones; the first call also prepares memory
+    flags = {"--survey": survey, "--budget": budget, **field.flags}
+    refinement = _refinement(opened, lines, out, flags) if refine else None
     out.mkdir(parents=True, exist_ok=True)
-    used = ", ".join(f"{name} {version}" for name, version in versions().items())
-    for number in numbers:
-        start = time.perf_counter()
-        velocity = trained.invert(gathers[number], recorded)
-        seconds = time.perf_counter() - start
-        stem = out / f"{records.stem}-{number}"
-        origin = f"Inverted by salt-fwi: {records.name}, sample {number}, with the network {trained.name}"
-        written = save(velocity, stem, trained.study.grid, f"{origin}\nVersions: {used}")
-        print(f"{stem}{written}: inverted in {1000 * seconds:.0f} ms")
-        if trained.calibration is not None:
-            found = trained.interval(gathers[number], recorded)
-            nominal = f"{100 * trained.calibration.coverage:g} % interval"
-            told = save_interval(velocity, found, stem, trained.study.grid, f"{origin}\n{nominal}")
-            print(f"  {nominal}: {told}")
-        if check:
-            verdict = trained.check(velocity, gathers[number], recorded)
-            print(f"  {verdict}\n  {_save_map(verdict, stem)}")
-    if refinements is not None:
-        tasks, study, place = refinements
-        refiner = functools.partial(trained.refine, physics=study.physics)
+    for number, line in lines.items():
+        _invert_to_files(opened, line, number, out, check)
+    if refinement is not None:
+        tasks, study, place = refinement
         with refining.tracked(study, place) as record:
-            for task in tasks:
-                refining.refine_to_files(task, study, place, refiner, record, trained)
-        if trained.has_folder:
-            print(f"report:  {trained.folder / 'report.html'}")
+            for task, line in zip(tasks, lines.values(), strict=True):
+                refiner = functools.partial(refining.of_line, line, physics=study.physics)
+                refining.refine_to_files(task, study, place, refiner, record, line)
+        if place.run is not None:
+            print(f"report:  {place.run / 'report.html'}")
 
 
 def check(
@@ -98,6 +83,9 @@ def check(
     run: Path,
     survey: Path | None = None,
     sample: int | None = None,
+    frequency: float | None = None,
+    spreading: Spreading = "line",
+    shift: float | None = None,
     out: Path | None = None,
 ) -> None:
     """Check a section against records: simulate it on a finer grid, compare, and judge it.
@@ -105,78 +93,80 @@ def check(
     A map of where the records contradict the section is written as .npy and picture.
 
     Args:
-        section: a .npy of velocity (depth, x) [m/s] on the run's grid.
+        section: a .npy of velocity (depth, x) [m/s] on the grid on which the records are inverted.
         records: a shard (.h5), .npy or SEG-Y of gathers.
-        run: the run, or the network as for 'fwi invert', whose grid, mean model and calibration to judge by,
-            and whose survey unless it takes any.
-        survey: YAML with the grid and survey of a .npy; the run's own are assumed if not given.
+        run: the network whose grid, mean model and calibration to judge by: the folder of a run, the name of
+            a network of the zoo, or a file.
+        survey: YAML with the grid and survey of a .npy; the network's own are assumed if not given.
         sample: which sample of the records, where they hold several.
+        frequency: as the section was inverted with, and so for the next two.
+        spreading: of SEG-Y: 'line' or 'point'.
+        shift: of SEG-Y: seconds to add to the records' times.
         out: folder for the map; that of the section if not given.
     """
-    trained = load_run(run)
-    velocity = read_section(section, trained.study.grid, "the run")
-    gathers, _, recorded = _read(records, trained, survey)
-    if sample is None and len(gathers) > 1:
-        raise ValueError(f"{records} holds {len(gathers)} samples: say with --sample which the section is of")
-    sample = sample or 0
-    require_sample(sample, len(gathers), records)
-    refuse_silence(gathers[sample], f"{records}, sample {sample}")
-    verdict = trained.check(velocity, gathers[sample], recorded)
-    print(f"{section} against {records}, sample {sample}\n  {verdict}")
+    opened = open_records(records, run, survey, Field(frequency, spreading, shift))
+    velocity = read_section(section, opened.survey.grid, "the line")
+    if sample is None and len(opened.gathers) > 1:
+        raise ValueError(
+            f"{records} holds {len(opened.gathers)} samples: say with --sample which the section is of"
+        )
+    number = opened.samples(sample or 0)[0]
+    verdict = opened.line(number).check(velocity)
+    origin = f"Checked by salt-fwi: {section.name} against {records.name}, sample {number}"
+    print(f"{section} against {records}, sample {number}\n  {verdict}")
     folder = section.parent if out is None else out
     folder.mkdir(parents=True, exist_ok=True)
-    print(f"  {_save_map(verdict, folder / section.stem)}")
+    print(f"  {save_map(velocity, verdict, folder / section.stem, origin, opened.start)}")
 
 
-def _refinements(
-    records: Path,
-    gathers: NDArray[np.float32],
-    recorded: Survey,
-    trained: Run,
-    out: Path,
-    survey: Path | None,
-    numbers: Iterable[int],
-    budget: str | None,
+def _invert_to_files(opened: Opened, line: Line, number: int, out: Path, check: bool) -> None:
+    """Invert one line, and write and print all there is to say about its section."""
+    trained, grid, stem = opened.trained, opened.survey.grid, out / f"{opened.path.stem}-{number}"
+    begun = time.perf_counter()
+    velocity = line.invert()
+    seconds = time.perf_counter() - begun
+    verdict = line.check(velocity) if check else None
+    records = f"{opened.path.name}, sample {number}"
+    used = ", ".join(f"{name} {version}" for name, version in versions().items())
+    whose = f"the run {trained.folder.name}" if trained.has_folder else f"the network {trained.name}"
+    origin = f"Inverted by salt-fwi: {records}, with {whose}\nVersions: {used}"
+    if verdict is not None:
+        origin += f"\nVerdict: {verdict.remark}"
+    written = save(velocity, stem, grid, origin, opened.start)
+    print(f"{stem}{written}: inverted in {1000 * seconds:.0f} ms")
+    told = {}
+    if line.interval is not None and trained.calibration is not None:
+        nominal = f"{100 * trained.calibration.coverage:g} % interval"
+        ends = f"{origin}\n{nominal}"
+        told[nominal] = save_interval(velocity, line.interval, stem, grid, ends, opened.start)
+    if not line.is_own:
+        told["grid and survey"] = save_survey(opened.study, stem)
+    print("".join(f"  {what}: {how}\n" for what, how in told.items()), end="")
+    if verdict is not None:
+        print(f"  {verdict}\n  {save_map(velocity, verdict, stem, origin, opened.start)}")
+    page = stem.with_name(f"{stem.name}.html")
+    write_whole(page, line_page(opened, line, verdict, records, told))
+    print(f"  page: {page}")
+
+
+def _refinement(
+    opened: Opened, lines: Mapping[int, Line], out: Path, flags: Mapping[str, object]
 ) -> tuple[list[Task], StudyConfig, Place]:
     """The sections to refine, and where to; refused before any work if that is another's place."""
-    study, place = trained.study, Place.of(trained, out)
-    if budget is not None:
-        study = study.model_copy(update={"refine": study.refine.within(budget)})
-    models = refining.true_models(records)
+    study, trained = opened.study, opened.trained
+    place = Place.of(trained, out)
+    if (budget := flags["--budget"]) is not None:
+        study = study.model_copy(update={"refine": study.refine.within(str(budget))})
+    models = refining.true_models(opened.path) if opened.survey.grid == trained.study.grid else None
     tasks = []
-    for number in numbers:
-        name = f"{records.stem}-{number}"
-        flags = {"--run": trained.name, "--sample": number, "--out": out}
-        flags |= {"--survey": survey} if survey else {}
-        flags |= {"--budget": budget} if budget else {}
-        words = [out / f"{name}.npy", records, *(word for flag in flags.items() for word in flag)]
-        goes_on = shlex.join(["fwi", "refine", *map(str, words), "--resume"])
-        start = trained.invert(gathers[number], recorded)
+    for number, line in lines.items():
+        name = f"{opened.path.stem}-{number}"
+        given = {"--run": trained.name, "--sample": number, "--out": out, **flags}
+        words = [word for flag in given.items() if flag[1] is not None for word in flag]
+        goes_on = shlex.join(
+            ["fwi", "refine", *map(str, [out / f"{name}.npy", opened.path, *words]), "--resume"]
+        )
         truth, salt = (None, None) if models is None else (each[number] for each in models)
-        origin = f"{records.name}, sample {number}"
-        tasks.append(Task(name, start, gathers[number], recorded, origin, goes_on, truth, salt))
+        origin = f"{opened.path.name}, sample {number}"
+        tasks.append(Task(name, line.invert(), line.gathers, line.survey, origin, goes_on, truth, salt))
     return refining.require_free(tasks, place, study, resume=False), study, place
-
-
-def _read(path: Path, run: Run, made_for: Path | None) -> Records:
-    """Read records for a run, and print which they are and what was done to them."""
-    records = read_for(run, path, made_for)
-    if records.changes:
-        print("\n".join([str(path), *(f"  {change}" for change in records.changes)]))
-    return records
-
-
-def _save_map(verdict: Verdict, stem: Path) -> str:
-    """Write the map of where the records contradict a section as .npy and .png; says where."""
-    grid, name = verdict.survey.grid, f"{stem.name}-contradiction"
-    write_npy(stem.with_name(f"{name}.npy"), verdict.contradiction)
-    drawn = plots.contradicted(
-        verdict.checked.section,
-        verdict.contradiction,
-        verdict.contradicted,
-        grid.spacing,
-        grid.velocity,
-        f"{stem.name}: {verdict.remark}",
-    )
-    plots.save(drawn, stem.with_name(f"{name}.png"))
-    return f"where the records contradict it: {stem.with_name(name)}.npy, .png"

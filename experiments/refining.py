@@ -15,6 +15,7 @@ from experiments.sections import remove_interval, save, save_refined_interval
 from fwi import plots, refined_section, report, run_folder, shards
 from fwi.config import RefineConfig, StudyConfig
 from fwi.files import read_regular, refuse_links, write_whole
+from fwi.lines import Line
 from fwi.provenance import provenance, versions
 from fwi.refine import Iteration, Refined
 from fwi.refined_section import RefinedSection
@@ -80,6 +81,11 @@ class Place(NamedTuple):
 
 Refiner = Callable[..., Refined]
 """Function of section, gathers and survey, as ``Inverter.refine``."""
+
+
+def of_line(line: Line, start: Array, gathers: Array, survey: Survey, **options: Any) -> Refined:
+    """Refine a section of a line: the refiner of its task."""
+    return line.refine(start, **options)
 
 
 def require_free(tasks: list[Task], place: Place, study: StudyConfig, resume: bool) -> list[Task]:
@@ -174,7 +180,7 @@ def refine_to_files(
     place: Place,
     refiner: Refiner,
     record: Record,
-    trained: Run | None = None,
+    line: Line | None = None,
 ) -> RefinedSection:
     """Refine a section, write all there is to say about it, and print that.
 
@@ -184,7 +190,7 @@ def refine_to_files(
         place: where to write.
         refiner: refines.
         record: logs to W&B.
-        trained: the run of the network, by which the section has an interval.
+        line: the line and its network, by which the section has an interval.
 
     Raises:
         KeyboardInterrupt: the refinement was interrupted; the best section so far is written.
@@ -202,7 +208,7 @@ def refine_to_files(
             raise
     identity = refined_section.identity_of(task.start, task.gathers, task.survey)
     found = RefinedSection.of(refined, task.name, study, task.records, task.truth, task.salt, identity)
-    found = _write(task, refined, found, study, place, record, trained)
+    found = _write(task, refined, found, study, place, record, line)
     if refined.stopped == "interrupted":
         interrupted = KeyboardInterrupt()
         interrupted.add_note(
@@ -244,7 +250,7 @@ def _write(
     study: StudyConfig,
     place: Place,
     record: Record,
-    trained: Run | None,
+    line: Line | None,
 ) -> RefinedSection:
     """Write section, interval, figures and file of a refinement; the interval is added to the latter."""
     used = ", ".join(f"{name} {version}" for name, version in versions().items())
@@ -254,9 +260,8 @@ def _write(
     if _noted(place.file(task.name)).get("interval"):
         remove_interval(stem)  # of an earlier refinement
     interval, spanned = None, ""
-    if trained is not None:
-        records = task.gathers, task.survey
-        interval, spanned = save_refined_interval(trained, refined, *records, stem, origin, task.truth)
+    if line is not None:
+        interval, spanned = save_refined_interval(line, refined, stem, origin, task.truth)
     found = found.model_copy(update={"interval": interval})
     drawn = refined_section.figures(refined, task.name, task.survey, task.truth, task.salt)
     images = {kind: plots.png(figure) for kind, figure in drawn.items()}

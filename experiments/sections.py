@@ -3,21 +3,25 @@
 from pathlib import Path
 
 import numpy as np
+import yaml
 from numpy.typing import NDArray
 
 from data_prep.segy.headers import SegyError
 from data_prep.segy.write import write_section
 from fwi import plots
-from fwi.config import GridConfig
-from fwi.files import read_npy, write_npy
+from fwi.config import GridConfig, StudyConfig
+from fwi.files import read_npy, write_npy, write_whole
 from fwi.intervals import Interval, UncalibratedError
+from fwi.lines import Line, LineVerdict
 from fwi.refine import Refined
 from fwi.refined_section import RefinedInterval
-from fwi.run import Run
-from fwi.survey import Survey
 
 ENDS = ("lower", "upper")
 """Ends of an interval, by which their files are named."""
+LONG = 2.5
+"""Ratio of length to depth from which on a section's panels are drawn one below the other."""
+SHARE = "share of the records' energy that the section does not explain"
+"""What the map of contradictions holds."""
 SUFFIXES = (".npy", ".png", ".segy")
 """Files of a section."""
 
@@ -48,7 +52,9 @@ def read_section(path: Path, grid: GridConfig, whose: str) -> NDArray[np.float32
     return velocity.astype(np.float32)
 
 
-def save(velocity: NDArray[np.float32], stem: Path, grid: GridConfig, provenance: str) -> str:
+def save(
+    velocity: NDArray[np.float32], stem: Path, grid: GridConfig, provenance: str, start: float = 0.0
+) -> str:
     """Write a section as .npy, .png and, where its cells fit, SEG-Y; says which.
 
     Args:
@@ -56,19 +62,23 @@ def save(velocity: NDArray[np.float32], stem: Path, grid: GridConfig, provenance
         stem: the files' name without suffix.
         grid: its grid.
         provenance: origin of the section, for the textual header of SEG-Y.
+        start: position of its first column on the line of its records [m].
     """
     write_npy(stem.with_name(f"{stem.name}.npy"), velocity)
-    drawn = plots.velocity_model(velocity, grid.spacing, grid.velocity, stem.name)
+    draw = plots.line_section if _is_long(velocity) else plots.velocity_model
+    drawn = draw(velocity, grid.spacing, grid.velocity, stem.name)
     plots.save(drawn, stem.with_name(f"{stem.name}.png"))
-    try:
-        write_section(stem.with_name(f"{stem.name}.segy"), velocity, grid.spacing, provenance)
-    except SegyError as error:
-        return f".npy, .png (no SEG-Y: {error})"
-    return ".npy, .png, .segy"
+    written = _save_segy(stem.with_name(f"{stem.name}.segy"), velocity, grid, provenance, start)
+    return f".npy, .png{written}"
 
 
 def save_interval(
-    velocity: NDArray[np.float32], found: Interval, stem: Path, grid: GridConfig, provenance: str
+    velocity: NDArray[np.float32],
+    found: Interval,
+    stem: Path,
+    grid: GridConfig,
+    provenance: str,
+    start: float = 0.0,
 ) -> str:
     """Write both ends of a section's interval as the section is, and draw it beside the section; says which.
 
@@ -79,10 +89,14 @@ def save_interval(
             picture is replaced by one of section and interval.
         grid: its grid.
         provenance: origin of the section and meaning of the interval, for the textual header of SEG-Y.
+        start: position of its first column on the line of its records [m].
     """
     for name, at, end in zip(ENDS, _ends(stem), (found.lower, found.upper), strict=True):
-        save(end, at, grid, f"{provenance}, {name} end")
-    drawn = plots.velocity_interval(velocity, found, grid.spacing, grid.velocity, stem.name)
+        save(end, at, grid, f"{provenance}, {name} end", start)
+    if _is_long(velocity):
+        drawn = plots.line_section(velocity, grid.spacing, grid.velocity, stem.name, found)
+    else:
+        drawn = plots.velocity_interval(velocity, found, grid.spacing, grid.velocity, stem.name)
     plots.save(drawn, stem.with_name(f"{stem.name}.png"))
     told = f"+-{(found.upper - found.lower).mean() / 2:.0f} m/s on average"
     if not np.isnan(found.top).all():
@@ -92,10 +106,8 @@ def save_interval(
 
 
 def save_refined_interval(
-    trained: Run,
+    line: Line,
     refined: Refined,
-    gathers: NDArray[np.float32],
-    survey: Survey,
     stem: Path,
     provenance: str,
     truth: NDArray[np.float32] | None = None,
@@ -103,10 +115,8 @@ def save_refined_interval(
     """Write the interval of the section that a refinement returns, where the run has one of it.
 
     Args:
-        trained: the run of the network.
+        line: the line that was refined.
         refined: the refinement.
-        gathers: the record, shape ``(shot, time, receiver)``.
-        survey: survey of the record.
         stem: name of the section's files without suffix, as for ``save_interval``.
         provenance: origin of the section, for the textual header of SEG-Y.
         truth: the true model [m/s], shape ``(depth, x)``, where it is known.
@@ -115,15 +125,58 @@ def save_refined_interval(
         The interval that was written, if any; and in words which it is, or why there is none.
     """
     try:
-        found = trained.refined_interval(refined, gathers, survey)
+        found = line.refined_interval(refined)
     except UncalibratedError as reason:
         return None, f"no interval: {reason}"
-    calibration = trained.calibration
+    calibration = line.run.calibration
     nominal = calibration.coverage if calibration else 0.0
     told = f"{100 * nominal:g} % interval"
-    written = save_interval(refined.section, found, stem, trained.study.grid, f"{provenance}\n{told}")
+    written = save_interval(refined.section, found, stem, line.survey.grid, f"{provenance}\n{told}")
     files = [end.name for end in _ends(stem)]
     return RefinedInterval.of(found, nominal, files, truth), f"{told}: {written}"
+
+
+def save_map(
+    velocity: NDArray[np.float32], verdict: LineVerdict, stem: Path, provenance: str, start: float = 0.0
+) -> str:
+    """Write the map of where the records contradict a section as .npy, .png and SEG-Y; says where.
+
+    Args:
+        velocity: the section [m/s], shape ``(depth, x)``.
+        verdict: its verdict.
+        stem: name of the section's files without suffix, to which ``-contradiction`` is added.
+        provenance: origin of the section, for the textual header of SEG-Y.
+        start: position of its first column on the line of its records [m].
+    """
+    grid, name = verdict.survey.grid, f"{stem.name}-contradiction"
+    write_npy(stem.with_name(f"{name}.npy"), verdict.contradiction)
+    title = f"{stem.name}: {verdict.remark}"
+    if _is_long(velocity):
+        drawn = plots.line_section(
+            velocity, grid.spacing, grid.velocity, title, contradiction=verdict.contradiction
+        )
+    else:
+        drawn = plots.contradicted(
+            velocity, verdict.contradiction, verdict.worst.contradicted, grid.spacing, grid.velocity, title
+        )
+    plots.save(drawn, stem.with_name(f"{name}.png"))
+    written = _save_segy(
+        stem.with_name(f"{name}.segy"), verdict.contradiction, grid, provenance, start, SHARE
+    )
+    return f"where the records contradict it: {stem.with_name(name)}.npy, .png{written}"
+
+
+def save_survey(study: StudyConfig, stem: Path) -> str:
+    """Write grid and survey of a section as a study, by which other commands know its cells; says where.
+
+    Args:
+        study: a study of that grid and survey.
+        stem: name of the section's files without suffix.
+    """
+    path = stem.with_name(f"{stem.name}.yaml")
+    own = study.model_dump(mode="json", include={"grid", "survey"})
+    write_whole(path, yaml.safe_dump(own, sort_keys=False, default_flow_style=None, width=100))
+    return str(path)
 
 
 def remove_interval(stem: Path) -> None:
@@ -135,6 +188,23 @@ def remove_interval(stem: Path) -> None:
     for end in _ends(stem):
         for suffix in SUFFIXES:
             end.with_name(f"{end.name}{suffix}").unlink(missing_ok=True)
+
+
+def _save_segy(
+    path: Path, values: NDArray[np.float32], grid: GridConfig, provenance: str, start: float, ratio: str = ""
+) -> str:
+    """Write a section as SEG-Y where its cells fit; says so, or why not."""
+    try:
+        write_section(path, values, grid.spacing, provenance, start, ratio)
+    except SegyError as error:
+        return f" (no SEG-Y: {error})"
+    return ", .segy"
+
+
+def _is_long(velocity: NDArray[np.float32]) -> bool:
+    """Whether a section is so long that its panels are drawn one below the other."""
+    depth, x = velocity.shape
+    return bool(x > LONG * depth)
 
 
 def _ends(stem: Path) -> list[Path]:

@@ -77,8 +77,8 @@ class Checked:
     simulated: Array
     """Gathers of the section, of the same shape, multiplied by the gain of the misfit."""
     misfit: Misfit
-    mean_model: Misfit
-    """Misfit of the training set's mean model with the same records."""
+    mean_model: Misfit | None
+    """Misfit of the training set's mean model with the same records; None where it was not simulated."""
     outside: float = 0.0
     """Share of the cells with speeds outside the survey's range, which were simulated with the nearest speed
     within it."""
@@ -160,12 +160,16 @@ class PhysicsCheck:
         """
         return self.several(np.asarray(velocity)[None], np.asarray(recorded)[None])[0]
 
-    def several(self, velocity: Array, recorded: Array | Sequence[Array]) -> list[Checked]:
+    def several(
+        self, velocity: Array, recorded: Array | Sequence[Array], against_mean: bool = True
+    ) -> list[Checked]:
         """Compare sections with their records: as one by one, but faster.
 
         Args:
             velocity: the sections [m/s], shape ``(section, depth, x)``.
             recorded: the records of each, shape ``(section, shot, time, receiver)``.
+            against_mean: compare the mean model with the records as well, which for a survey's first records
+                costs as much as a section.
 
         Raises:
             ValueError: sections or records are not of the survey's shape, or hold impossible values.
@@ -186,7 +190,7 @@ class PhysicsCheck:
                         records,
                         gathers * np.float32(misfit.gain),
                         misfit,
-                        compare(records, self._mean_gathers, self.recorded_dt),
+                        compare(records, self._mean_gathers, self.recorded_dt) if against_mean else None,
                         float(np.mean((section < slowest) | (section > fastest))),
                         _missing(records),
                     )

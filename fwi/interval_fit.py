@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import nnls
 
 from fwi.intervals import FLOOR, Calibration, Scale, Spread, half_width, refined_spread, salt_faces
 from fwi.risk_control import TooFewSectionsError, sections_needed, smallest_factor
@@ -153,6 +152,8 @@ def _weights(spread: Spread, error: Array, chosen: Array) -> dict[str, float]:
         error: truth minus section [m/s], shape ``(section, depth, x)``.
         chosen: True for the sections to take.
     """
+    from scipy.optimize import nnls
+
     above = error[chosen] > 0
     columns = [
         np.where(above, each[chosen][:, 1], each[chosen][:, 0]).ravel()[::CELLS]

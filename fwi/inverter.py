@@ -21,8 +21,8 @@ from fwi import intervals, inverter_file, networks, zoo
 from fwi.config import CheckConfig, PhysicsConfig, RefineConfig, StudyConfig, up_to_date
 from fwi.intervals import Interval, Spread
 from fwi.networks.midpoints import Midpoints
-from fwi.networks.offsets import CommonOffsets
-from fwi.networks.rehearsal import on_shapes, require_mirrorable
+from fwi.networks.offsets import CommonOffsets, Places
+from fwi.networks.rehearsal import require_mirrorable, without_values
 from fwi.normalisation import Normalisation
 from fwi.provenance import versions
 from fwi.survey import Survey
@@ -115,14 +115,19 @@ class Inverter(nn.Module):
             )
 
     def forward(
-        self, gathers: Tensor, survey: Survey | None = None, mirrored: bool = False, spread: bool = False
+        self,
+        gathers: Tensor,
+        survey: Survey | Places | None = None,
+        mirrored: bool = False,
+        spread: bool = False,
     ) -> Tensor | tuple[Tensor, Tensor]:
         """Invert a batch in the precision of the surrounding autocast; differentiable.
 
         Args:
             gathers: pressure as recorded, shape ``(batch, shot, time, receiver)``; a trace that is zero
                 throughout counts as missing where the inverter takes any survey.
-            survey: survey of the records, for an inverter of any survey; its own if left out.
+            survey: survey of the records, or the places of its traces (``CommonOffsets.places_of``), for an
+                inverter of any survey; its own if left out.
             mirrored: invert the mirrored records and mirror the section back. An inverter of one survey needs
                 a symmetric one.
             spread: return the spread of the section as well; only with ``model.uncertainty``.
@@ -212,13 +217,7 @@ class Inverter(nn.Module):
         found = []
         with torch.inference_mode(), self.autocast():
             for part in parts:
-                records = part.to(self.device)
-                hints = self._hints(records, survey, head)
-                if mirror:
-                    other = self._hints(records, survey, head, mirrored=True)
-                    apart = (hints[SECTION] - other[SECTION]).abs()
-                    hints = {name: (each + other[name]) / 2 for name, each in hints.items()}
-                    hints["mirror"] = apart[:, None].expand(-1, 2, -1, -1)
+                hints = self.hints(part.to(self.device), survey, head, mirror)
                 found.append({name: each.cpu() for name, each in hints.items()})
         whole = {name: torch.cat([each[name] for each in found]) for name in found[0]}
         arrays = {
@@ -233,14 +232,35 @@ class Inverter(nn.Module):
             )
         return Spread(section, arrays)
 
-    def _hints(
-        self, records: Tensor, survey: Survey | None, head: bool, mirrored: bool = False
+    def hints(
+        self, records: Tensor, survey: Survey | Places | None, head: bool, mirror: bool
     ) -> dict[str, Tensor]:
-        """Return a batch's section by the name of ``SECTION`` and, if wanted, the spread of the head."""
-        if not head:
-            return {SECTION: self(records, survey, mirrored).float()}
-        section, spread = self(records, survey, mirrored, spread=True)
-        return {SECTION: section.float(), "head": spread}
+        """Return a batch's section and what hints at its errors, by name, in the surrounding autocast.
+
+        Args:
+            records: pressure, shape ``(batch, shot, time, receiver)``.
+            survey: survey of the records, or the places of its traces, as ``forward`` takes it.
+            head: return the spread that the head predicts; only with ``model.uncertainty``.
+            mirror: average with the mirrored records, and return the difference of the two sections.
+
+        Returns:
+            The section under the name ``SECTION`` [m/s], shape ``(batch, depth, x)``; the sources of
+            ``fwi.intervals.Spread`` ``head`` and ``mirror`` [m/s], shape ``(batch, 2, depth, x)``.
+        """
+
+        def once(mirrored: bool) -> dict[str, Tensor]:
+            if not head:
+                return {SECTION: self(records, survey, mirrored).float()}
+            section, spread = self(records, survey, mirrored, spread=True)
+            return {SECTION: section.float(), "head": spread}
+
+        hints = once(mirrored=False)
+        if mirror:
+            other = once(mirrored=True)
+            apart = (hints[SECTION] - other[SECTION]).abs()
+            hints = {name: (each + other[name]) / 2 for name, each in hints.items()}
+            hints["mirror"] = apart[:, None].expand(-1, 2, -1, -1)
+        return hints
 
     def refine(
         self,
@@ -372,14 +392,14 @@ def load(path: Path | str) -> Inverter:
     Raises:
         InverterError: the file is missing, damaged or no inverter.
     """
-    path = _file(Path(path))
+    path = find(Path(path))
     try:
         notes, tensors = inverter_file.read(path)
         study = StudyConfig.model_validate(up_to_date(json.loads(notes["settings"])))
         mean_model = tensors.pop(MEAN_MODEL, None)
         # Sizes are compared before memory is allocated.
-        with on_shapes(study.model, Survey(study.grid, study.survey)) as network:
-            wanted = {f"network.{name}": each.shape for name, each in network.state_dict().items()}
+        network = without_values(study.model, Survey(study.grid, study.survey))
+        wanted = {f"network.{name}": each.shape for name, each in network.state_dict().items()}
         found = {name: each.shape for name, each in tensors.items() if name.startswith("network.")}
         if different := sorted({name for name, _ in wanted.items() ^ found.items()}):
             raise ValueError(f"{different[0]} does not belong to the network of its settings")
@@ -396,8 +416,12 @@ def load(path: Path | str) -> Inverter:
     return inverter.ready()
 
 
-def _file(path: Path) -> Path:
-    """Find the file of an inverter: of a run, of the zoo, or as it is named."""
+def find(path: Path) -> Path:
+    """Find the file of an inverter: of a run, of the zoo, or as it is named.
+
+    Raises:
+        InverterError: there is none.
+    """
     if path.is_dir():
         path = path / inverter_file.FILE
     elif not path.exists() and str(path) in zoo.names():

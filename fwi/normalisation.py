@@ -93,7 +93,7 @@ class Normalisation(nn.Module):
     def compress(self, gathers: Tensor, unit: Tensor | float = 1.0) -> Tensor:
         """Take the signed logarithm of amplitudes in a unit, for ``own_level`` that of the record's level."""
         amplitudes = gathers * (1 / (self.scale * unit))  # one product instead of two divisions of all
-        return torch.copysign(torch.log1p(amplitudes.abs()) * (1 / self.spread), amplitudes)
+        return amplitudes.sign() * (torch.log1p(amplitudes.abs()) * (1 / self.spread))
 
 
 def level(gathers: Tensor) -> Tensor:
@@ -111,6 +111,9 @@ def level(gathers: Tensor) -> Tensor:
     """
     # Squares of float32 overflow where the records' unit is far from their size; in float64 they do not.
     power = torch.linalg.vector_norm(gathers, dim=TIME, dtype=torch.float64) ** 2 / gathers.shape[TIME]
-    live = (power > 0) & power.isfinite()
-    middle = torch.where(live, power, torch.nan).flatten(-2).nanmedian(-1).values[..., None, None, None]
-    return torch.where(middle > 0, middle, 1.0).sqrt().float()
+    live = ((power > 0) & power.isfinite()).flatten(-2)
+    # The lower median of the live ones, as torch.nanmedian has it, by operations that ONNX has as well.
+    ordered = torch.where(live, power.flatten(-2), torch.inf).sort(-1).values
+    number = live.sum(-1, keepdim=True)
+    middle = ordered.gather(-1, (number - 1).clamp(min=0) // 2)
+    return torch.where(number > 0, middle, 1.0).sqrt().float()[..., None, None]

@@ -4,14 +4,12 @@ The page shows the results that exist and names missing ones with the command th
 unfinished run has a report too.
 """
 
-import base64
 import json
 import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
-import jinja2
 from pydantic import BaseModel, ValidationError
 
 from fwi import calibrate, config, plots
@@ -19,6 +17,7 @@ from fwi.evaluation import Evaluation, Score
 from fwi.files import read_own, refuse_links, write_whole
 from fwi.metrics import METRICS
 from fwi.naive import PREDICTORS
+from fwi.pages import Figure, data_uri, number, template
 from fwi.refined_section import RefinedSection
 from fwi.robustness import Robustness
 from fwi.trust.judge import Trust
@@ -36,13 +35,6 @@ _HEADLINE = ("mean", "left edge")
 
 
 Content = TypeVar("Content", bound=BaseModel)
-
-
-class Figure(NamedTuple):
-    """An image that is part of the page."""
-
-    source: str
-    caption: str
 
 
 def write(folder: Path) -> Path:
@@ -77,7 +69,7 @@ def write(folder: Path) -> Path:
         name: [figures.pop(stem) for stem in each.captions if stem in figures]
         for name, each in refinements.items()
     }
-    page = _template().render(
+    page = template("report.html.j2").render(
         run=folder.resolve().name,
         folder=str(folder),
         evaluation=evaluation,
@@ -105,21 +97,6 @@ def write(folder: Path) -> Path:
     target = folder / "report.html"
     write_whole(target, page)
     return target
-
-
-def _template() -> jinja2.Template:
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("fwi"), autoescape=True, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.filters["number"] = number
-    return environment.get_template("report.html.j2")
-
-
-def number(value: float | None) -> str:
-    """Three significant digits without exponent for everyday sizes; a dash for what is undefined."""
-    if value is None:
-        return "—"
-    return f"{value:.0f}" if 99.95 <= abs(value) < 1e6 else f"{value:#.3g}"
 
 
 def _stem(kind: str, name: str) -> str:
@@ -167,7 +144,7 @@ def _training(folder: Path) -> tuple[Figure | None, str]:
     path = folder / "metrics.csv"
     try:
         read_own(path, LIMIT)
-        source = _data_uri(plots.png(plots.curves(path)))
+        source = data_uri(plots.png(plots.curves(path)))
     except FileNotFoundError:
         return None, "There is no metrics.csv: fwi train writes it"
     except (OSError, ValueError) as error:
@@ -189,7 +166,7 @@ def _figures(folder: Path, captions: Mapping[str, str]) -> tuple[dict[str, Figur
             left_out.append(f"Left out: {error}")
             continue
         caption = captions.get(path.stem, path.stem.replace("_", " ").capitalize())
-        figures[path.stem] = Figure(_data_uri(image), caption)
+        figures[path.stem] = Figure(data_uri(image), caption)
     return figures, left_out
 
 
@@ -200,10 +177,6 @@ def _png(path: Path) -> bytes:
     if not content.startswith(PNG):
         raise ValueError(f"{path}: no PNG")
     return content
-
-
-def _data_uri(image: bytes) -> str:
-    return "data:image/png;base64," + base64.b64encode(image).decode("ascii")
 
 
 def _result(evaluation: Evaluation) -> list[str]:

@@ -223,32 +223,39 @@ class Run:
             )
         return shots + maps
 
-    def check(self, velocity: Array, gathers: Array, survey: Survey | None = None) -> Verdict:
+    def check(
+        self, velocity: Array, gathers: Array, survey: Survey | None = None, against_mean: bool = True
+    ) -> Verdict:
         """Judge a section by its records: see ``fwi.check.PhysicsCheck`` and ``fwi.trust``.
 
         Args:
             velocity: the section [m/s], shape ``(depth, x)``.
             gathers: the record, shape ``(shot, time, receiver)``.
             survey: survey of the record; the run's own if left out.
+            against_mean: compare the mean model with the record as well, on which no calibrated verdict
+                depends.
 
         Raises:
             ValueError: the record does not fit the survey, or the section the grid.
         """
-        return self.checks(np.asarray(velocity)[None], np.asarray(gathers)[None], survey)[0]
+        return self.checks(np.asarray(velocity)[None], np.asarray(gathers)[None], survey, against_mean)[0]
 
-    def checks(self, velocity: Array, gathers: Array, survey: Survey | None = None) -> list[Verdict]:
+    def checks(
+        self, velocity: Array, gathers: Array, survey: Survey | None = None, against_mean: bool = True
+    ) -> list[Verdict]:
         """Judge several sections, as one by one, but faster.
 
         Args:
             velocity: the sections [m/s], shape ``(section, depth, x)``.
             gathers: their records, shape ``(section, shot, time, receiver)``.
             survey: survey of the records; the run's own if left out.
+            against_mean: compare the mean model with the records as well.
 
         Raises:
             ValueError: the records do not fit the survey, or the sections the grid.
         """
         survey = survey or self.survey
-        checked = self.physics(survey).several(velocity, gathers)
+        checked = self.physics(survey).several(velocity, gathers, against_mean)
         try:
             trust = Trust.of(self.inverter.calibration, f"fwi calibrate --run {shlex.quote(self.name)}")
         except TrustError as reason:

@@ -1,12 +1,13 @@
-"""What of a line's records a network was not trained for: refused, or warned of, with numbers."""
+"""What of a line's records a network was not trained for: warnings with numbers."""
 
 import numpy as np
 from numpy.typing import NDArray
 
 from data_prep.lines.arrival import Arrived
-from data_prep.lines.wavelet import Wavelet
+from data_prep.lines.refusals import known_depths, missing, recorded_times
+from data_prep.lines.wavelet import SAME, Wavelet
 from data_prep.segy.line import metres
-from data_prep.segy.placing import MISSING_SHARE, GeometryError, depths
+from data_prep.segy.placing import MISSING_SHARE
 from data_prep.segy.shots import RecordedShots
 from data_prep.segy.spreads import is_towed
 from fwi.networks.offsets import largest_offset
@@ -14,14 +15,8 @@ from fwi.survey import Survey
 
 Array = NDArray[np.float32]
 
-MOST_MISSING = 0.5
-"""Largest share of the network's times for which there may be no record."""
-
 DEPTH_ERROR = 1.0
 """Difference of the depths of sources or receivers from the network's above which it is warned of [cells]."""
-
-DEPTH_LIMIT = 0.25
-"""Largest such difference, in wavelengths of the peak frequency at the slowest speed."""
 
 SPARSER = 4.0
 """Multiple of the network's intervals of shots and receivers up to which it was trained on thinned ones."""
@@ -39,62 +34,24 @@ ALIKE = 0.8
 """Correlation of recorded and simulated direct arrival below which a speed at the end of the network's range
 may be one beyond it."""
 
+UNEQUAL = 1.25
+"""Ratio of the gains that match two thirds of the direct arrivals above which their amplitudes are unlike
+simulated ones, where their shape is alike."""
+
+CLEAN = 0.97
+"""Correlation with the simulated direct arrival from which on its shape is alike: no reflection is in it."""
+
 NOISE = 5.0
 """Level of the loudest noise that networks are trained with [dB below the records' RMS]."""
 
 QUIET_TIME = 500
 """Number of samples before the first arrivals that tell the level of the noise."""
 
-MISFIT = 0.25
+QUIET_SHOTS = 16
+"""Number of shots on which it is measured, evenly chosen."""
+
+MISFIT = 0.15
 """Share of the amplitudes by which the records' spectrum may miss a Ricker wavelet's."""
-
-
-def refuse_depths(file: RecordedShots, survey: Survey) -> None:
-    """Refuse sources or receivers that are too far above or below those of the network.
-
-    Raises:
-        GeometryError: they are, by more than ``DEPTH_LIMIT``.
-    """
-    peak, slowest = survey.config.wavelet.frequency, survey.grid.velocity[0]
-    most = DEPTH_LIMIT * slowest / peak
-    for who, recorded, wanted in _depths(file, survey):
-        off = abs(recorded - wanted)
-        if off > most * (1 + 1e-6):
-            raise GeometryError(
-                f"{file.path}: {who} are at {metres(recorded)} m, and those of the network at "
-                f"{wanted:.4g} m: at {peak:.3g} Hz they may be {most:.3g} m apart, a quarter of a wavelength "
-                f"at {slowest:g} m/s. Take a --frequency of {DEPTH_LIMIT * slowest / off:.2g} Hz or less, or "
-                "bring the records to another depth first"
-            )
-
-
-def missing(file: RecordedShots, survey: Survey, shift: float) -> float:
-    """Return the share of the survey's times that have no record, once ``shift`` is added to those recorded.
-
-    Raises:
-        GeometryError: it is more than ``MOST_MISSING``.
-    """
-    first, last = recorded_times(file, shift)
-    end, peak = float(survey.time[-1]), survey.config.wavelet.frequency
-    # Before the shot nothing is to be recorded: a shift leaves silence there, a late first sample a gap.
-    early, late = min(max(file.start, 0.0), end), end - min(max(last, 0.0), end)
-    share = (early + late) / end
-    if share > MOST_MISSING:
-        recorded = (1 - share) * end
-        remedy = f"take a network whose records last {max(recorded, 0) * peak:.3g} periods or less"
-        if recorded > 0:
-            remedy += f", or a --frequency of {(1 - MOST_MISSING) * peak * end / recorded:.3g} Hz or more"
-        raise GeometryError(
-            f"{file.path}: the records last from {first:.4g} to {last:.4g} s, and the network needs "
-            f"{end:.4g} s, {end * peak:.3g} periods of {peak:.3g} Hz: {100 * share:.0f} % of it is not "
-            f"recorded, and at most {100 * MOST_MISSING:.0f} % may be; {remedy}, if that was recorded"
-        )
-    return share if early + late >= survey.recorded_dt else 0.0
-
-
-def recorded_times(file: RecordedShots, shift: float) -> tuple[float, float]:
-    """Times of the first and the last recorded sample [s], once ``shift`` is added."""
-    return file.start + shift, file.start + (file.nt - 1) * file.dt + shift
 
 
 def doubts(
@@ -127,15 +84,40 @@ def doubts(
     ]
 
 
+def beyond(survey: Survey, network: Survey) -> list[str]:
+    """List what a known survey has and the network was not trained for: another surface, other speeds."""
+    lines = []
+    if survey.config.top != network.config.top:
+        lines.append(
+            f"surface: the records' has survey.top {survey.config.top}, and the network was trained with "
+            f"{network.config.top}: ghosts and surface multiples are "
+            + ("what it has never seen" if survey.config.top == "free" else "what it expects")
+        )
+    (slowest, fastest), (low, high) = survey.grid.velocity, network.grid.velocity
+    if slowest < low or fastest > high:
+        lines.append(
+            f"speed: the records' grid has {slowest:g} to {fastest:g} m/s, and sections of the network have "
+            f"{low:g} to {high:g} m/s"
+        )
+    return lines
+
+
 def _of_wavelet(wavelet: Wavelet) -> list[str]:
-    spectrum = wavelet.spectrum
-    if spectrum is None or spectrum.misfit <= MISFIT:
+    spectrum = wavelet.brought
+    if spectrum is None:
         return []
-    return [
-        f"wavelet: the records' amplitudes are {100 * spectrum.misfit:.0f} % off those of a Ricker wavelet, "
-        f"whose band the network was trained on; the closest has {spectrum.peak:.3g} Hz, and --frequency "
-        "states another"
-    ]
+    lines = []
+    if spectrum.misfit > MISFIT:
+        lines.append(
+            f"wavelet: the records' amplitudes are {100 * spectrum.misfit:.0f} % off those of a Ricker "
+            f"wavelet, whose band the network was trained on; the closest has {spectrum.peak:.3g} Hz"
+        )
+    if abs(spectrum.peak / wavelet.peak - 1) > SAME:
+        lines.append(
+            f"wavelet: the records were to have a peak frequency of {wavelet.peak:.3g} Hz, and have "
+            f"{spectrum.peak:.3g} Hz: what is lower was not recorded"
+        )
+    return lines
 
 
 def _of_noise(
@@ -145,8 +127,8 @@ def _of_noise(
     if arrived.problem == "":
         level = _level_before_arrivals(gathers, live, survey)
     where = "before the first arrivals"
-    if level is None and wavelet.spectrum is not None:
-        level, where = 20 * float(np.log10(wavelet.spectrum.signal_to_noise)), "as the spectrum tells"
+    if level is None and wavelet.brought is not None:
+        level, where = 20 * float(np.log10(wavelet.brought.signal_to_noise)), "as the spectrum tells"
     if level is None or level >= NOISE:
         return []
     return [
@@ -157,14 +139,17 @@ def _of_noise(
 
 def _level_before_arrivals(gathers: Array, live: NDArray[np.bool_], survey: Survey) -> float | None:
     """Level of the noise [dB below the records' RMS]; None where too little is recorded before arrivals."""
+    some = np.unique(np.linspace(0, len(gathers) - 1, min(QUIET_SHOTS, len(gathers))).astype(int))
+    gathers, live = gathers[some], live[some]
     # Within the first half period after an arrival's time a Ricker wavelet has not begun.
-    first = survey.offset / survey.grid.velocity[1]
+    first = survey.offset[some] / survey.grid.velocity[1]
     quiet = (survey.time[None, :, None] < first[:, None, :]) & live[:, None, :]
     samples = quiet.sum(axis=1)
     if samples.sum() < QUIET_TIME:
         return None
     power = np.square(gathers, dtype=np.float64)
-    noise = float(np.median(((power * quiet).sum(axis=1) / samples.clip(1))[samples > 0]))
+    long = samples >= np.median(samples[samples > 0])
+    noise = float(np.median((power * quiet).sum(axis=1)[long] / samples[long]))
     record = float(power.sum() / (live.sum() * gathers.shape[1]))
     if noise <= 0:  # muted
         return None
@@ -212,20 +197,14 @@ def _of_depths(file: RecordedShots, survey: Survey) -> list[str]:
         f"of {survey.config.wavelet.frequency:.3g} Hz come with up to "
         f"{abs(recorded - wanted) * survey.config.wavelet.frequency / survey.grid.velocity[0]:.2g} periods "
         "of delay"
-        for who, recorded, wanted in _depths(file, survey)
+        for who, recorded, wanted in known_depths(file, survey)
         if abs(recorded - wanted) > DEPTH_ERROR * cell * (1 + 1e-6)
     ]
 
 
-def _depths(file: RecordedShots, survey: Survey) -> list[tuple[str, float, float]]:
-    """Recorded and the network's depths [m], but not of land, where headers have none below the surface."""
-    recorded, wanted = depths(file), (survey.shot_depth, survey.receiver_depth)
-    each = zip(("sources", "receivers"), recorded, wanted, strict=True)
-    return [(who, depth, of_network) for who, depth, of_network in each if depth >= 0]
-
-
 def _of_surface(file: RecordedShots, survey: Survey) -> list[str]:
-    if survey.config.top == "free" or not is_towed(file.shots):
+    one_sided = all((shot.offset > 0).all() or (shot.offset < 0).all() for shot in file.shots)
+    if survey.config.top == "free" or not (one_sided and is_towed(file.shots)):
         return []
     return [
         "surface: receivers were towed behind the shot, in water; the network was trained without ghosts and "
@@ -248,7 +227,10 @@ def _of_time(file: RecordedShots, survey: Survey, arrived: Arrived) -> list[str]
 def _of_arrival(file: RecordedShots, survey: Survey, arrived: Arrived) -> list[str]:
     measured = arrived.measured
     if measured is None:
-        return [f"time zero and polarity are taken as they are: {arrived.problem}"] if arrived.problem else []
+        problem = (
+            f"time zero and polarity are taken as they are, as {arrived.problem}; --shift states another"
+        )
+        return [problem] if arrived.problem else []
     lines = []
     slowest, fastest = survey.grid.velocity
     at_end = not slowest * 1.005 < measured.speed < fastest * 0.995
@@ -257,6 +239,14 @@ def _of_arrival(file: RecordedShots, survey: Survey, arrived: Arrived) -> list[s
         lines.append(
             f"speed: the direct arrival runs at {measured.speed:.0f} m/s, the {end} that the network knows, "
             f"or beyond; its sections have {slowest:g} to {fastest:g} m/s"
+        )
+    low, high = measured.spread
+    if high > UNEQUAL * low and abs(measured.correlation) > CLEAN:
+        near, far = measured.offsets
+        lines.append(
+            f"amplitudes: from {near:.4g} to {far:.4g} m those of the direct arrival are off simulated ones "
+            f"by a factor of {high / low:.2g}: traces have been scaled, or the source is a point "
+            "(--spreading point)"
         )
     if measured.odd_shots:
         lines.append(

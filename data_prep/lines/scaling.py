@@ -10,6 +10,7 @@ import numpy as np
 
 from data_prep.segy.placing import GeometryError
 from data_prep.segy.shots import RecordedShots
+from fwi.lines import scaled
 from fwi.survey import Survey
 from fwi.survey_limits import CLOSEST_RECEIVERS, ON_CELL
 
@@ -35,7 +36,7 @@ def snapped(factor: float, interval: float, network: Survey) -> float:
     return near[0] if near else factor
 
 
-def scaled(network: Survey, factor: float, columns: int) -> Survey:
+def over_columns(network: Survey, factor: float, columns: int) -> Survey:
     """Return a network's survey in the metres and seconds of records, on a grid of any length.
 
     Args:
@@ -46,25 +47,11 @@ def scaled(network: Survey, factor: float, columns: int) -> Survey:
     Returns:
         The survey with a single shot and two receivers, in place of which those of the records come.
     """
-    grid, config = network.grid, network.config
-    wavelet = config.wavelet
-    late = None if wavelet.peak_time is None else wavelet.peak_time / factor
-    depth = config.receiver_depth
-    changed = {
-        "dt": config.dt / factor,
-        "depth": config.depth / factor,
-        "receiver_depth": None if depth is None else depth / factor,
-        "wavelet": wavelet.model_copy(update={"frequency": wavelet.frequency * factor, "peak_time": late}),
-        "spread": "fixed",
-        "shots": 1,
-        "shot_x": None,
-        "shot_margin": None,
-        "receivers": 2,
-        "receiver_x": None,
-    }
+    line = scaled(network, 1 / factor)
+    places = {"shots": 1, "shot_x": None, "shot_margin": None, "receivers": 2, "receiver_x": None}
     return Survey(
-        grid.model_copy(update={"nx": columns, "spacing": grid.spacing / factor}),
-        config.model_copy(update=changed),
+        line.grid.model_copy(update={"nx": columns}),
+        line.config.model_copy(update={"spread": "fixed", **places}),
     )
 
 
@@ -86,4 +73,4 @@ def line_grid(file: RecordedShots, network: Survey, factor: float) -> tuple[Surv
             f"{file.path}: shots and receivers are spread over {last - first:.4g} m, and a network needs "
             f"{FEWEST_COLUMNS} columns of {cell:.4g} m or more, which are {(FEWEST_COLUMNS - 1) * cell:.4g} m"
         )
-    return scaled(network, factor, columns), start
+    return over_columns(network, factor, columns), start

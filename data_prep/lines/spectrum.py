@@ -1,12 +1,13 @@
 """The peak frequency of records: a Ricker wavelet and white noise are fitted to their power spectrum."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from data_prep.segy.placing import GeometryError
 from data_prep.segy.regularise import Spreading
 from data_prep.segy.shots import RecordedShots
 
@@ -19,11 +20,21 @@ MOST_SHOTS = 48
 MOST_TRACES = 2048
 """Largest number of traces whose spectrum is measured, of all shots together."""
 
+FEWEST_SAMPLES = 16
+"""Number of samples of a trace below which it has no spectrum to speak of."""
+
 TAPER = 0.1
 """Share of a trace, at its end, over which it fades out: waves still arrive when a record ends."""
 
-LOUDEST = 95.0
-"""Percentile of the traces' energies above which a trace counts no more than one of that energy."""
+BEGUN = 0.1
+"""Amplitude of the first two samples, by the largest, above which a trace begins within a wavelet, as near
+ones do where time zero is at its peak."""
+
+SPIKE = 0.5
+"""Share of a trace's energy in one sample above which it is a spike, and not a wave's."""
+
+LOUDEST = 10.0
+"""Multiple of the median energy of the traces above which a trace counts no more than one of that energy."""
 
 EXPONENT = {"line": 3, "point": 4}
 """Power of the frequency in the spectral energy of records of a Ricker wavelet: two of them times two are the
@@ -32,11 +43,11 @@ wavelet's; the 2-D Green's function takes one away, as the root of the frequency
 FITTED = 4.0
 """Multiple of the peak frequency up to which the spectrum is fitted: noise above may be another."""
 
-PASSES = 3
-"""Number of fits, each up to ``FITTED`` times the peak frequency of the one before."""
-
-TRIED = 400
+TRIED = 120
 """Number of peak frequencies tried per fit, evenly spaced in their logarithm."""
+
+CLOSE = 1.1
+"""Factor of the peak frequency, above and below, within which the last fit searches."""
 
 LOWEST = 0.3
 """Multiple of a stated peak frequency below which the spectrum is not fitted: there may be swell."""
@@ -61,6 +72,12 @@ class Spectrum(NamedTuple):
     """Share of the energy that the fit takes for the wavelet's, shape ``(frequency,)``."""
     noise: float
     """Share of the energy that the fit takes for noise, the same at each frequency."""
+    exponent: int
+    """Power of the frequency in the wavelet's part."""
+
+    def filtered(self, response: Callable[[Floats], Floats]) -> "Spectrum":
+        """Return the spectrum of the filtered records; ``response`` gives factors of their amplitudes."""
+        return fit(self.frequency, self.power * response(self.frequency) ** 2, self.exponent)
 
     @property
     def misfit(self) -> float:
@@ -97,7 +114,14 @@ def measure_spectrum(
         file: the recorded shots.
         spreading: whether the records are those of a line source or of a point source.
         near: a stated peak frequency [Hz], below ``LOWEST`` of which the spectrum is not fitted.
+
+    Raises:
+        GeometryError: the records are too short to have a spectrum, or nothing was recorded.
     """
+    if file.nt < FEWEST_SAMPLES:
+        raise GeometryError(
+            f"{file.path}: {file.nt} samples per trace, which are too few to tell a frequency"
+        )
     chosen = spaced(file.shots, MOST_SHOTS)
     most = max(1, MOST_TRACES // len(chosen))
     parts = []
@@ -105,6 +129,8 @@ def measure_spectrum(
         traces = file.read(shot.number).T
         parts.append(traces[np.unique(np.linspace(0, len(traces) - 1, min(most, len(traces))).astype(int))])
     frequency, power = _median_power(np.concatenate(parts).astype(np.float64), file.dt)
+    if not power.any():
+        raise GeometryError(f"{file.path}: the records are zero throughout")
     return fit(frequency, power, EXPONENT[spreading], 0.0 if near is None else LOWEST * near)
 
 
@@ -118,17 +144,17 @@ def fit(frequency: Floats, power: Floats, exponent: int, lowest: float = 0.0) ->
         lowest: frequency from which on the spectrum is fitted [Hz].
     """
     highest = float(frequency[-1])
-    tried = np.geomspace(max(frequency[2], lowest), highest, TRIED)
-    peak = highest / FITTED
-    for _ in range(PASSES):
-        some = (frequency > lowest) & (frequency <= max(FITTED * peak, 2 * lowest))
-        if some.sum() < 4:
-            break
-        misfits = [_fitted(frequency[some], power[some], exponent, each)[0] for each in tried]
+    # Noise that is white is not more than what lies highest; else it would stand for a wide band of signal.
+    most = float(np.median(power[frequency > highest / 2]))
+    everywhere = max(float(frequency[2]), lowest), highest
+    peak, some = highest, frequency > lowest
+    for close in (False, False, True):  # each up to a multiple of the peak frequency of the one before
+        tried = np.geomspace(*((peak / CLOSE, peak * CLOSE) if close else everywhere), TRIED)
+        misfits = [_fitted(frequency[some], power[some], exponent, each, most)[0] for each in tried]
         peak = float(tried[int(np.argmin(misfits))])
-    some = (frequency > lowest) & (frequency <= max(FITTED * peak, 2 * lowest))
-    _, loudness, noise = _fitted(frequency[some], power[some], exponent, peak)
-    return Spectrum(frequency, power, peak, loudness * _ricker(frequency, peak, exponent), noise)
+        some = (frequency > lowest) & (frequency <= max(FITTED * peak, float(frequency[4]), 2 * lowest))
+    _, loudness, noise = _fitted(frequency[some], power[some], exponent, peak, most)
+    return Spectrum(frequency, power, peak, loudness * _ricker(frequency, peak, exponent), noise, exponent)
 
 
 def spaced(items: Sequence[Item], most: int) -> list[Item]:
@@ -139,6 +165,10 @@ def spaced(items: Sequence[Item], most: int) -> list[Item]:
 def _median_power(traces: Floats, dt: float) -> tuple[Floats, Floats]:
     """Frequencies, and the median power of traces ``(trace, time)`` relative to the energy of each."""
     nt = traces.shape[1]
+    whole = np.abs(traces[:, :2]).max(axis=1) <= BEGUN * np.abs(traces).max(axis=1)
+    whole &= np.square(traces).max(axis=1) <= SPIKE * np.square(traces).sum(axis=1)
+    whole &= np.any(traces, axis=1)
+    traces = traces[whole] if whole.any() else traces
     fading = max(1, round(TAPER * nt))
     taper = np.ones(nt)
     taper[nt - fading :] = 0.5 + 0.5 * np.cos(np.pi * np.arange(fading) / fading)
@@ -149,7 +179,7 @@ def _median_power(traces: Floats, dt: float) -> tuple[Floats, Floats]:
     frequency: Floats = np.fft.rfftfreq(2 * nt, dt).astype(np.float64)
     if not len(power):
         return frequency, np.zeros(len(frequency))
-    weight = np.minimum(energy, np.percentile(energy, LOUDEST))
+    weight = np.minimum(energy, LOUDEST * np.median(energy))
     power /= energy[:, None]
     order = np.argsort(power, axis=0)
     below = np.cumsum(weight[order], axis=0)
@@ -163,16 +193,19 @@ def _ricker(frequency: Floats, peak: float, exponent: int) -> Floats:
     return spectrum
 
 
-def _fitted(frequency: Floats, power: Floats, exponent: int, peak: float) -> tuple[float, float, float]:
-    """Misfit of the amplitudes, and the wavelet's and the noise's power that fit the spectrum best."""
+def _fitted(
+    frequency: Floats, power: Floats, exponent: int, peak: float, most: float
+) -> tuple[float, float, float]:
+    """Misfit of the amplitudes, and the wavelet's and the noise's power, up to ``most``, that fit best."""
     ricker = _ricker(frequency, peak, exponent)
     own, mean, both = float(ricker @ ricker), float(ricker.mean()), float(ricker @ power)
     count = len(power)
     determinant = count * own - (count * mean) ** 2
     loudness = (count * both - count * mean * float(power.sum())) / determinant if determinant > 0 else 0.0
     noise = float(power.mean()) - loudness * mean
-    if noise < 0:
-        loudness, noise = both / own, 0.0
+    if not 0 <= noise <= most:
+        noise = min(max(noise, 0.0), most)
+        loudness = (both - noise * count * mean) / own
     if loudness < 0:
         loudness, noise = 0.0, float(power.mean())
     error = np.sqrt(power) - np.sqrt(loudness * ricker + noise)

@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import yaml
 
-from data_prep.lines.reading import RecordedLine, read_line
+from data_prep.lines.line import RecordedLine
+from data_prep.lines.reading import read_line
 from data_prep.segy.headers import STANDARD, HeaderBytes
 from data_prep.segy.placing import GeometryError
 from data_prep.segy.regularise import Spreading

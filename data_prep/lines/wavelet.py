@@ -71,3 +71,15 @@ class Wavelet(NamedTuple):
             return factors
 
         return low_pass
+
+    @property
+    def weaker(self) -> float:
+        """Amplitude of a shaped wavelet in time, of one that was recorded with an amplitude of one."""
+        return (self.peak / self.recorded) ** 3 if self.shaped else 1.0
+
+    @property
+    def brought(self) -> Spectrum | None:
+        """The spectrum of the records once they are shaped; None where the wavelet is known."""
+        if self.spectrum is None or self.response is None:
+            return self.spectrum
+        return self.spectrum.filtered(self.response)

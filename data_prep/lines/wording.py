@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from data_prep.lines.arrival import Arrived
-from data_prep.lines.doubts import missing, recorded_times
+from data_prep.lines.refusals import missing, recorded_times
 from data_prep.lines.wavelet import Wavelet
 from data_prep.segy import regularise
 from data_prep.segy.changes import placed
@@ -16,9 +16,9 @@ from data_prep.segy.shots import RecordedShots
 from fwi.survey import Survey
 
 DEEPER = 2.0
-"""Largest factor by which a lower peak frequency is suggested: a Ricker has little energy below half its own."""
+"""Largest factor by which a lower peak frequency is suggested: below half its own, a Ricker is weak."""
 
-LONGER = 1.1
+LONGER = 1.2
 """Ratio of the recorded to the used time from which on a lower peak frequency is suggested."""
 
 
@@ -64,7 +64,7 @@ def places(
         ("sources", "receivers"), depths(file), (survey.shot_depth, survey.receiver_depth), strict=True
     )
     for who, depth, wanted in each:
-        if abs(depth - wanted) > 1e-3 * survey.grid.spacing:
+        if depth >= 0 and abs(depth - wanted) > 1e-3 * survey.grid.spacing:
             lines.append(f"depth: {who} of {metres(depth)} m stand for {wanted:.4g} m")
     return lines
 
@@ -99,10 +99,12 @@ def time(file: RecordedShots, survey: Survey, arrived: Arrived) -> list[str]:
         )
     measured = arrived.measured
     if measured is None:
-        return [*lines, f"shift: {arrived.shift:g} s added, as stated"] if arrived.shift else lines
+        return [*lines, f"shift: {arrived.shift:g} s added, {arrived.why}"] if arrived.shift else lines
     late = "later" if measured.shift < 0 else "earlier"
     found = f"the direct arrival, at {measured.speed:.0f} m/s, is {abs(measured.shift):.3g} s {late} than "
     found += "the simulated one"
+    if arrived.later:
+        found += f", and that of {survey.config.wavelet.frequency:.3g} Hz peaks {arrived.later:.3g} s later"
     shift = f"{arrived.shift:g} s added" if arrived.shift else "none"
     lines.append(f"shift: {shift}; {found}")
     if arrived.gain < 0:

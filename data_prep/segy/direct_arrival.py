@@ -89,7 +89,7 @@ class _Comparison(NamedTuple):
 
 
 def measure_direct_arrival(
-    gathers: NDArray[np.float32], survey: Survey, physics: PhysicsConfig
+    gathers: NDArray[np.float32], survey: Survey, physics: PhysicsConfig, latest: float = LATEST
 ) -> DirectArrival:
     """Compare the direct arrival of records with one simulated in a homogeneous model.
 
@@ -100,6 +100,7 @@ def measure_direct_arrival(
         gathers: records on the survey, shape ``(shot, time, receiver)``; missing traces are zero throughout.
         survey: the survey.
         physics: settings of the simulation.
+        latest: greatest delay of the recorded after the simulated arrival that is searched [periods].
 
     Raises:
         GeometryError: no direct arrival is recognised.
@@ -112,9 +113,9 @@ def measure_direct_arrival(
     speed, tried = slowest, np.linspace(1 / slowest, 1 / fastest, SPEEDS)
     for slowness in (tried, None):  # first to find the speed, then simulated at that speed
         simulated = _direct_arrivals(survey, physics, speed, offset)
-        compared = _compare(records, simulated, offset, speed, survey)
+        compared = _compare(records, simulated, offset, speed, survey, latest)
         moveouts = offset * (np.array([0.0]) if slowness is None else slowness - 1 / speed)[:, None]
-        best, shift, of_shots, gain = _together(compared, moveouts, shot, survey)
+        best, shift, of_shots, gain = _together(compared, moveouts, shot, survey, latest)
         correlation = float(np.abs(of_shots).mean())
         if correlation < RECOGNISED:
             raise GeometryError(
@@ -196,11 +197,13 @@ def _direct_arrivals(survey: Survey, physics: PhysicsConfig, speed: float, offse
     return arrivals
 
 
-def _compare(records: Floats, simulated: Floats, offset: Floats, speed: float, survey: Survey) -> _Comparison:
+def _compare(
+    records: Floats, simulated: Floats, offset: Floats, speed: float, survey: Survey, latest: float
+) -> _Comparison:
     dt, period = survey.recorded_dt / FINER, 1 / survey.config.wavelet.frequency
     slowest, fastest = survey.grid.velocity
     earlier = EARLIEST * period - offset.max() * (1 / slowest - 1 / fastest)
-    later = LATEST * period + offset.max() * (1 / slowest - 1 / fastest)
+    later = latest * period + offset.max() * (1 / slowest - 1 / fastest)
     before, after, window = round(-earlier / dt), round(later / dt), round(WINDOW * period / dt)
     sample = np.arange(window)
     correlation, gain = np.empty((2, len(records), before + after + 1))
@@ -218,7 +221,7 @@ def _compare(records: Floats, simulated: Floats, offset: Floats, speed: float, s
 
 
 def _together(
-    compared: _Comparison, moveouts: Floats, shot: NDArray[np.int64], survey: Survey
+    compared: _Comparison, moveouts: Floats, shot: NDArray[np.int64], survey: Survey, latest: float
 ) -> tuple[int, float, Floats, Floats]:
     """Find the moveout, ``(moveout, trace)`` [s], and shift that fit all shots best, whatever their polarity.
 
@@ -227,7 +230,7 @@ def _together(
     """
     lag, period = compared.lag, 1 / survey.config.wavelet.frequency
     step = lag[1] - lag[0]
-    common = np.flatnonzero((lag >= EARLIEST * period) & (lag <= LATEST * period))
+    common = np.flatnonzero((lag >= EARLIEST * period) & (lag <= latest * period))
     trace = np.arange(len(compared.correlation))[:, None]
     first_traces = np.unique(shot, return_index=True)[1]
     traces_of_shot = np.diff(first_traces, append=len(shot))[:, None]

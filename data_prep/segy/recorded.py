@@ -59,7 +59,13 @@ def lay_out(file: RecordedShots, kind: Survey, start: float) -> tuple[Survey, Pl
     chosen = _apart(shot_x, cell)
     of_shots = [_on_grid(file.shots[i].receiver_x, start, kind) for i in chosen]
     receivers = np.unique(np.concatenate(of_shots))
-    receiver_x = receivers[_apart(receivers, CLOSEST_RECEIVERS * cell)]
+    step = CLOSEST_RECEIVERS * cell
+    within = min(float(np.diff(x).min(initial=np.inf)) for x in of_shots)
+    if within >= step * (1 - ON_CELL) and len(_apart(receivers, step)) < len(receivers):
+        # They moved with the shots by other than whole cells: half cells are nearer to all of them.
+        of_shots = [np.unique((np.round(x / step) * step).clip(max=kind.length)) for x in of_shots]
+        receivers = np.unique(np.concatenate(of_shots))
+    receiver_x = receivers[_apart(receivers, step)]
     recorded = tuple(np.unique(np.searchsorted(receiver_x, x, side="right") - 1) for x in of_shots)
     positions = {
         "shots": len(chosen),

@@ -3,6 +3,7 @@
 Values of 16 bits are at most 32767: the standard has them signed, and readers follow it.
 """
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -83,33 +84,44 @@ def write_gathers(path: Path, gathers: NDArray[np.floating[Any]], survey: Survey
     file.save(path)
 
 
-def write_section(path: Path, velocity: NDArray[np.floating[Any]], spacing: float, provenance: str) -> None:
+def write_section(
+    path: Path,
+    velocity: NDArray[np.floating[Any]],
+    spacing: float,
+    provenance: str,
+    start: float = 0.0,
+    ratio: str = "",
+) -> None:
     """Write a velocity model as a depth section: one trace per column of cells.
 
     The sample interval is dz in millimetres, as SEG-Y readers take it for depth; where that exceeds its
-    field (32.767 m), in whole metres. The textual header says which.
+    field (32.767 m), in whole metres. The textual header says which. Rows that are further apart, and not by
+    whole metres, are interpolated at the next smaller whole number of them.
 
     Args:
         path: the file.
-        velocity: P-wave speed [m/s], shape ``(depth, x)``.
+        velocity: P-wave speed [m/s], shape ``(depth, x)``; or a ratio.
         spacing: cell size [m].
         provenance: where the section comes from, for the textual header.
+        start: position of its first column on the line [m].
+        ratio: what the values are, if they are a ratio instead of speeds, for the textual header.
 
     Raises:
         SegyError: the section is not finite, has too many rows, or the cells fit neither unit.
         OSError: the file cannot be written.
     """
+    velocity, dz = _in_rows_that_fit(velocity, spacing)
     nz, nx = velocity.shape
     _refuse(_too_many("rows of cells", nz))
-    interval, unit = _depth_interval(spacing)
+    interval, unit = _depth_interval(dz)
     file = NewFile(
         traces=nx,
         samples=nz,
         interval=interval,
-        text=_section_text(nz, nx, spacing, f"{interval} {unit}", provenance),
+        text=_section_text(nz, nx, dz, spacing, f"{interval} {unit}", provenance, start, ratio),
         binary={"traces_per_ensemble": 1, "sorting": 4},  # stacked: one trace per place
     )
-    number, x = np.arange(nx) + 1, np.arange(nx, dtype=np.float64) * spacing
+    number, x = np.arange(nx) + 1, start + np.arange(nx, dtype=np.float64) * spacing
     scalar = _scalar("positions", x)
     file.fill(
         field_record=1,
@@ -123,7 +135,7 @@ def write_section(path: Path, velocity: NDArray[np.floating[Any]], spacing: floa
         cdp_x=_scaled(x, scalar),
         inline=1,
         crossline=number,
-        sample_unit=6,  # metres per second
+        sample_unit=0 if ratio else 6,  # unknown, or metres per second
     )
     file.samples[...] = velocity.T
     file.save(path)
@@ -170,17 +182,24 @@ def _gathers_text(survey: Survey, provenance: str) -> list[str]:
     ]
 
 
-def _section_text(nz: int, nx: int, spacing: float, interval: str, provenance: str) -> list[str]:
+def _section_text(
+    nz: int, nx: int, dz: float, spacing: float, interval: str, provenance: str, start: float, ratio: str
+) -> list[str]:
+    origin = "THE FIRST COLUMN" if start == 0 else "THE ORIGIN OF THE RECORDS' FILE"
+    kind, values = "VELOCITY SECTION", "P-WAVE SPEED IN METRES PER SECOND (M/S)"
+    if ratio:
+        kind, values = "SECTION", ratio.upper()
     return [
-        "VELOCITY SECTION OF A 2-D LINE IN DEPTH: ONE TRACE PER COLUMN OF CELLS",
-        "SAMPLES: P-WAVE SPEED IN METRES PER SECOND (M/S), 4-BYTE IEEE FLOAT",
-        f"DEPTH: {nz} SAMPLES AT {spacing:.9g} M, FROM 0 TO {(nz - 1) * spacing:.9g} M BELOW THE SURFACE",
-        f"X: {nx} TRACES AT {spacing:.9g} M, FROM 0 TO {(nx - 1) * spacing:.9g} M",
+        f"{kind} OF A 2-D LINE IN DEPTH: ONE TRACE PER COLUMN OF CELLS",
+        f"SAMPLES: {values}, 4-BYTE IEEE FLOAT",
+        f"DEPTH: {nz} SAMPLES AT {dz:.9g} M, FROM 0 TO {(nz - 1) * dz:.9g} M BELOW THE SURFACE",
+        *([f"  INTERPOLATED FROM ROWS AT {spacing:.9g} M"] if dz != spacing else []),
+        f"X: {nx} TRACES AT {spacing:.9g} M, FROM {start:.9g} TO {start + (nx - 1) * spacing:.9g} M",
         "",
         f"SAMPLE INTERVAL (BYTES 3217 AND 117) IS DEPTH: {interval}",
-        "UNITS: METRES. X IS ALONG THE LINE FROM THE FIRST COLUMN, Y IS 0",
+        f"UNITS: METRES. X IS ALONG THE LINE FROM {origin}, Y IS 0",
         "BYTES: CDP 21, CDP X 181 (AND 73, 81), ITS SCALAR 71, INLINE 189,",
-        "  CROSSLINE 193, SAMPLE UNIT 203 (6: METRES PER SECOND)",
+        f"  CROSSLINE 193, SAMPLE UNIT 203 ({'0: NONE' if ratio else '6: METRES PER SECOND'})",
         "",
         "PROVENANCE",
         *provenance.splitlines(),
@@ -197,6 +216,23 @@ def _span(values: NDArray[np.float64]) -> str:
 def _bin(survey: Survey) -> float:
     """Distance of neighbouring CDP numbers [m]: midpoints of cells are half a cell apart."""
     return survey.grid.spacing / 2
+
+
+def _in_rows_that_fit(
+    velocity: NDArray[np.floating[Any]], spacing: float
+) -> tuple[NDArray[np.floating[Any]], float]:
+    """Interpolate a section in depth where its rows fit no sample interval; also gives their distance [m]."""
+    try:
+        _depth_interval(spacing)
+    except SegyError:
+        dz = float(math.floor(spacing))
+        if not LARGEST_16 / 1000 < dz < METRES_BELOW:
+            raise
+        depth = np.arange(len(velocity)) * spacing
+        wanted = np.arange(0.0, depth[-1] + dz, dz)
+        columns = [np.interp(wanted, depth, column) for column in velocity.T]
+        return np.stack(columns, axis=1).astype(velocity.dtype), dz
+    return velocity, spacing
 
 
 def _depth_interval(spacing: float) -> tuple[int, str]:

@@ -6,7 +6,6 @@ from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
-import scipy.fft
 from numpy.typing import NDArray
 
 from fwi.survey import Survey
@@ -64,17 +63,19 @@ def filtered(
     Returns:
         Filtered gathers of the same shape; traces of zeros stay so.
     """
+    from scipy import fft
+
     samples, dt = gathers.shape[1], survey.recorded_dt
     tail = max(8, math.ceil(TAIL_PERIODS / survey.config.wavelet.frequency / dt))
-    size = scipy.fft.next_fast_len(samples + 4 * tail, real=True)
+    size = fft.next_fast_len(samples + 4 * tail, real=True)
     padded = np.zeros((gathers.shape[0], size, gathers.shape[2]), np.float32)
     padded[:, :samples] = gathers
     mirror = gathers[:, ::-1][:, :tail]
     fade = np.cos(0.5 * np.pi * (np.arange(mirror.shape[1]) + 0.5) / mirror.shape[1]) ** 2
     padded[:, samples : samples + mirror.shape[1]] = mirror * fade.astype(np.float32)[:, None]
-    spectrum = scipy.fft.rfft(padded, axis=1, overwrite_x=True)
-    spectrum *= response(scipy.fft.rfftfreq(size, dt)).astype(np.complex64)[:, None]
-    result: Gathers = scipy.fft.irfft(spectrum, size, axis=1, overwrite_x=True)[:, :samples]
+    spectrum = fft.rfft(padded, axis=1, overwrite_x=True)
+    spectrum *= response(fft.rfftfreq(size, dt)).astype(np.complex64)[:, None]
+    result: Gathers = fft.irfft(spectrum, size, axis=1, overwrite_x=True)[:, :samples]
     return result
 
 
@@ -117,15 +118,17 @@ class NoiseBank(NamedTuple):
 @lru_cache(maxsize=8)
 def _windows(samples: int, dt: float, frequency: float) -> Gathers:
     """Periodic noise, as windows that begin at each part of each sample."""
+    from scipy import fft
+
     size = BANK_LENGTH * BANK_PHASES
-    frequencies = scipy.fft.rfftfreq(size, dt / BANK_PHASES)
+    frequencies = fft.rfftfreq(size, dt / BANK_PHASES)
     amplitudes = ricker_spectrum(frequencies, frequency)
     amplitudes[frequencies > 0.5 / dt] = 0.0  # records hold nothing beyond their Nyquist frequency
     random = np.random.default_rng(BANK_SEED)
     spectrum = amplitudes * (
         random.standard_normal(len(frequencies)) + 1j * random.standard_normal(len(frequencies))
     )
-    trace = scipy.fft.irfft(spectrum, size)
+    trace = fft.irfft(spectrum, size)
     trace = (trace / trace.std()).astype(np.float32)
     phases = np.ascontiguousarray(trace.reshape(BANK_LENGTH, BANK_PHASES).T)
     repeats = -(-samples // BANK_LENGTH)

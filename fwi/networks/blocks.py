@@ -59,7 +59,8 @@ class VelocityHead(nn.Module):
 
     def begin_in_the_middle(self) -> None:
         """Begin training near the middle of the velocity range; zero weights would pass no gradient on."""
-        nn.init.normal_(self.project.weight, std=0.01)
+        if not self.project.weight.is_meta:  # of which torch's compiler, seconds to import, makes nothing
+            nn.init.normal_(self.project.weight, std=0.01)
         nn.init.zeros_(self.project.bias)  # type: ignore[arg-type]
 
     def forward(self, x: Tensor) -> Tensor:

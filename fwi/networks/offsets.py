@@ -57,26 +57,42 @@ class CommonOffsets(nn.Module):
 
     def places(self, survey: Survey) -> Places:
         """Compute the places of the traces of a survey over the same line."""
-        columns, along = _neighbours(survey.midpoint.ravel() / self.spacing, self.columns)
+        shot_x, receiver_x = (np.ascontiguousarray(each) for each in (survey.shot_x, survey.receiver_x))
+        return self.places_of(torch.from_numpy(shot_x), torch.from_numpy(receiver_x))
+
+    def places_of(self, shot_x: Tensor, receiver_x: Tensor) -> Places:
+        """Compute the places of traces from the positions of shots and receivers along the line.
+
+        Args:
+            shot_x: position of each shot [m], shape ``(shot,)``, in float64.
+            receiver_x: position of each receiver of each shot [m], shape ``(shot, receiver)``, in float64.
+        """
+        midpoint = (shot_x[:, None] + receiver_x) / 2
+        offset = (shot_x[:, None] - receiver_x).abs()
+        columns, along = _neighbours(midpoint.flatten() / self.spacing, self.columns)
         step = self.farthest / (self.classes - 1)
-        classes, across = _neighbours(survey.offset.ravel() / step, self.classes)
+        classes, across = _neighbours(offset.flatten() / step, self.classes)
         number = classes[:, None] * self.columns + columns
         weight = across[:, None] * along
-        return Places(
-            torch.from_numpy(number.reshape(4, -1)), torch.from_numpy(weight.reshape(4, -1)).float()
-        )
+        return Places(number.flatten(0, 1), weight.flatten(0, 1).float())
 
-    def forward(self, gathers: Tensor, survey: Survey | None = None) -> Tensor:
+    def forward(self, gathers: Tensor, survey: Survey | Places | None = None) -> Tensor:
         """Stack gathers.
 
         Args:
             gathers: shape ``(batch, shot, time, receiver)``.
-            survey: their survey, if it is not that of the constructor.
+            survey: their survey, or the places of its traces, if it is not that of the constructor.
 
         Returns:
             Common-offset sections, shape ``(batch, class, time, column)``.
         """
-        places = Places(self.number, self.weight) if survey is None else self.places(survey)
+        match survey:
+            case None:
+                places = Places(self.number, self.weight)
+            case Survey():
+                places = self.places(survey)
+            case _:
+                places = survey
         batch, _, samples, _ = gathers.shape
         traces = gathers.transpose(2, 3).flatten(1, 2)
         live = traces.any(2).to(traces.dtype)
@@ -94,14 +110,14 @@ def largest_offset(survey: Survey) -> float:
     return survey.length if survey.config.spread == "fixed" else float(survey.offset.max())
 
 
-def _neighbours(position: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
+def _neighbours(position: Tensor, count: int) -> tuple[Tensor, Tensor]:
     """Return the two integers around each position and their linear weights, both of shape ``(2, n)``.
 
     Positions outside ``0 .. count - 1`` have weights of zero.
     """
-    rounded = np.round(position, 6)  # a position on an integer stays there
+    rounded = (position * 1e6).round() / 1e6  # a position on an integer stays there
     inside = (rounded >= 0) & (rounded <= count - 1)
-    left = np.clip(np.floor(rounded), 0, max(0, count - 2)).astype(np.int64)
-    share = np.clip(rounded - left, 0, 1)
-    right = np.minimum(left + 1, count - 1)
-    return np.stack([left, right]), np.stack([1 - share, share]) * inside
+    left = rounded.floor().clamp(0, max(0, count - 2)).long()
+    share = (rounded - left).clamp(0, 1)
+    right = (left + 1).clamp(max=count - 1)
+    return torch.stack([left, right]), torch.stack([1 - share, share]) * inside

@@ -83,15 +83,12 @@ def require_mirrorable(model: ModelConfig, survey: Survey) -> None:
         )
 
 
-@contextlib.contextmanager
-def on_shapes(model: ModelConfig, survey: Survey) -> Iterator[Network]:
-    """Build a network whose tensors have shapes but no values; so do tensors created within the block.
+def without_values(model: ModelConfig, survey: Survey) -> Network:
+    """Build a network whose tensors have shapes but no values, to compare before memory is allocated.
 
     Raises:
         ValueError: the network does not suit this survey, or there are too many columns to sort.
     """
-    from torch._subclasses.fake_tensor import FakeTensorMode
-
     places = survey.config.shots * survey.grid.nx
     if model.columns == "midpoints" and places > MOST_PLACES:
         raise ValueError(
@@ -99,7 +96,19 @@ def on_shapes(model: ModelConfig, survey: Survey) -> Iterator[Network]:
             f"{places:,} places, and {MOST_PLACES:,} are the most: take receivers"
         )
     with torch.device("meta"):
-        network = networks.build(model, survey)
+        return networks.build(model, survey)
+
+
+@contextlib.contextmanager
+def on_shapes(model: ModelConfig, survey: Survey) -> Iterator[Network]:
+    """Build a network without values that can be run; tensors created within the block have none either.
+
+    Raises:
+        ValueError: as of ``without_values``.
+    """
+    from torch._subclasses.fake_tensor import FakeTensorMode  # with torch's compiler, seconds to import
+
+    network = without_values(model, survey)
     with FakeTensorMode():
         network._apply(  # type: ignore[no-untyped-call]
             lambda tensor: torch.empty(tensor.shape, dtype=tensor.dtype)

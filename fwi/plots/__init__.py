@@ -7,6 +7,7 @@ built on matplotlib's Figure itself, without pyplot: no window, no global state,
 from fwi.plots.ablation import Dots, dots_and_bars
 from fwi.plots.attention import attention_maps
 from fwi.plots.contradiction import contradicted
+from fwi.plots.line import line_section
 from fwi.plots.records import SampleColumn, gather_grid, gathers, samples
 from fwi.plots.refinement import (
     GatherRow,
@@ -38,6 +39,7 @@ __all__ = [
     "error_over_gradients",
     "gather_grid",
     "gathers",
+    "line_section",
     "misfit_over_gradients",
     "png",
     "refined_sections",

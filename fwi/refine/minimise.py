@@ -5,7 +5,6 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import Bounds, minimize
 
 Array = NDArray[np.float32]
 
@@ -70,6 +69,8 @@ def minimise(
     Returns:
         Why the search ended: ``converged``, or what ``stop`` said.
     """
+    from scipy.optimize import Bounds, minimize
+
     unit = np.full(start.shape, UNIT)
     if spread is not None:
         unit *= spread / np.sqrt(np.mean(np.square(spread, dtype=np.float64)))

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from fwi.config import StudyConfig, TrainConfig
 from fwi.inverter import Inverter, load
 from fwi.networks.network import Network
-from fwi.networks.rehearsal import on_shapes
+from fwi.networks.rehearsal import without_values
 from fwi.run_folder import changed
 from fwi.survey import Survey
 
@@ -42,9 +42,9 @@ def read_start(study: StudyConfig) -> Inverter | None:
         for key, past, present in changed(found.study, study)
         if key in AMPLITUDES or (study.train.freeze and key.startswith(DECISIVE) and key not in OWN)
     ]
-    with on_shapes(study.model, Survey(study.grid, study.survey)) as network:
-        held_parts(network, study.train)
-        wanted = {f"network.{name}": _shape(name, each) for name, each in network.state_dict().items()}
+    network = without_values(study.model, Survey(study.grid, study.survey))
+    held_parts(network, study.train)
+    wanted = {f"network.{name}": _shape(name, each) for name, each in network.state_dict().items()}
     weights = found.network.state_dict()
     there = {f"network.{name}": _shape(name, each) for name, each in weights.items()}
     names = sorted({name for name, _ in wanted.items() ^ there.items() if not name.startswith(HEAD)})

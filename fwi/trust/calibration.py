@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import rankdata
 
 from fwi.config import TrustConfig
 from fwi.trust.cases import Cases
@@ -192,5 +191,7 @@ def area(values: Floats, positive: NDArray[Any]) -> float | None:
     many, few = int((~positive).sum()), int(positive.sum())
     if not many or not few:
         return None
+    from scipy.stats import rankdata
+
     ranks = rankdata(values)
     return float((ranks[positive].sum() - few * (few + 1) / 2) / (few * many))

@@ -5,7 +5,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel
-from scipy.stats import beta
 
 Floats = NDArray[np.float64]
 
@@ -21,6 +20,8 @@ def largest_share_missed(missed: int, wrong: int, confidence: float) -> float:
     Returns:
         The one-sided bound of Clopper and Pearson (1934); 1 where there is nothing to conclude from.
     """
+    from scipy.stats import beta
+
     return 1.0 if missed >= wrong else float(beta.ppf(confidence, missed + 1, wrong - missed))
 
 

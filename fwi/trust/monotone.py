@@ -4,7 +4,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize
 
 Floats = NDArray[np.float64]
 
@@ -73,6 +72,8 @@ def probability(odds: Floats) -> Floats:
 
 
 def _fitted(loss: Any, intercept: float, figures: int, limits: tuple[float | None, float | None]) -> Weights:
+    from scipy.optimize import minimize
+
     start = np.concatenate([[intercept], np.zeros(figures)])
     found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=[limits, *[(0.0, None)] * figures]).x
     return Weights(float(found[0]), found[1:])

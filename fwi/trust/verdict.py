@@ -35,6 +35,8 @@ class Verdict:
     """The calibration behind it."""
     uncalibrated: str = NOT_CALIBRATED
     """Why there is no judgement, and what would give one."""
+    start: float = 0.0
+    """Position of the section's first column on a longer line [m], from which places are told."""
 
     @property
     def believed(self) -> bool | None:
@@ -54,8 +56,8 @@ class Verdict:
         return self.checked.misfit
 
     @property
-    def mean_model(self) -> Misfit:
-        """Misfit of the training set's mean model."""
+    def mean_model(self) -> Misfit | None:
+        """Misfit of the training set's mean model; None where it was not simulated."""
         return self.checked.mean_model
 
     @property
@@ -76,7 +78,8 @@ class Verdict:
     @property
     def contradicted(self) -> Place:
         """The place where the records contradict the section most."""
-        return strongest(self.contradiction, self.survey)
+        place = strongest(self.contradiction, self.survey)
+        return place._replace(x=self.start + place.x)
 
     @property
     def loudest(self) -> str | None:
@@ -130,7 +133,7 @@ class Verdict:
         judged = self.judgement
         return {
             **self.misfit.median._asdict(),
-            "mean_model_nrms": self.mean_model.median.nrms,
+            "mean_model_nrms": None if self.mean_model is None else self.mean_model.median.nrms,
             "verdict": self.word,
             "probability": None if judged is None else judged.probability,
             "expected_mae": None if judged is None else judged.mae,
@@ -154,15 +157,18 @@ class Verdict:
         if self.loudest:
             figure, value = FIGURES[self.loudest], self.figures[self.loudest]
             unit = f" {figure.unit}" if figure.unit else ""
-            told.append(
-                f"loudest: {figure.title} {value:.2g}{unit}, typically {self.trust.typical(self.loudest):.2g}"
-            )
+            typical = _short(self.trust.typical(self.loudest))
+            told.append(f"loudest: {figure.title} {_short(value)}{unit}, typically {typical}")
         return told
 
     def _measured(self) -> list[str]:
-        (nrms, correlation, shift), mean_nrms = self.misfit.median, self.mean_model.median.nrms
+        nrms, correlation, shift = self.misfit.median
+        against = ""
+        if self.mean_model is not None:
+            mean_nrms = self.mean_model.median.nrms
+            against = f", {nrms / mean_nrms:.0%} of the mean model's {mean_nrms:.2f}"
         return [
-            f"NRMS {nrms:.2f}, {nrms / mean_nrms:.0%} of the mean model's {mean_nrms:.2f}",
+            f"NRMS {nrms:.2f}{against}",
             f"trace correlation {correlation:.2f}",
             f"time shift {shift * 1000:.1f} ms",
         ]
@@ -187,6 +193,11 @@ def judged(checked: list[Checked], survey: Survey, figures: dict[str, Any], trus
         )
         for number, (each, judgement) in enumerate(zip(checked, trust.judge(figures), strict=True))
     ]
+
+
+def _short(value: float) -> str:
+    """Two digits, without an exponent for hundreds and thousands."""
+    return f"{value:.0f}" if value >= 100 else f"{value:.2g}"
 
 
 def _percent(probability: float) -> str:

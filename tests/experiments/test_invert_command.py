@@ -2,13 +2,19 @@ import re
 
 import numpy as np
 import pytest
+import torch
 import yaml
 from PIL import Image
 from studies import config_file
 
+from data_prep.salt import generate
+from data_prep.segy.velocity import read_section
 from data_prep.segy.write import write_gathers
 from experiments.cli import main
 from fwi import load_run
+from fwi.config import PhysicsConfig, SaltConfig
+from fwi.lines import scaled
+from fwi.physics import Propagator
 from fwi.shards import read
 from fwi.survey import Survey
 
@@ -40,7 +46,15 @@ def test_sample_of_a_shard_gives_section_picture_check_and_time(shard, trained_r
     shown = capsys.readouterr().out
     assert re.search(r"test-00000-2\.npy, \.png, \.segy: inverted in \d+ ms", shown)
     assert re.search(r"  NRMS [\d.]+, \d+% of the mean model's.*; not calibrated: fwi calibrate --run", shown)
-    suffixes = ["-contradiction.npy", "-contradiction.png", ".npy", ".png", ".segy"]
+    suffixes = [
+        "-contradiction.npy",
+        "-contradiction.png",
+        "-contradiction.segy",
+        ".html",
+        ".npy",
+        ".png",
+        ".segy",
+    ]
     assert np.load(tmp_path / "test-00000-2-contradiction.npy").shape == section.shape
     assert sorted(path.name for path in tmp_path.iterdir()) == [f"test-00000-2{end}" for end in suffixes]
 
@@ -70,7 +84,7 @@ def test_true_section_is_checked_and_mapped(shard, trained_run, tmp_path, capsys
     compared, verdict, mapped = capsys.readouterr().out.splitlines()[:3]
     assert compared == f"{tmp_path / 'truth.npy'} against {shard}, sample 1"
     assert verdict.startswith("  NRMS 0.")
-    assert mapped == f"  where the records contradict it: {tmp_path / 'truth-contradiction'}.npy, .png"
+    assert mapped == f"  where the records contradict it: {tmp_path / 'truth-contradiction'}.npy, .png, .segy"
 
 
 # -- networks that take any survey
@@ -112,6 +126,61 @@ def test_true_section_explains_records_of_another_survey_with_a_dead_shot(
     verdict = capsys.readouterr().out.splitlines()[-2]
     assert verdict.startswith("  NRMS 0.0") or verdict.startswith("  NRMS 0.1")
     assert "; zero throughout and left out: 1 of 3 shots; not calibrated" in verdict
+
+
+# -- lines of any scale, with a network of the zoo
+
+
+@pytest.fixture(scope="module")
+def line(tmp_path_factory):
+    """A line of 12.5 m cells and 16 Hz as SEG-Y, its gathers and survey as of the network, and the truth."""
+    network = load_run("salt-half").survey
+    salt = SaltConfig.model_validate({"preset": {"name": "yang_ma", "lens_share": 0}})
+    velocity = generate(network.grid, salt, 99, 3).velocity
+    places = {"shots": 7, "shot_margin": 200.0, "receivers": 76}
+    survey = Survey(network.grid, network.config.model_copy(update=places))
+    with torch.inference_mode():
+        gathers = Propagator(survey, PhysicsConfig())(torch.from_numpy(velocity)[None])[0].numpy()
+    path = tmp_path_factory.mktemp("line") / "line.segy"
+    write_gathers(path, 55 * gathers, scaled(survey, 1 / 1.6), "a test")
+    return path, gathers, survey, velocity
+
+
+@pytest.mark.slow
+def test_a_line_of_another_scale_is_inverted_by_a_network_of_the_zoo_that_says_why(line, tmp_path, capsys):
+    path, gathers, survey, velocity = line
+
+    main(["invert", str(path), "--out", str(tmp_path)])
+
+    shown = capsys.readouterr().out
+    assert re.search(r"^  network: salt-half: .*periods", shown, re.MULTILINE)
+    assert "lengths and times multiplied by 1.6 are those of the network" in shown
+    assert re.search(r"^  (believed|doubtful): wrong with a probability of", shown, re.MULTILINE)
+    section = np.load(tmp_path / "line-0.npy")
+    own = load_run("salt-half").invert(gathers, survey)
+    assert np.abs(section - own).mean() < 0.2 * np.abs(own - velocity).mean()
+    grid = yaml.safe_load((tmp_path / "line-0.yaml").read_text())["grid"]
+    assert (grid["spacing"], grid["nz"], grid["nx"]) == (12.5, 101, 151)
+    page = (tmp_path / "line-0.html").read_text()
+    for told in ("salt-half", "multiplied by 1.6", "expected MAE", "data:image/png"):
+        assert told in page
+    written = read_section(tmp_path / "line-0.segy")
+    assert (written.dz, written.dx) == pytest.approx((12.5, 12.5))
+
+
+@pytest.mark.slow
+def test_the_section_of_a_line_is_checked_and_refined_by_its_name(line, tmp_path, capsys):
+    path, _, _, velocity = line
+    np.save(tmp_path / "truth.npy", velocity)
+
+    main(["check", str(tmp_path / "truth.npy"), str(path), "--run", "salt-half"])
+    budget = ["--budget", "2", "--out", str(tmp_path), "--tracking.mode", "disabled"]
+    main(["refine", *budget, "--run", "salt-half", str(tmp_path / "truth.npy"), str(path)])
+
+    shown = capsys.readouterr().out
+    assert "truth.npy against" in shown
+    assert np.load(tmp_path / "truth-refined.npy").shape == velocity.shape
+    assert "report:" not in shown
 
 
 def test_silent_record_is_refused(any_survey_run, tiny_data, tmp_path, refused):

@@ -118,7 +118,7 @@ def test_invert_says_why_a_section_fits_no_segy_and_still_gives_it(
     main(["invert", shard, "--run", str(trained_run), "--out", str(tmp_path), "--sample", "1", "--no-check"])
 
     assert "no SEG-Y: 24 rows of cells" in capsys.readouterr().out
-    assert sorted(path.suffix for path in tmp_path.iterdir()) == [".npy", ".png"]
+    assert sorted(path.suffix for path in tmp_path.iterdir()) == [".html", ".npy", ".png"]
 
 
 @pytest.mark.usefixtures("pool_here")

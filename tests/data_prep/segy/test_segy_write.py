@@ -357,6 +357,22 @@ def test_depth_interval_is_in_millimetres_where_they_fit_and_says_so(
     assert f"IS DEPTH: {interval} {unit} " in parsed.text
 
 
+def test_rows_that_fit_no_sample_interval_are_interpolated_at_whole_metres(tmp_path: Path) -> None:
+    gradient = 1500 + 0.5 * 44.4 * np.arange(51)[:, None] + np.array([0.0, 7.0, 100.0])
+
+    write_section(tmp_path / "a.segy", gradient, 44.4, "", start=-120.0)
+
+    parsed = by_segyio(tmp_path / "a.segy")
+    depth = np.arange(parsed.samples.shape[1]) * 44.0
+    assert parsed.binary[3217] == 44
+    assert depth[-1] >= 50 * 44.4 - 44
+    inside = depth <= 50 * 44.4
+    np.testing.assert_allclose(parsed.samples[0, inside], 1500 + 0.5 * depth[inside], rtol=1e-6)
+    assert "AT 44 M" in parsed.text
+    assert "INTERPOLATED FROM ROWS AT 44.4 M" in parsed.text
+    assert "FROM -120 TO -31.2 M" in parsed.text
+
+
 # -- the textual header
 
 

@@ -1,0 +1,13 @@
+"""Lines of any length and scale, inverted by a trained network window by window.
+
+>>> line = Line(fwi.load_run("salt-half"), gathers, survey)
+>>> inverted = line.invert()
+>>> line.check(inverted.section)
+"""
+
+from fwi.lines.line import Line
+from fwi.lines.scaling import scaled
+from fwi.lines.verdict import LineVerdict, Stretch
+from fwi.lines.windows import Window, windows
+
+__all__ = ["Line", "LineVerdict", "Stretch", "Window", "scaled", "windows"]
