@@ -132,7 +132,7 @@ def _invert_to_files(opened: Opened, line: Line, number: int, out: Path, check: 
     origin = f"Inverted by salt-fwi: {records}, with {whose}\nVersions: {used}"
     if verdict is not None:
         origin += f"\nVerdict: {verdict.remark}"
-    written = save(velocity, stem, grid, origin, opened.start)
+    written = save(velocity, stem, grid, origin, opened.start, picture=line.interval is None)
     print(f"{stem}{written}: inverted in {1000 * seconds:.0f} ms")
     told = {}
     if line.interval is not None and trained.calibration is not None:

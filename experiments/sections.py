@@ -53,7 +53,13 @@ def read_section(path: Path, grid: GridConfig, whose: str) -> NDArray[np.float32
 
 
 def save(
-    velocity: NDArray[np.float32], stem: Path, grid: GridConfig, provenance: str, start: float = 0.0
+    velocity: NDArray[np.float32],
+    stem: Path,
+    grid: GridConfig,
+    provenance: str,
+    start: float = 0.0,
+    *,
+    picture: bool = True,
 ) -> str:
     """Write a section as .npy, .png and, where its cells fit, SEG-Y; says which.
 
@@ -63,11 +69,13 @@ def save(
         grid: its grid.
         provenance: origin of the section, for the textual header of SEG-Y.
         start: position of its first column on the line of its records [m].
+        picture: draw it; not where ``save_interval`` draws it with its interval.
     """
     write_npy(stem.with_name(f"{stem.name}.npy"), velocity)
-    draw = plots.line_section if _is_long(velocity) else plots.velocity_model
-    drawn = draw(velocity, grid.spacing, grid.velocity, stem.name)
-    plots.save(drawn, stem.with_name(f"{stem.name}.png"))
+    if picture:
+        draw = plots.line_section if _is_long(velocity) else plots.velocity_model
+        drawn = draw(velocity, grid.spacing, grid.velocity, stem.name)
+        plots.save(drawn, stem.with_name(f"{stem.name}.png"))
     written = _save_segy(stem.with_name(f"{stem.name}.segy"), velocity, grid, provenance, start)
     return f".npy, .png{written}"
 

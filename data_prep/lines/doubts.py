@@ -50,9 +50,6 @@ QUIET_TIME = 500
 QUIET_SHOTS = 16
 """Number of shots on which it is measured, evenly chosen."""
 
-MISFIT = 0.15
-"""Share of the amplitudes by which the records' spectrum may miss a Ricker wavelet's."""
-
 
 def doubts(
     file: RecordedShots,
@@ -107,10 +104,12 @@ def _of_wavelet(wavelet: Wavelet) -> list[str]:
     if spectrum is None:
         return []
     lines = []
-    if spectrum.misfit > MISFIT:
+    if wavelet.spectrum is not None and wavelet.matching is not None:
+        recorded = wavelet.spectrum
         lines.append(
-            f"wavelet: the records' amplitudes are {100 * spectrum.misfit:.0f} % off those of a Ricker "
-            f"wavelet, whose band the network was trained on; the closest has {spectrum.peak:.3g} Hz"
+            f"wavelet: the records' amplitudes were {100 * recorded.misfit:.0f} % off those of a Ricker "
+            f"wavelet, on which the network was trained; shaped to the closest, of {recorded.peak:.3g} Hz, "
+            f"they are {100 * spectrum.misfit:.0f} % off, and their phase is what it was"
         )
     if abs(spectrum.peak / wavelet.peak - 1) > SAME:
         lines.append(

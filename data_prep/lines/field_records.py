@@ -51,7 +51,15 @@ def read_field_records(
     low_cut = spreading == "point" or spectrum.swell > SWELL
 
     def recorded(placement: Placement, survey: Survey, shift: float) -> Array:
-        return bring(file, placement, survey, spreading=spreading, shift=shift, low_cut=low_cut)
+        return bring(
+            file,
+            placement,
+            survey,
+            spreading=spreading,
+            shift=shift,
+            low_cut=low_cut,
+            response=wavelet.matching,
+        )
 
     if wavelet.shaped:  # as recorded, the direct arrival is the sooner over before reflections come
         own, place = lay_out(file, *line_grid(file, network, wavelet.recorded / network_peak))

@@ -52,6 +52,12 @@ CLOSE = 1.1
 LOWEST = 0.3
 """Multiple of a stated peak frequency below which the spectrum is not fitted: there may be swell."""
 
+SMOOTHED = 0.06
+"""Width over which a spectrum is smoothed before records are shaped by it [peak frequencies]."""
+
+WATER_LEVEL = 0.01
+"""Power, by the largest, that is added to a spectrum by which records are shaped."""
+
 BELOW = 0.25
 """Multiple of the peak frequency below which a Ricker wavelet has next to no energy."""
 
@@ -78,6 +84,24 @@ class Spectrum(NamedTuple):
     def filtered(self, response: Callable[[Floats], Floats]) -> "Spectrum":
         """Return the spectrum of the filtered records; ``response`` gives factors of their amplitudes."""
         return fit(self.frequency, self.power * response(self.frequency) ** 2, self.exponent)
+
+    def matching(self, frequency: Floats) -> Floats:
+        """Factors of the amplitudes that make the records' spectrum that of the fitted wavelet.
+
+        Where next to nothing was recorded they fall to zero, lest noise be raised.
+
+        Args:
+            frequency: frequencies [Hz], shape ``(frequency,)``.
+        """
+        recorded = (self.power - self.noise).clip(min=0)
+        width = SMOOTHED * self.peak / float(self.frequency[1])
+        taps = np.exp(-0.5 * (np.arange(-math.ceil(3 * width), math.ceil(3 * width) + 1) / width) ** 2)
+        # Beyond zero the spectrum is its own mirror image.
+        mirrored = np.concatenate([recorded[len(taps) : 0 : -1], recorded, np.zeros(len(taps))])
+        smooth = np.convolve(mirrored, taps / taps.sum(), "same")[len(taps) :][: len(recorded)]
+        factors = np.sqrt(self.signal * smooth) / (smooth + WATER_LEVEL * smooth.max())
+        found: Floats = np.interp(frequency, self.frequency, factors)
+        return found
 
     @property
     def misfit(self) -> float:

@@ -11,6 +11,11 @@ from data_prep.lines.spectrum import Spectrum
 from data_prep.segy.placing import GeometryError
 
 Floats = NDArray[np.float64]
+Response = Callable[[Floats], Floats]
+"""Factors of the amplitudes at given frequencies [Hz]."""
+
+MISFIT = 0.15
+"""Share of the amplitudes by which the records' spectrum may miss a Ricker wavelet's and is left as it is."""
 
 SAME = 0.1
 """Share by which a stated peak frequency may differ from a measured one that is taken for the same."""
@@ -56,19 +61,26 @@ class Wavelet(NamedTuple):
         return cls(recorded, stated, shaped, spectrum)
 
     @property
-    def response(self) -> Callable[[Floats], Floats] | None:
-        """Filter that shapes records of the recorded peak frequency into those of the wanted one.
+    def matching(self) -> Response | None:
+        """Filter that gives records of another wavelet the amplitudes of the closest Ricker wavelet."""
+        spectrum = self.spectrum
+        return None if spectrum is None or spectrum.misfit <= MISFIT else spectrum.matching
 
-        It is the ratio of the amplitude spectra of two Ricker wavelets, and one at frequency zero: a low-pass
-        that raises nothing.
+    @property
+    def response(self) -> Response | None:
+        """Filter that shapes records as recorded into those of the wanted peak frequency.
+
+        To a lower one, it is the ratio of the amplitude spectra of two Ricker wavelets, and one at frequency
+        zero: a low-pass that raises nothing.
         """
+        matching = self.matching
         if not self.shaped:
-            return None
+            return matching
         difference = self.recorded**-2 - self.peak**-2
 
         def low_pass(frequency: Floats) -> Floats:
             factors: Floats = np.exp(np.square(frequency) * difference)
-            return factors
+            return factors if matching is None else factors * matching(frequency)
 
         return low_pass
 

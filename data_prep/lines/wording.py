@@ -27,6 +27,8 @@ def scale(survey: Survey, wavelet: Wavelet, factor: float) -> list[str]:
     grid, peak = survey.grid, survey.config.wavelet.frequency
     how = "of the Ricker wavelet that fits the records' spectrum best" if wavelet.spectrum else "as known"
     lines = [f"peak frequency: {wavelet.recorded:.3g} Hz, {how}"]
+    if wavelet.matching is not None:
+        lines[0] += ", and to whose amplitudes theirs are shaped"
     if wavelet.shaped:
         lines[0] += (
             f"; shaped to {wavelet.peak:.3g} Hz, as stated: what is reached is "

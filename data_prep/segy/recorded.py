@@ -22,8 +22,8 @@ def recorded_survey(file: SegyShots, kind: Survey) -> tuple[Survey, Placement]:
     """Find the survey of a file's own shots and receivers, on the grid of another survey.
 
     The receivers of all shots together become one fixed spread. Receivers that a shot lacks, because they
-    moved on or were dead, make missing traces. Of receivers within half a cell of each other, and of shots
-    within a cell, the first is taken.
+    moved on or were dead, make missing traces. Of receivers of a shot within half a cell of each other, and
+    of shots within a cell, the first is taken; receivers of several shots come onto half cells then.
 
     Args:
         file: the recorded shots.

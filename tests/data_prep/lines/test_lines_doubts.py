@@ -84,9 +84,9 @@ def test_another_wavelet_is_warned_of_by_how_far_its_spectrum_is_off(tmp_path):
 
     text = warnings(tmp_path, narrow)
 
-    assert (
-        "% off those of a Ricker wavelet, whose band the network was trained on; the closest has 14" in text
-    )
+    assert "wavelet: the records' amplitudes were 70 % off those of a Ricker wavelet, on which the" in text
+    assert "shaped to the closest, of 14" in text
+    assert "% off, and their phase is what it was" in text
 
 
 def test_frequency_that_was_hardly_recorded_is_warned_of(tmp_path):

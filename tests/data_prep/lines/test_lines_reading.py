@@ -1,5 +1,7 @@
 """Lines of another scale than a network's: read, they are what is simulated on their survey, at its scale."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -113,6 +115,20 @@ def test_stated_lower_frequency_gives_the_records_of_that_wavelet_and_reaches_de
     assert nrms(line.gathers[0], read(tmp_path, simulated(lower), lower, frequency=8.0).gathers[0]) < 0.08
     assert "shaped to 8 Hz, as stated: what is reached is 2" in starting(line, "peak frequency")[0]
     assert starting(line, "bottom")[0].startswith("bottom: 775 m is reached")
+
+
+def test_records_of_a_band_pass_wavelet_are_shaped_to_the_closest_ricker(tmp_path):
+    frequency = np.fft.rfftfreq(1024, LINE.recorded_dt)
+    ricker = (frequency / 16) ** 2 * np.exp(-((frequency / 16) ** 2))
+    ormsby = np.clip((frequency - 2) / 2, 0, 1) * np.clip((40 - frequency) / 10, 0, 1)
+    ratio = np.divide(ormsby, ricker, out=np.zeros_like(ricker), where=ormsby > 0)
+    gathers = np.fft.irfft(np.fft.rfft(gathers_of_line(), 1024, axis=1) * ratio[:, None], axis=1)[:, :200]
+
+    line = read(tmp_path, gathers.astype(np.float32))
+
+    assert line.factor == 1.6
+    assert nrms(line.gathers[0], simulated(line.survey)) < 0.08  # 0.44 as recorded
+    assert "and to whose amplitudes theirs are shaped" in line.changes[0]
 
 
 def test_deeper_reach_of_a_lower_frequency_is_suggested_as_far_as_the_recorded_time_goes(tmp_path):
@@ -286,3 +302,22 @@ def test_own_grid_scaled_to_one_is_snapped_to_it(tmp_path):
 
     assert line.factor == 1.0
     assert line.survey.differences_in_kind(NETWORK) == ["grid.nx: 50 against 36"]
+
+
+PUBLIC = Path(__file__).resolve().parents[4] / "shared/data/segy"
+
+
+@pytest.mark.skipif(not PUBLIC.exists(), reason="the public files are not here")
+def test_marine_records_of_the_field_are_read_and_doubted():
+    path = PUBLIC / "viking_four_shots.segy"
+
+    line = read_line(path, NETWORK, PHYSICS, spreading="point")
+    lower = read_line(path, NETWORK, PHYSICS, spreading="point", frequency=10.0)
+
+    assert 2.5 < line.factor < 3.5
+    assert lower.factor == 1.0
+    assert lower.survey.bottom == NETWORK.bottom
+    for read in (line, lower):
+        assert np.isfinite(read.gathers).all()
+        assert len(starting(read, "wavelet: the records' amplitudes were")) == 1
+        assert len(starting(read, "surface: receivers were towed")) == 1
