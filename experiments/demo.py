@@ -34,8 +34,8 @@ from fwi.training.start import read_start
 
 STREAM = 4
 """Random stream of the salt models: neither the splits of a study nor calibrations have it."""
-NOISE = 20.0
-"""Level of the noise [dB below the record's RMS]: its amplitude is a tenth of the record's."""
+NOISE = 30.0
+"""Level of the noise [dB below the record's RMS]: its amplitude is 3 % of the record's."""
 
 
 class Example(NamedTuple):
@@ -124,14 +124,18 @@ def from_a_trained_network(study: StudyConfig, run: Path, models: int, workers: 
 
     from experiments.train import train  # with Lightning, which takes seconds
 
-    geology, count = study.salt.preset.name, study.storage.train
+    preset, count = study.salt.preset, study.storage.train
     steps = study.train.epochs * -(-count // study.train.batch_size)
-    print(f"4. adapt: {steps} more steps of training, on {count} new models of {geology}")
+    other = preset.model_dump(exclude={"name"}, exclude_defaults=True)
+    geology = ", ".join([preset.name, *(f"{name} {value}" for name, value in other.items())])
+    print(f"4. adapt: {steps} more steps of training, on {count} models of another geology ({geology})")
     simulate(study, workers)
     train(study, run)
 
     unseen = ShotDataset([DataSet.read(study.storage.folder)], "test")
-    print(f"5. evaluate: score the adapted network on {len(unseen)} models of {geology} that it has not seen")
+    print(
+        f"5. evaluate: score the adapted network on {len(unseen)} models of that geology that are new to it"
+    )
     after = evaluate(run, checks=3)
     before = network.evaluate(unseen, checks=0).evaluation
     errors = (each.predictors["network"]["mae"].mean for each in (before, after))
