@@ -133,9 +133,7 @@ def from_a_trained_network(study: StudyConfig, run: Path, models: int, workers: 
     train(study, run)
 
     unseen = ShotDataset([DataSet.read(study.storage.folder)], "test")
-    print(
-        f"5. evaluate: score the adapted network on {len(unseen)} models of that geology that are new to it"
-    )
+    print(f"5. evaluate: score the adapted network on {len(unseen)} models of that geology, new to it")
     after = evaluate(run, checks=3)
     before = network.evaluate(unseen, checks=0).evaluation
     errors = (each.predictors["network"]["mae"].mean for each in (before, after))

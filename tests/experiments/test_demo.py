@@ -8,12 +8,14 @@ import torch
 from studies import config_file, with_storage
 
 from data_prep import records
-from experiments import demo
+from experiments import cli, demo
 from experiments.cli import main
 from fwi import config
 from fwi.config import TrainConfig
 from fwi.physics import Propagator
 from fwi.run import load_run
+from fwi.survey import Survey
+from fwi.training.start import read_start
 
 
 @pytest.fixture
@@ -68,6 +70,15 @@ def test_records_of_the_demo_are_of_every_geology_with_noise_of_the_level_it_tel
         clean = propagator(torch.from_numpy(each.truth)[None])[0].numpy()
         level = 20 * np.log10(np.std(clean) / np.std(each.line.gathers - clean))
         assert level == pytest.approx(demo.NOISE, abs=0.1)
+
+
+def test_studies_of_the_demo_suit_the_network_that_they_begin_with():
+    study = config.load([config.known_studies()[name] for name in cli.DEMO])
+
+    network = read_start(study)
+
+    assert network.survey == Survey(study.grid, study.survey)
+    assert set(network.calibration) >= {"trust", "uncertainty"}
 
 
 def test_demo_without_a_network_names_both_ways_out(tiny_study, refused, tmp_path):
