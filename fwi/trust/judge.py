@@ -20,7 +20,9 @@ SECTION = "trust"
 COVERAGE = 0.9
 """Share of MAEs that are to lie within the interval."""
 FARTHEST = 5.0
-"""Largest distance of a figure from the typical one that counts, in standard deviations."""
+"""Largest distance of a figure above the typical one that counts, in standard deviations."""
+BETTER = 1.0
+"""The same below it: a network that sees no salt at all is sure of that, and no figure makes up for others."""
 
 
 class TrustError(ValueError):
@@ -164,7 +166,7 @@ def standardised(figures: Figures, weights: Mapping[str, FigureWeights]) -> Floa
     for column, (name, each) in enumerate(weights.items()):
         if name in figures:
             distance = (logarithm_of(name, figures[name]) - each.typical) / each.scale
-            values[:, column] = np.clip(np.nan_to_num(distance, nan=0.0), -FARTHEST, FARTHEST)
+            values[:, column] = np.clip(np.nan_to_num(distance, nan=0.0), -BETTER, FARTHEST)
     return values
 
 
