@@ -26,7 +26,7 @@ def export(
         to: the folder; empty, or that of an earlier export of the same network, which is written anew.
         formats: which of torch and onnx to write beside the safetensors file; all whose packages are
             installed if not given.
-        half: write the weights of the safetensors file in half precision.
+        half: write the large tensors of the safetensors file in half precision.
     """
     made = exported(network, to, formats, half)
     for path in made.files:

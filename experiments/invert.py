@@ -142,10 +142,14 @@ def _invert_to_files(opened: Opened, line: Line, number: int, out: Path, check: 
     if not line.is_own:
         told["grid and survey"] = save_survey(opened.study, stem)
     print("".join(f"  {what}: {how}\n" for what, how in told.items()), end="")
+    drawn = {
+        "The section, and how sure it is." if told else "The section.": stem.with_name(f"{stem.name}.png")
+    }
     if verdict is not None:
+        drawn["Where the records contradict it."] = stem.with_name(f"{stem.name}-contradiction.png")
         print(f"  {verdict}\n  {save_map(velocity, verdict, stem, origin, opened.start)}")
     page = stem.with_name(f"{stem.name}.html")
-    write_whole(page, line_page(opened, line, verdict, records, told))
+    write_whole(page, line_page(opened, line, verdict, records, told, drawn))
     print(f"  page: {page}")
 
 

@@ -133,7 +133,12 @@ def open_records(
 
 
 def line_page(
-    opened: Opened, line: Line, verdict: LineVerdict | None, records: str, told: Mapping[str, str]
+    opened: Opened,
+    line: Line,
+    verdict: LineVerdict | None,
+    records: str,
+    told: Mapping[str, str],
+    drawn: Mapping[str, Path],
 ) -> str:
     """Make the page of a line's section.
 
@@ -143,12 +148,9 @@ def line_page(
         verdict: its verdict; None where it was not checked.
         records: name of the records.
         told: further lines of its head, by title.
+        drawn: pictures that were written, by caption.
     """
-    grid, velocity = line.survey.grid, line.invert()
-    contradiction = None if verdict is None else verdict.contradiction
-    title = verdict.remark if verdict else ""
-    drawn = plots.line_section(velocity, grid.spacing, grid.velocity, title, line.interval, contradiction)
-    figures = {"The section, and what is known of it.": plots.png(drawn)}
+    grid, figures = line.survey.grid, {caption: path.read_bytes() for caption, path in drawn.items()}
     if verdict is not None:
         worst, survey = verdict.worst, verdict.worst.survey
         shot = survey.config.shots // 2

@@ -69,7 +69,7 @@ def save(
         grid: its grid.
         provenance: origin of the section, for the textual header of SEG-Y.
         start: position of its first column on the line of its records [m].
-        picture: draw it; not where ``save_interval`` draws it with its interval.
+        picture: draw it; not the ends of an interval, nor where ``save_interval`` draws it with its own.
     """
     write_npy(stem.with_name(f"{stem.name}.npy"), velocity)
     if picture:
@@ -88,7 +88,7 @@ def save_interval(
     provenance: str,
     start: float = 0.0,
 ) -> str:
-    """Write both ends of a section's interval as the section is, and draw it beside the section; says which.
+    """Write both ends of a section's interval as .npy and SEG-Y, and draw it beside the section; says which.
 
     Args:
         velocity: the section [m/s], shape ``(depth, x)``.
@@ -100,7 +100,7 @@ def save_interval(
         start: position of its first column on the line of its records [m].
     """
     for name, at, end in zip(ENDS, _ends(stem), (found.lower, found.upper), strict=True):
-        save(end, at, grid, f"{provenance}, {name} end", start)
+        save(end, at, grid, f"{provenance}, {name} end", start, picture=False)
     if _is_long(velocity):
         drawn = plots.line_section(velocity, grid.spacing, grid.velocity, stem.name, found)
     else:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from data_prep.lines.known import is_known, known_survey, own_kind
+from data_prep.lines.refusals import refuse_no_frequency
 from data_prep.lines.spectrum import measure_spectrum
 from data_prep.lines.wavelet import Wavelet
 from data_prep.segy.headers import STANDARD, HeaderBytes
@@ -43,6 +44,7 @@ def choose_network(
     """
     if not networks:
         raise ValueError("there is no network to choose from")
+    refuse_no_frequency(frequency)
     known = next(iter(networks.values()))
     if is_known(path):
         for name, network in networks.items():

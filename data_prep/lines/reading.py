@@ -6,9 +6,11 @@ from data_prep.lines.field_records import read_field_records
 from data_prep.lines.known import is_known
 from data_prep.lines.known_records import read_known_records
 from data_prep.lines.line import RecordedLine
+from data_prep.lines.refusals import refuse_no_frequency
 from data_prep.segy.headers import STANDARD, HeaderBytes
 from data_prep.segy.recognise import SEGY, is_segy
 from data_prep.segy.regularise import Spreading
+from data_prep.segy.source import refuse_no_numbers
 from fwi.config import PhysicsConfig
 from fwi.survey import Survey
 
@@ -43,6 +45,8 @@ def read_line(
         ValueError: the file cannot be read, or its records are nothing for the network; the message gives the
             numbers.
     """
+    refuse_no_frequency(frequency)
+    refuse_no_numbers(shift=shift)
     if is_known(path):
         return read_known_records(path, network, frequency, made_for, shift)
     if not is_segy(path):

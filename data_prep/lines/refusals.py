@@ -13,7 +13,18 @@ MOST_MISSING = 0.5
 """Largest share of the network's times for which there may be no record."""
 
 DEPTH_LIMIT = 0.25
-"""Largest such difference, in wavelengths of the peak frequency at the slowest speed."""
+"""Largest difference of depths from the network's, in wavelengths of the peak frequency at the slowest
+speed."""
+
+
+def refuse_no_frequency(frequency: float | None) -> None:
+    """Refuse a stated peak frequency [Hz] that is none.
+
+    Raises:
+        GeometryError: it is not positive, or not finite.
+    """
+    if frequency is not None and not 0 < frequency < math.inf:
+        raise GeometryError(f"--frequency {frequency:g}: expected a peak frequency in Hz, above 0")
 
 
 def refuse_depths(file: RecordedShots, survey: Survey) -> None:

@@ -155,7 +155,8 @@ def measure_spectrum(
     frequency, power = _median_power(np.concatenate(parts).astype(np.float64), file.dt)
     if not power.any():
         raise GeometryError(f"{file.path}: the records are zero throughout")
-    return fit(frequency, power, EXPONENT[spreading], 0.0 if near is None else LOWEST * near)
+    lowest = 0.0 if near is None else LOWEST * min(near, float(frequency[-1]) / 2)
+    return fit(frequency, power, EXPONENT[spreading], lowest)
 
 
 def fit(frequency: Floats, power: Floats, exponent: int, lowest: float = 0.0) -> Spectrum:

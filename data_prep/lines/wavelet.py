@@ -43,15 +43,13 @@ class Wavelet(NamedTuple):
             stated: the peak frequency wanted [Hz]; that of the records if None.
 
         Raises:
-            GeometryError: the wanted one is no frequency, or above that of the records.
+            GeometryError: the wanted one is above that of the records.
         """
         spectrum = known if isinstance(known, Spectrum) else None
         recorded = known.peak if isinstance(known, Spectrum) else known
         same = SAME if spectrum else 1e-6
         if stated is None:
             return cls(recorded, recorded, False, spectrum)
-        if not 0 < stated < np.inf:
-            raise GeometryError(f"--frequency {stated:g}: expected a peak frequency in Hz, above 0")
         if stated > (1 + same) * recorded:
             raise GeometryError(
                 f"{path}: --frequency {stated:g} Hz is above what was recorded, a peak frequency of "

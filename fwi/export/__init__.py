@@ -57,7 +57,7 @@ def export(
         network: folder of a run, name of a network of the zoo, or an inverter file.
         folder: where to; empty, or the folder of an earlier export of this network, which is written anew.
         formats: names of the formats of ``FORMATS``; all whose packages are installed if left out.
-        half: write the weights of the safetensors file in half precision; the file is copied if not.
+        half: write the large tensors of the safetensors file in half precision; it is copied if not.
 
     Raises:
         ValueError: the network is not there; the folder holds something else; a package is missing; or a
@@ -82,7 +82,7 @@ def export(
         for each in chosen:
             graphs[each] = FORMATS[each].write(graph, program)
             differences[each] = _difference(FORMATS[each], graphs[each], graph)
-    described = zoo.path(name).with_suffix(".md").read_text() if in_zoo else card(run, name)
+    described = zoo.card(name).text if in_zoo else card(run, name)
 
     files = {FORMATS[each].file: content for each, content in graphs.items()}
     listed = [CARD, README, FILE, *files]

@@ -71,6 +71,8 @@ def card(run: Run, name: str) -> str:
         amplitudes=AMPLITUDES[study.data.amplitude],
         attention=f"attention {', '.join(attends)}" if attends else "no attention",
         parameters=sum(each.numel() for each in inverter.network.parameters()),
+        geology=UNKNOWN if folder is None else _geology(run.study),
+        corruption=UNKNOWN if folder is None else _corruption(run.study),
         training=[UNKNOWN] if folder is None else list(_training(folder, run.study)),
         metrics={metric: METRICS[metric].label() for metric in SHOWN},
         scores=[_scores(each) for each in evaluations],
@@ -157,13 +159,11 @@ def _mean(score: Score) -> str:
 
 
 def _training(folder: Path, study: StudyConfig) -> Iterator[str]:
-    """Say what a run was trained on, and how, one sentence each."""
+    """Say how a run was trained, one sentence each."""
     notes = [entry for entry in run_folder.notes(folder) if entry.get("stage") == "train"]
     data = notes[-1].get("data", {}) if notes else {}
     counts = [f"{part['samples']} for {name}" for name, part in data.items()]
-    counted = f" ({', '.join(counts)})" if counts else ""
-    yield f"Samples{counted}: {_geology(study)}."
-    yield f"Corruption of training records: {_corruption(study)}."
+    yield f"Samples: {', '.join(counts) or 'of a number not known'}."
     if study.train.start is not None:
         yield f"It began with the weights of {study.train.start.name}."
     yield _course(folder, notes[-1].get("machine", {}) if notes else {})
@@ -181,11 +181,12 @@ def _geology(study: StudyConfig) -> str:
         try:
             entries = DataSet.read(folder).split("train")
         except (ShardError, OSError):
-            return f"geology not known: the data set {folder.name} is no longer where it was"
+            return f"Not known: the data set {folder.name} is no longer where it was."
         for entry in entries:
             what = _models(entry.origin)
             found[what] = found.get(what, 0) + entry.samples
-    return "; ".join(f"{count} {what}" for what, count in found.items()) or "geology not known"
+    what = "; ".join(f"{count} {what}" for what, count in found.items())
+    return f"{what}." if what else "Not known: the data set has no training samples."
 
 
 def _models(origin: Origin) -> str:
@@ -203,7 +204,7 @@ def _models(origin: Origin) -> str:
 def _corruption(study: StudyConfig) -> str:
     corrupt = study.data.corrupt
     if not corrupt.share:
-        return "none; the network has seen clean records alone"
+        return "None: the network has seen clean records alone."
     kinds = {name: value for name, value in corrupt if isinstance(value, CorruptionConfig)}
     suffered = [
         f"{name} {value.probability:.0%}, {' to '.join(f'{end:g}' for end in value.model_dump()['range'])}"
@@ -211,8 +212,8 @@ def _corruption(study: StudyConfig) -> str:
         if value.probability
     ]
     return (
-        f"{corrupt.share:.0%} of them, each by one or more of the following, with its probability and range: "
-        f"{'; '.join(suffered)}"
+        f"{corrupt.share:.0%} of the training records, each by one or more of the following, with its "
+        f"probability and range: {'; '.join(suffered)}."
     )
 
 

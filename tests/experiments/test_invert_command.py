@@ -131,24 +131,23 @@ def test_true_section_explains_records_of_another_survey_with_a_dead_shot(
 # -- lines of any scale, with a network of the zoo
 
 
-@pytest.fixture(scope="module")
-def line(tmp_path_factory):
-    """A line of 12.5 m cells and 16 Hz as SEG-Y, its gathers and survey as of the network, and the truth."""
-    network = load_run("salt-half").survey
+def a_line(path, network, shots):
+    """Write a line as SEG-Y at 1.6 times the network's frequency; its survey, gathers and model as of it."""
+    network = load_run(network).survey
     salt = SaltConfig.model_validate({"preset": {"name": "yang_ma", "lens_share": 0}})
     velocity = generate(network.grid, salt, 99, 3).velocity
-    places = {"shots": 7, "shot_margin": 200.0, "receivers": 76}
+    places = {"shots": shots, "shot_margin": 200.0, "receivers": 76}
     survey = Survey(network.grid, network.config.model_copy(update=places))
     with torch.inference_mode():
         gathers = Propagator(survey, PhysicsConfig())(torch.from_numpy(velocity)[None])[0].numpy()
-    path = tmp_path_factory.mktemp("line") / "line.segy"
     write_gathers(path, 55 * gathers, scaled(survey, 1 / 1.6), "a test")
-    return path, gathers, survey, velocity
+    return survey, gathers, velocity
 
 
 @pytest.mark.slow
-def test_a_line_of_another_scale_is_inverted_by_a_network_of_the_zoo_that_says_why(line, tmp_path, capsys):
-    path, gathers, survey, velocity = line
+def test_a_line_of_another_scale_is_inverted_by_a_network_of_the_zoo_that_says_why(tmp_path, capsys):
+    path = tmp_path / "line.segy"
+    survey, gathers, velocity = a_line(path, "salt-half", shots=7)
 
     main(["invert", str(path), "--out", str(tmp_path)])
 
@@ -169,13 +168,14 @@ def test_a_line_of_another_scale_is_inverted_by_a_network_of_the_zoo_that_says_w
 
 
 @pytest.mark.slow
-def test_the_section_of_a_line_is_checked_and_refined_by_its_name(line, tmp_path, capsys):
-    path, _, _, velocity = line
+def test_the_section_of_a_line_is_checked_and_refined_by_its_name(tmp_path, capsys):
+    path = tmp_path / "line.segy"
+    _, _, velocity = a_line(path, "salt-demo", shots=4)
     np.save(tmp_path / "truth.npy", velocity)
 
-    main(["check", str(tmp_path / "truth.npy"), str(path), "--run", "salt-half"])
+    main(["check", str(tmp_path / "truth.npy"), str(path), "--run", "salt-demo"])
     budget = ["--budget", "2", "--out", str(tmp_path), "--tracking.mode", "disabled"]
-    main(["refine", *budget, "--run", "salt-half", str(tmp_path / "truth.npy"), str(path)])
+    main(["refine", *budget, "--run", "salt-demo", str(tmp_path / "truth.npy"), str(path)])
 
     shown = capsys.readouterr().out
     assert "truth.npy against" in shown

@@ -227,6 +227,16 @@ def test_muted_direct_arrivals_leave_records_as_they_are_with_a_warning(tmp_path
 def test_frequency_above_the_recorded_one_is_refused_with_it(tmp_path):
     with pytest.raises(ValueError, match=r"--frequency 20 Hz is above what was recorded, .* of 1[56].* Hz"):
         read(tmp_path, gathers_of_line(), frequency=20.0)
+    with pytest.raises(ValueError, match="--frequency 5000 Hz is above what was recorded"):
+        read(tmp_path, gathers_of_line(), frequency=5000.0)
+
+
+@pytest.mark.parametrize("options", [{"frequency": 0.0}, {"frequency": np.nan}, {"shift": np.inf}])
+def test_stated_values_that_are_no_numbers_are_refused_by_their_flags(options, tmp_path):
+    (flag,) = options
+
+    with pytest.raises(ValueError, match=rf"--{flag} .*: expected a"):
+        read(tmp_path, gathers_of_line(), **options)
 
 
 def test_records_of_less_than_half_the_networks_time_are_refused_with_what_would_fit(tmp_path):
