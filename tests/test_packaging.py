@@ -102,7 +102,8 @@ def test_the_wheel_holds_networks_cards_studies_and_templates_and_nothing_of_the
     expected |= {
         file.relative_to(REPOSITORY).as_posix()
         for package in PACKAGES
-        for file in (REPOSITORY / package).rglob("*.py")
+        for pattern in ("*.py", "templates/*")
+        for file in (REPOSITORY / package).rglob(pattern)
     }
     assert {name for name in names if ".dist-info/" not in name} == expected
     assert wheel.stat().st_size < LARGEST
