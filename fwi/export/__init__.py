@@ -75,6 +75,7 @@ def export(
         )
     chosen = [each for each in FORMATS if (each in formats if formats is not None else each not in missing)]
 
+    described = zoo.card(name).text if in_zoo else card(run, name)
     graph = InverterGraph(run.inverter)
     graphs, differences = {}, {}
     if chosen:
@@ -82,7 +83,6 @@ def export(
         for each in chosen:
             graphs[each] = FORMATS[each].write(graph, program)
             differences[each] = _difference(FORMATS[each], graphs[each], graph)
-    described = zoo.card(name).text if in_zoo else card(run, name)
 
     files = {FORMATS[each].file: content for each, content in graphs.items()}
     listed = [CARD, README, FILE, *files]
