@@ -152,7 +152,9 @@ def test_an_installed_package_shows_studies_inverts_and_demonstrates(
 
     assert "folder: data/demo" in shown
     assert all(name in shown for name in zoo.names())
-    assert {file.name for file in (tmp_path / "sections").glob("test-00000-0.*")} == {
-        f"test-00000-0{suffix}" for suffix in (".npy", ".png", ".segy")
+    assert {file.suffix for file in (tmp_path / "sections").glob("test-00000-0.*")} >= {
+        ".npy",
+        ".png",
+        ".segy",
     }
     assert (tmp_path / "runs/demo/report.html").exists()
