@@ -102,7 +102,8 @@ def test_the_wheel_holds_networks_cards_studies_and_templates_and_nothing_of_the
     expected |= {
         file.relative_to(REPOSITORY).as_posix()
         for package in PACKAGES
-        for file in (REPOSITORY / package).rglob("*.py")
+        for pattern in ("*.py", "templates/*")
+        for file in (REPOSITORY / package).rglob(pattern)
     }
     assert {name for name in names if ".dist-info/" not in name} == expected
     assert wheel.stat().st_size < LARGEST
@@ -151,7 +152,9 @@ def test_an_installed_package_shows_studies_inverts_and_demonstrates(
 
     assert "folder: data/demo" in shown
     assert all(name in shown for name in zoo.names())
-    assert {file.name for file in (tmp_path / "sections").glob("test-00000-0.*")} == {
-        f"test-00000-0{suffix}" for suffix in (".npy", ".png", ".segy")
+    assert {file.suffix for file in (tmp_path / "sections").glob("test-00000-0.*")} >= {
+        ".npy",
+        ".png",
+        ".segy",
     }
     assert (tmp_path / "runs/demo/report.html").exists()
