@@ -209,7 +209,7 @@ def test_demo_is_of_the_study_that_is_made_for_it_unless_another_is_given(monkey
     main(["demo", "--train.epochs", "2"])
     main(["demo", "--config", str(tmp_path / "other.yaml")])
 
-    made_for_it = config.load([CONFIGS / "demo.yaml"])
+    made_for_it = config.load([CONFIGS / "salt_demo.yaml", CONFIGS / "demo_short.yaml"])
     epochs = made_for_it.train.model_copy(update={"epochs": 2})
     assert shown == [
         made_for_it.model_copy(update={"train": epochs}),

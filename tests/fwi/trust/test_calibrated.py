@@ -51,8 +51,19 @@ def test_worsening_any_figure_never_lowers_probability_or_expected_error(trust):
         for one, other in zip(before, worse, strict=True):
             assert other.probability >= one.probability
             assert other.mae >= one.mae
-    worse = trust.judge({name: 2 * values for name, values in figures.items()})
-    assert all(other.probability > one.probability for one, other in zip(before, worse, strict=True))
+    bad = {name: trust.typical(name) * (1 + values) for name, values in figures.items()}
+    worse = trust.judge({name: 1.2 * values for name, values in bad.items()})
+    for one, other in zip(trust.judge(bad), worse, strict=True):
+        assert other.probability > one.probability
+
+
+def test_one_figure_that_is_perfect_does_not_redeem_others_that_are_bad(trust):
+    bad = {name: np.array([5 * trust.typical(name)]) for name in TOLD}
+    assert not trust.judge(bad)[0].believed
+
+    for name in TOLD:
+        (found,) = trust.judge({**bad, name: np.array([0.0])})
+        assert not found.believed
 
 
 def test_probabilities_are_as_often_right_as_they_say(trust):
