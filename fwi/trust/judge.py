@@ -22,7 +22,7 @@ COVERAGE = 0.9
 FARTHEST = 5.0
 """Largest distance of a figure above the typical one that counts, in standard deviations."""
 BETTER = 1.0
-"""The same below it: a network that misses all salt is sure that there is none, which is to redeem nothing."""
+"""The same below it: a network that misses all salt is sure that there is none, which redeems nothing."""
 
 
 class TrustError(ValueError):
