@@ -66,9 +66,9 @@ def evaluate(
         raise ValueError(f"--refine {refine}: take 1 or more")
     if refine is None and (budget is not None or against_gradient):
         raise ValueError("--budget and --against-gradient are for --refine: say how many sections to refine")
+    refuse_links(out or run, "figures", "wandb")
     trained = load_run(run)
     place = _place(trained, out)
-    refuse_links(place, "figures", "wandb")
     settings = trained.study.refine if budget is None else trained.study.refine.within(budget)
     if out is None:
         run_folder.notes(place)  # to which this evaluation is added in the end: refused now if damaged

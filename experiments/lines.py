@@ -63,10 +63,12 @@ class Opened(NamedTuple):
         """The line of one sample.
 
         Raises:
-            ValueError: its record is zero throughout, or beyond the network.
+            ValueError: its record is of another shape than its survey's, zero throughout, or beyond the network.
         """
-        refuse_silence(self.gathers[sample], f"{self.path}, sample {sample}")
-        return Line(self.trained, self.gathers[sample], self.survey)
+        gathers = self.gathers[sample]
+        if gathers.shape == self.survey.gather_shape:  # which the line refuses otherwise
+            refuse_silence(gathers, f"{self.path}, sample {sample}")
+        return Line(self.trained, gathers, self.survey)
 
     def samples(self, chosen: int | None) -> Sequence[int]:
         """Numbers of the samples: all, or the chosen one.

@@ -53,7 +53,7 @@ class Line:
         if self.gathers.shape != survey.gather_shape:
             raise ValueError(
                 f"records of shape {self.gathers.shape} do not fit their survey, (shot, time, receiver) = "
-                f"{survey.gather_shape}"
+                f"{survey.gather_shape}: name the survey that they were recorded with"
             )
         #: Whether the records are of the network's own grid, time axis and wavelet.
         self.is_own = survey.differences_in_kind(self.network) == [] and (

@@ -376,7 +376,7 @@ def zeros(path: Path, *shape: int, kind: str = "float32") -> None:
 @pytest.mark.parametrize(
     ("spoil", "said"),
     [
-        (lambda path: zeros(path, 4, 50, 35), "4, 50, 35) do not fit the run's survey"),
+        (lambda path: zeros(path, 4, 50, 35), "4, 50, 35) do not fit their survey"),
         (lambda path: zeros(path, 50, 36), "expected floating-point gathers"),
         (lambda path: zeros(path, 4, 50, 36, kind="int16"), "expected floating-point gathers"),
         (lambda path: np.save(path, np.full((4, 50, 36), np.nan)), "NaN or infinite"),
@@ -450,7 +450,7 @@ def test_section_of_another_grid_is_not_checked(trained_run, tiny_data, tmp_path
         "check", tmp_path / "section.npy", tiny_data / "test-00000.h5", "--run", trained_run, "--sample", "0"
     )
 
-    assert "shape (24, 35), the run's grid is (24, 36)" in said
+    assert "shape (24, 35), the line's grid is (24, 36)" in said
 
 
 def test_section_of_an_unknown_one_of_several_samples_is_not_checked(
