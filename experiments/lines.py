@@ -63,7 +63,7 @@ class Opened(NamedTuple):
         """The line of one sample.
 
         Raises:
-            ValueError: its record is of another shape than its survey's, zero throughout, or beyond the network.
+            ValueError: its record is not of its survey's shape, zero throughout, or beyond the network.
         """
         gathers = self.gathers[sample]
         if gathers.shape == self.survey.gather_shape:  # which the line refuses otherwise
