@@ -135,6 +135,9 @@ def _invert_to_files(opened: Opened, line: Line, number: int, out: Path, check: 
     written = save(velocity, stem, grid, origin, opened.start, picture=line.interval is None)
     print(f"{stem}{written}: inverted in {1000 * seconds:.0f} ms")
     told = {}
+    if line.gaps:
+        places = ", ".join(f"{start:.0f} to {end:.0f} m" for start, end in line.gaps)
+        told["not inverted"] = f"nothing was recorded around {places}, where the section continues its sides"
     if line.interval is not None and trained.calibration is not None:
         nominal = f"{100 * trained.calibration.coverage:g} % interval"
         ends = f"{origin}\n{nominal}"

@@ -81,8 +81,17 @@ class Line:
 
     @property
     def outside(self) -> NDArray[np.bool_]:
-        """Which columns are in no window, since nothing was recorded around them, shape ``(x,)``."""
+        """Which columns are in no window, since nothing was recorded around them, shape ``(x,)``.
+
+        The section has the nearest columns there.
+        """
         return ~self._inverted[1]
+
+    @property
+    def gaps(self) -> list[tuple[float, float]]:
+        """Where the stretches in which nothing was recorded begin and end [m]."""
+        edges = np.flatnonzero(np.diff(np.pad(self.outside, 1).astype(int))).reshape(-1, 2)
+        return [(float(self.survey.x[first]), float(self.survey.x[end - 1])) for first, end in edges]
 
     def invert(self) -> Array:
         """Invert the line.
@@ -100,12 +109,16 @@ class Line:
 
     @cached_property
     def interval(self) -> Interval | None:
-        """Calibrated interval of the section that ``invert`` returns; None for a network without one."""
+        """Calibrated interval of the section that ``invert`` returns; None for a network without one.
+
+        Where nothing was recorded it is the whole range of speeds.
+        """
         calibration = self.run.calibration
         if calibration is None:
             return None
         # The calibrated half-widths of top and base are lengths of the network.
         found = intervals.interval(self.spread, calibration)
+        found.lower[:, self.outside], found.upper[:, self.outside] = calibration.velocity
         return found._replace(top=found.top / self.factor, base=found.base / self.factor)
 
     def check(self, section: Array) -> LineVerdict:

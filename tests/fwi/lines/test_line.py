@@ -125,6 +125,8 @@ def test_a_gap_in_which_nothing_was_recorded_is_told(run, long_line):
     outside = np.flatnonzero(line.outside)
     assert len(outside)
     assert ((outside > 20) & (outside < 88)).all()
+    assert line.gaps == [(20.0 * outside[0], 20.0 * outside[-1])]
+    np.testing.assert_array_equal(line.invert()[:, outside[0]], line.invert()[:, outside[0] - 1])
     assert np.isfinite(line.invert()).all()
 
 
