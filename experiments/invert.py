@@ -62,11 +62,12 @@ def invert(
     numbers = opened.samples(sample)
     lines = {number: opened.line(number) for number in numbers}
     opened.line(numbers[0]).invert()  # refuses wrong ones; the first call also prepares memory
+    seconds = {number: _seconds_to_invert(line) for number, line in lines.items()}
     flags = {"--survey": survey, "--budget": budget, **field.flags}
     refinement = _refinement(opened, lines, out, flags) if refine else None
     out.mkdir(parents=True, exist_ok=True)
     for number, line in lines.items():
-        _invert_to_files(opened, line, number, out, check)
+        _invert_to_files(opened, line, number, seconds[number], out, check)
     if refinement is not None:
         tasks, study, place = refinement
         with refining.tracked(study, place) as record:
@@ -119,12 +120,16 @@ def check(
     print(f"  {save_map(velocity, verdict, folder / section.stem, origin, opened.start)}")
 
 
-def _invert_to_files(opened: Opened, line: Line, number: int, out: Path, check: bool) -> None:
-    """Invert one line, and write and print all there is to say about its section."""
-    trained, grid, stem = opened.trained, opened.survey.grid, out / f"{opened.path.stem}-{number}"
+def _seconds_to_invert(line: Line) -> float:
     begun = time.perf_counter()
+    line.invert()
+    return time.perf_counter() - begun
+
+
+def _invert_to_files(opened: Opened, line: Line, number: int, seconds: float, out: Path, check: bool) -> None:
+    """Write and print all there is to say about the section of a line, which took so long to invert."""
+    trained, grid, stem = opened.trained, opened.survey.grid, out / f"{opened.path.stem}-{number}"
     velocity = line.invert()
-    seconds = time.perf_counter() - begun
     verdict = line.check(velocity) if check else None
     records = f"{opened.path.name}, sample {number}"
     used = ", ".join(f"{name} {version}" for name, version in versions().items())
