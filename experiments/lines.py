@@ -12,7 +12,7 @@ from data_prep.records import read_for, refuse_silence, require_sample
 from data_prep.segy.regularise import Spreading
 from fwi import plots, zoo
 from fwi.config import StudyConfig
-from fwi.inverter import load
+from fwi.inverter import survey_of
 from fwi.line_report import LinePage
 from fwi.lines import Line, LineVerdict
 from fwi.run import Run, load_run
@@ -101,7 +101,7 @@ def open_records(
     """
     why = ""
     if run is None:
-        surveys = {name: load(name).survey for name in zoo.names()}
+        surveys = {name: survey_of(name) for name in zoo.names()}
         name, why = choose_network(
             path, surveys, frequency=field.frequency, made_for=made_for, spreading=field.spreading
         )

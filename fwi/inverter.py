@@ -416,6 +416,13 @@ def load(path: Path | str) -> Inverter:
     return inverter.ready()
 
 
+def survey_of(name: str) -> Survey:
+    """Read the survey that a network of the zoo was trained on, without its weights."""
+    notes = inverter_file.read_notes(zoo.path(name))
+    study = StudyConfig.model_validate(up_to_date(json.loads(notes["settings"])))
+    return Survey(study.grid, study.survey)
+
+
 def find(path: Path) -> Path:
     """Find the file of an inverter: of a run, of the zoo, or as it is named.
 

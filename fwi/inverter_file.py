@@ -49,6 +49,18 @@ def read(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
     return notes, tensors
 
 
+def read_notes(path: Path) -> dict[str, str]:
+    """Read the notes alone, at once and without comparing checksums.
+
+    Raises:
+        SafetensorError: it is no safetensors file.
+    """
+    require_regular(path)
+    with safe_open(path, "pt") as file:
+        notes: dict[str, str] = file.metadata() or {}
+    return notes
+
+
 def _checksum(notes: Mapping[str, str], tensors: Mapping[str, Tensor]) -> str:
     """Compute the SHA-256 of the content, in a fixed order."""
     content = hashlib.sha256(json.dumps(notes, sort_keys=True).encode())

@@ -9,6 +9,7 @@ from data_prep.salt import generate
 from fwi import inverter as inverter_module
 from fwi import zoo
 from fwi.config import PhysicsConfig, SaltConfig
+from fwi.inverter import survey_of
 from fwi.physics import Propagator
 from fwi.survey import Survey
 
@@ -126,3 +127,8 @@ def test_each_network_has_a_card_with_all_headings_whose_facts_are_those_of_the_
 
 def test_the_zoo_leaves_room_in_the_wheel():
     assert sum(zoo.path(name).stat().st_size for name in zoo.names()) < 20e6
+
+
+@pytest.mark.parametrize("name", zoo.names())
+def test_the_survey_of_a_network_is_read_without_its_weights(name):
+    assert survey_of(name) == fwi.load(name).survey
