@@ -21,6 +21,7 @@ from fwi.lines.verdict import LineVerdict, Stretch
 from fwi.lines.windows import Window, windows
 from fwi.run import Run
 from fwi.survey import Survey
+from fwi.trust import judge
 from fwi.trust.verdict import Verdict
 
 if TYPE_CHECKING:
@@ -138,11 +139,13 @@ class Line:
                 f"section of shape {section.shape}, the line's is {(self.survey.grid.nz, self.columns)}"
             )
         wide = self._padded(section)
+        # A verdict that is calibrated does not look at the mean model, which costs as much as the section.
+        against_mean = self.is_own and judge.SECTION not in self.run.inverter.calibration
         found = []
         for window in self._windows(overlap=0.0):
             window = window if self.is_own else window.thinned(self.network.config.shots)
             part = wide[:, self._columns(window)], window.of(self.gathers), window.survey
-            verdict = self.run.check(*part, against_mean=self.is_own)
+            verdict = self.run.check(*part, against_mean=against_mean)
             found.append(Stretch(window.first, self._in_metres(verdict, window)))
         return LineVerdict(tuple(found), self.survey)
 
