@@ -38,7 +38,6 @@ class LinePage:
             warnings=self.warnings,
             figures=images,
             verdict=self.verdict,
-            error=self.verdict.remark if self.verdict else "",
             stretches=self.verdict.summary() if self.verdict else [],
             meaning=meaning(trust) if trust else "",
             versions=", ".join(f"{name} {version}" for name, version in versions().items()),
