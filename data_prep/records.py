@@ -111,10 +111,21 @@ def read_for(run: Run, path: Path, made_for: Path | None = None) -> Records:
     )
     if not any_survey:
         return records
-    survey = records.survey
-    live: NDArray[np.bool_] = np.any(records.gathers, axis=(0, 2))
-    told = "; ".join(filter(None, (survey.layout(live), run.beyond(survey, live))))
-    return records._replace(changes=(f"survey: {told}", *records.changes))
+    told = describe_survey(run, records.survey, records.gathers)
+    return records._replace(changes=(told, *records.changes))
+
+
+def describe_survey(run: Run, survey: Survey, gathers: NDArray[np.float32]) -> str:
+    """Describe the survey of records, and what of it is beyond a network of the same lengths and times.
+
+    Args:
+        run: the network, which takes any survey.
+        survey: the survey.
+        gathers: the records, shape ``(sample, shot, time, receiver)``.
+    """
+    live: NDArray[np.bool_] = np.any(gathers, axis=(0, 2))
+    beyond = "" if survey.differences_in_kind(run.survey) else run.beyond(survey, live)
+    return "; ".join(filter(None, (f"survey: {survey.layout(live)}", beyond)))
 
 
 def require_sample(sample: int, count: int, path: Path) -> None:

@@ -61,7 +61,9 @@ def invert(
     opened = open_records(records, run, survey, field)
     numbers = opened.samples(sample)
     lines = {number: opened.line(number) for number in numbers}
-    opened.line(numbers[0]).invert()  # refuses wrong ones; the first call also prepares memory
+    first = lines[numbers[0]]
+    window = first.windows[0]
+    opened.trained.inverter.spread(window.of(first.gathers), window.survey)  # prepares memory
     seconds = {number: _seconds_to_invert(line) for number, line in lines.items()}
     flags = {"--survey": survey, "--budget": budget, **field.flags}
     refinement = _refinement(opened, lines, out, flags) if refine else None

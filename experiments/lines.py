@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from data_prep.lines import choose_network, read_line
-from data_prep.records import read_for, refuse_silence, require_sample
+from data_prep.records import describe_survey, read_for, refuse_silence, require_sample
 from data_prep.segy.regularise import Spreading
 from fwi import plots, zoo
 from fwi.config import StudyConfig
@@ -109,9 +109,7 @@ def open_records(
     trained = load_run(run)
     if trained.inverter.any_survey:
         read = read_line(path, trained.survey, trained.study.physics, made_for=made_for, **field._asdict())
-        live: NDArray[np.bool_] = np.any(read.gathers, axis=(0, 2))
-        beyond = "" if read.survey.differences_in_kind(trained.survey) else trained.beyond(read.survey, live)
-        survey = "; ".join(filter(None, (f"survey: {read.survey.layout(live)}", beyond)))
+        survey = describe_survey(trained, read.survey, read.gathers)
         opened = Opened(
             path,
             trained,

@@ -363,7 +363,7 @@ class Inverter(nn.Module):
             weights: weights to write in place of the inverter's own, such as their moving average; the
                 calibration, which is that of the own ones, is left out then.
             half: write the network's large tensors, which hold most of its parameters, in half precision,
-                for a file of little more than half the size. Sections stay within half a metre per second.
+                for a file of little more than half the size. A few cells of a section move by up to 1 m/s.
         """
         tensors = {name: each.contiguous().cpu() for name, each in (weights or self.state_dict()).items()}
         if half:

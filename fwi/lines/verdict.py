@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fwi.survey import Survey
-from fwi.trust.verdict import NOT_CALIBRATED, Verdict, Word
+from fwi.trust.verdict import NOT_CALIBRATED, Verdict, Word, word_of
 
 Array = NDArray[np.float32]
 
@@ -38,9 +38,7 @@ class LineVerdict:
     @property
     def word(self) -> Word:
         """``believed``, ``doubtful``, or ``not calibrated``."""
-        if self.believed is None:
-            return NOT_CALIBRATED
-        return "believed" if self.believed else "doubtful"
+        return word_of(self.believed)
 
     @property
     def worst(self) -> Verdict:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fwi.intervals import Interval
-from fwi.plots.style import Array, as_float, draw_section, draw_velocity, page, percentile
+from fwi.plots.style import Array, as_float, draw_bands, draw_section, draw_velocity, page, percentile
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -56,7 +56,7 @@ def line_section(
         told += f", MAE {np.abs(as_float(velocity) - as_float(truth)).mean():.0f} m/s"
     if interval is not None:
         told += "; bands: top (solid) and base (dashed) of salt"
-        _draw_bands(panel, interval, spacing)
+        draw_bands(panel, interval.top, interval.base, spacing)
     panel.set_title(told)
     if interval is not None:
         panel = next(axes)
@@ -75,14 +75,6 @@ def line_section(
         panel.label_outer()
     figure.suptitle(title)
     return figure
-
-
-def _draw_bands(panel: "Axes", interval: Interval, spacing: float) -> None:
-    x = np.arange(interval.top.shape[1]) * spacing / 1000
-    for band, style in ((interval.top, "-"), (interval.base, "--")):
-        shallow, deep = as_float(band) / 1000
-        panel.fill_between(x, shallow, deep, color="black", alpha=0.2, linewidth=0)
-        panel.plot(x, shallow, x, deep, color="black", linestyle=style, linewidth=0.8)
 
 
 def _with_bar(figure: "Figure", panel: "Axes", image: Any, label: str) -> None:

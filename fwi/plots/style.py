@@ -65,6 +65,15 @@ def outline(axes: "Axes", salt: Array | None, spacing: float, colour: str) -> No
     axes.contour(x, depth, salt.astype(float), levels=[0.5], colors=colour, linewidths=0.9)
 
 
+def draw_bands(axes: "Axes", top: Array, base: Array, spacing: float) -> None:
+    """Draw the bands in which top (solid) and base (dashed) of salt lie [m], shape ``(2, x)`` each."""
+    x = np.arange(top.shape[1]) * spacing / 1000
+    for band, style in ((top, "-"), (base, "--")):
+        shallow, deep = as_float(band) / 1000
+        axes.fill_between(x, shallow, deep, color="black", alpha=0.2, linewidth=0)
+        axes.plot(x, shallow, x, deep, color="black", linestyle=style, linewidth=0.8)
+
+
 def as_float(values: Array | None) -> Array:
     """Convert values to double precision."""
     return np.asarray(values, dtype=np.float64)

@@ -10,6 +10,7 @@ from fwi.plots.style import (
     PANEL_WIDTH,
     Array,
     as_float,
+    draw_bands,
     draw_section,
     draw_velocity,
     outline,
@@ -128,11 +129,7 @@ def velocity_interval(
     section, width = figure.subplots(1, 2, sharex=True, sharey=True)
     below: dict[str, Any] = {"location": "bottom", "shrink": 0.9, "pad": 0.03}
     image = draw_velocity(section, velocity, spacing, velocity_range, None)
-    x = np.arange(nx) * spacing / 1000
-    for band, style in ((interval.top, "-"), (interval.base, "--")):
-        shallow, deep = as_float(band) / 1000
-        section.fill_between(x, shallow, deep, color="black", alpha=0.2, linewidth=0)
-        section.plot(x, shallow, x, deep, color="black", linestyle=style, linewidth=0.8)
+    draw_bands(section, interval.top, interval.base, spacing)
     section.set_title(title)
     figure.colorbar(image, ax=section, **below, label="Velocity (km/s); bands: top (solid) and base of salt")
     half = (as_float(interval.upper) - as_float(interval.lower)) / 2000

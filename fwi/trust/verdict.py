@@ -46,9 +46,7 @@ class Verdict:
     @property
     def word(self) -> Word:
         """``believed``, ``doubtful``, or ``not calibrated``."""
-        if self.believed is None:
-            return NOT_CALIBRATED
-        return "believed" if self.believed else "doubtful"
+        return word_of(self.believed)
 
     @property
     def misfit(self) -> Misfit:
@@ -172,6 +170,13 @@ class Verdict:
             f"trace correlation {correlation:.2f}",
             f"time shift {shift * 1000:.1f} ms",
         ]
+
+
+def word_of(believed: bool | None) -> Word:
+    """The word for a section that is believed, doubted, or, where no calibration says so, neither."""
+    if believed is None:
+        return NOT_CALIBRATED
+    return "believed" if believed else "doubtful"
 
 
 def meaning(trust: Trust) -> str:
