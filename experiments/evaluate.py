@@ -105,7 +105,7 @@ def evaluate(
         verdicts[chosen[0]].simulated[shot],
         survey.receiver_x[shot],
         survey.recorded_dt,
-        ("Recorded", f"Simulated from the inversion, times {verdicts[chosen[0]].misfit.gain:.2f}"),
+        ("Recorded", f"Simulated, times {verdicts[chosen[0]].misfit.gain:.2f}"),
     )
     plots.save(compared, figures / f"{stem}-gathers.png")
 
