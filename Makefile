@@ -20,9 +20,9 @@ check: $(VENV)/ready
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-docs: $(VENV)/ready
-	$(BIN)/python docs/figures/salt_statistics.py
-	$(BIN)/python docs/figures/salt_gallery.py
+# The site, in docs/_build/html: its examples are run, and warnings are errors.
+docs: $(VENV)/docs-ready
+	$(BIN)/sphinx-build -W --keep-going -q -b html docs docs/_build/html
 
 # The pinned torch is asked for alone and first, so that nothing asks for a newer one.
 $(VENV)/ready: pyproject.toml constraints.txt
@@ -32,5 +32,9 @@ $(VENV)/ready: pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[dev]"
 	touch $@
 
+$(VENV)/docs-ready: $(VENV)/ready
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[docs]"
+	touch $@
+
 clean:
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache docs/_build docs/tutorials docs/gallery

@@ -1,0 +1,75 @@
+"""How Sphinx builds the site: ``make docs``, without a network, with warnings as errors.
+
+The scripts of ``docs/examples`` are run, and become the pages of ``tutorials/`` and ``gallery/``. What of the
+reference can be read off the code (commands, configuration, cards) is, by the modules of ``docs/extensions``.
+"""
+
+import os
+import sys
+from importlib import metadata
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE / "extensions"))
+os.environ.update(OMP_NUM_THREADS="1", WANDB_MODE="offline", WANDB_SILENT="true", COLUMNS="100")
+
+project = "salt-fwi"
+author = "The salt-fwi authors"
+copyright = "2026, The salt-fwi authors, MIT licence"
+release = version = metadata.version("salt-fwi")
+
+extensions = [
+    "myst_parser",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.napoleon",
+    "sphinx.ext.viewcode",
+    "sphinx_gallery.gen_gallery",
+    "mathml",
+]
+exclude_patterns = ["_build", "examples", "**/README.md", "**/GALLERY_HEADER.*"]
+nitpicky = True
+# Types of other projects, whose pages cannot be asked for without a network.
+nitpick_ignore_regex = [
+    ("py:.*", r"(torch|numpy|np|matplotlib|pydantic|pathlib|collections|typing|lightning|wandb|scipy|h5py)\b.*"),
+]
+
+myst_enable_extensions = ["attrs_inline", "attrs_block", "colon_fence", "deflist", "dollarmath"]
+myst_heading_anchors = 4
+
+autodoc_member_order = "bysource"
+autodoc_typehints = "description"
+napoleon_google_docstring, napoleon_numpy_docstring = True, False
+
+html_theme = "pydata_sphinx_theme"
+html_title = "salt-fwi"
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
+html_show_sourcelink = False
+html_math_renderer = "mathml"
+html_theme_options = {
+    "logo": {"text": "salt-fwi"},
+    "show_prev_next": True,
+    "navigation_with_keys": False,
+    "header_links_before_dropdown": 8,
+    "pygments_light_style": "default",
+    "footer_start": ["copyright"],
+    "footer_end": [],
+}
+
+
+sphinx_gallery_conf = {
+    "examples_dirs": ["examples/tutorials", "examples/gallery"],
+    "gallery_dirs": ["tutorials", "gallery"],
+    "filename_pattern": r"\.py$",
+    "within_subsection_order": "FileNameSortKey",
+    "abort_on_example_error": True,
+    "parallel": 2,
+    "reset_modules": ("matplotlib", "seaborn", "scratch.fresh"),
+    "matplotlib_animations": False,
+    "image_srcset": ["2x"],
+    "download_all_examples": False,
+    "show_signature": False,
+    "min_reported_time": 1,
+    "remove_config_comments": True,
+    "plot_gallery": "True",
+}
