@@ -30,7 +30,10 @@ exclude_patterns = ["_build", "examples", "**/README.md", "**/GALLERY_HEADER.*"]
 nitpicky = True
 # Types of other projects, whose pages cannot be asked for without a network.
 nitpick_ignore_regex = [
-    ("py:.*", r"(torch|numpy|np|matplotlib|pydantic|pathlib|collections|typing|lightning|wandb|scipy|h5py)\b.*"),
+    (
+        "py:.*",
+        r"(collections|h5py|lightning|matplotlib|np|numpy|pathlib|pydantic|scipy|torch|typing|wandb)\b.*",
+    ),
 ]
 
 myst_enable_extensions = ["attrs_inline", "attrs_block", "colon_fence", "deflist", "dollarmath"]

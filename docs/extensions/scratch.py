@@ -8,7 +8,7 @@ EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
 
 
 def fresh(gallery: dict[str, Any], script: str) -> None:
-    """Remove what an earlier build of an example left: ``03_segy.py`` writes into the folder ``segy`` alone."""
+    """Remove what an earlier build of an example left: ``03_segy.py`` writes into ``segy`` alone."""
     name = Path(script).stem.lstrip("0123456789_")
     for source in EXAMPLES.glob(f"*/{Path(script).name}"):
         shutil.rmtree(source.parent / name, ignore_errors=True)
