@@ -26,6 +26,7 @@ extensions = [
     "sphinx_gallery.gen_gallery",
     "mathml",
     "api_pages",
+    "generated",
 ]
 exclude_patterns = ["_build", "examples", "**/README.md", "**/GALLERY_HEADER.*"]
 nitpicky = True
@@ -46,6 +47,8 @@ autodoc_member_order = "bysource"
 autodoc_typehints = "description"
 autodoc_typehints_description_target = "documented_params"
 napoleon_google_docstring, napoleon_numpy_docstring = True, False
+
+smartquotes_action = "qe"  # the dashes of --flags stay two
 
 html_theme = "pydata_sphinx_theme"
 html_title = "salt-fwi"
