@@ -8,7 +8,7 @@ section. At the end you will have seen what each of them takes from where. The p
 Read :doc:`attention_channels` first for the task that they learn.
 
 The pictures show what a mechanism *can* weigh after a second of learning. What it brings to a network is
-another question, which only trainings with several seeds answer: see :doc:`/results/measured`.
+another question, which only trainings with several seeds answer: see :doc:`/results/does_attention_help`.
 """
 
 from copy import deepcopy
@@ -192,7 +192,7 @@ figure.suptitle("Where in the skip two cells of the decoder look (cross)")
 # %%
 # In the slot ``resample`` the context is the record itself, on axes of time and position, and each cell of
 # the section gathers what it needs, wherever in time that is. That takes more than a second to learn; in a
-# small network that was trained with it, its weights stayed diffuse (:doc:`/results/measured`).
+# small network that was trained with it, its weights stayed diffuse (:doc:`/results/does_attention_help`).
 #
 # .. _gallery-mdaf:
 #
@@ -249,19 +249,19 @@ figure.suptitle("Which rows and columns the row and column of two cells attend t
 # On maps of 64 channels and 51 x 76 cells, the coarse map of the gate with 128 channels on 26 x 38.
 # Multiply-adds are those of convolutions and matrix products.
 
-torch.set_default_device("meta")  # shapes alone, without numbers
-fine, other, below = torch.rand(1, 64, 51, 76), torch.rand(1, 64, 51, 76), torch.rand(1, 128, 26, 38)
-for name, asked, options in (
-    ("gate", below, {"gating_channels": 128}),
-    ("cross", other, {}),
-    ("mdaf", other, {}),
-):
-    mechanism = attention.build(name, 64, **options).eval()
-    with torch.no_grad(), sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
-        mechanism(fine, asked)
-    parameters = sum(each.numel() for each in mechanism.parameters())
-    cost = f"{parameters:6,} parameters {counter.get_total_flops() / 2e6:7.1f} M multiply-adds"
-    print(f"{name:6} {cost}; slots: {', '.join(MECHANISMS[name].slots)}")
+with torch.device("meta"):  # shapes alone, without numbers
+    fine, other, below = torch.rand(1, 64, 51, 76), torch.rand(1, 64, 51, 76), torch.rand(1, 128, 26, 38)
+    for name, asked, options in (
+        ("gate", below, {"gating_channels": 128}),
+        ("cross", other, {}),
+        ("mdaf", other, {}),
+    ):
+        mechanism = attention.build(name, 64, **options).eval()
+        with torch.no_grad(), sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
+            mechanism(fine, asked)
+        parameters = sum(each.numel() for each in mechanism.parameters())
+        cost = f"{parameters:6,} parameters {counter.get_total_flops() / 2e6:7.1f} M multiply-adds"
+        print(f"{name:6} {cost}; slots: {', '.join(MECHANISMS[name].slots)}")
 
 # %%
 # .. code-block:: yaml

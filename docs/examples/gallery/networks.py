@@ -168,7 +168,7 @@ structure(ModelConfig(name="velocity_gan"), "velocity_gan: the maps that leave i
 structure(ModelConfig(name="umixformer", encoder="mit_b0"), "umixformer: the maps that leave its parts")
 
 # %%
-# Which of them is better, at equal training, is measured in :doc:`/results/measured`.
+# Which of them is better, at equal training, is measured in :doc:`/results/how_accurate`.
 # ``fwi config show --model`` prints the table of parts for the network of any study. To try: other
 # ``channels``; another ``encoder``; ``columns="offsets"``, after which the first layer no longer depends on
 # the number of shots.
