@@ -1,4 +1,4 @@
-"""Every link of the site that leads into the site leads somewhere: pages, places in them, pictures, notebooks.
+"""Links within the site lead somewhere: to pages, places in them, pictures and notebooks.
 
 Sphinx checks the references that it resolves itself. This reads the finished pages, so that links written by
 hand, by the gallery or by an extension are checked too. Links to other sites take a network:
@@ -50,7 +50,7 @@ class Page(HTMLParser):
 
 
 def broken(folder: Path) -> list[str]:
-    """Describe each link of the pages of a folder that leads nowhere, and each picture without a description."""
+    """Describe the links of a folder of pages that lead nowhere, and pictures without alt text."""
     written = (path for path in folder.rglob("*.html") if "_static" not in path.parts)
     pages = {path.resolve(): Page(path.read_text()) for path in written}
     found = []
