@@ -18,11 +18,10 @@ FENCE = re.compile(r"^```\{generated\} ([\w.-]+)\n```$", re.MULTILINE)
 def parts() -> dict[str, Callable[[], str]]:
     """All parts by name."""
     import command_pages
-    import error_pages
     import study_pages
     import zoo_pages
 
-    return command_pages.PARTS | study_pages.PARTS | zoo_pages.PARTS | error_pages.PARTS
+    return command_pages.PARTS | study_pages.PARTS | zoo_pages.PARTS
 
 
 @functools.cache
