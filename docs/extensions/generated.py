@@ -1,4 +1,4 @@
-"""Parts of pages that are written by the code: a fence ``{generated} part`` is replaced before the page is read.
+"""Parts of pages that the code writes: a fence ``{generated} part`` is replaced before the page is read.
 
 A part is a function without arguments that returns Markdown. So headings, anchors and links of generated
 parts are those of any page, and a test reads the same text that the site shows.
@@ -84,7 +84,7 @@ def text(words: str) -> str:
 
 def code(value: str) -> str:
     """Show a value as code."""
-    return "`" + value.replace("|", r"\|") + "`" if value else "–"
+    return "`" + value.replace("|", r"\|") + "`" if value else "-"
 
 
 def anchored(name: str, shown: str, kind: str) -> str:
