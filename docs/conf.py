@@ -74,6 +74,8 @@ sphinx_gallery_conf = {
     "within_subsection_order": "FileNameSortKey",
     "abort_on_example_error": True,
     "parallel": 2,
+    "image_scrapers": ("figures",),
+    "ignore_repr_types": r"matplotlib",
     "reset_modules": ("matplotlib", "seaborn", "scratch.fresh"),
     "matplotlib_animations": False,
     "image_srcset": ["2x"],
