@@ -49,8 +49,6 @@ autodoc_typehints = "description"
 autodoc_typehints_description_target = "documented_params"
 napoleon_google_docstring, napoleon_numpy_docstring = True, False
 
-smartquotes_action = "qe"  # the dashes of --flags stay two
-
 html_theme = "pydata_sphinx_theme"
 html_title = "salt-fwi"
 html_static_path = ["_static"]
