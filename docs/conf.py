@@ -25,6 +25,7 @@ extensions = [
     "sphinx.ext.viewcode",
     "sphinx_gallery.gen_gallery",
     "mathml",
+    "links",
     "api_pages",
     "generated",
 ]
@@ -48,8 +49,6 @@ autodoc_member_order = "bysource"
 autodoc_typehints = "description"
 autodoc_typehints_description_target = "documented_params"
 napoleon_google_docstring, napoleon_numpy_docstring = True, False
-
-smartquotes_action = "qe"  # the dashes of --flags stay two
 
 html_theme = "pydata_sphinx_theme"
 html_title = "salt-fwi"
@@ -75,6 +74,8 @@ sphinx_gallery_conf = {
     "within_subsection_order": "FileNameSortKey",
     "abort_on_example_error": True,
     "parallel": 2,
+    "image_scrapers": ("figures",),
+    "ignore_repr_types": r"matplotlib",
     "reset_modules": ("matplotlib", "seaborn", "scratch.fresh"),
     "matplotlib_animations": False,
     "image_srcset": ["2x"],

@@ -26,6 +26,14 @@ if __name__ == "__main__":
                 print("interrupted", flush=True)
 """
 
+UNGUARDED = """
+import time
+from data_prep.make import pool
+
+print("the script begins", flush=True)
+print(len(list(pool.completed(time.sleep, [0.001] * 3, 2, lambda steps: None))), __file__ is not None)
+"""
+
 
 @pytest.fixture
 def running() -> Iterator[Running]:
@@ -42,3 +50,12 @@ def test_a_pool_that_is_interrupted_at_any_moment_ends(running: Running, tmp_pat
     out, errors = running.start(script, PYTHONPATH=".").communicate(timeout=PATIENCE)
 
     assert out == ROUNDS * "interrupted\n", errors
+
+
+def test_a_script_without_a_main_guard_is_run_once(running: Running, tmp_path: Path) -> None:
+    script = tmp_path / "unguarded.py"
+    script.write_text(UNGUARDED)
+
+    out, errors = running.start(script, PYTHONPATH=".").communicate(timeout=PATIENCE)
+
+    assert out == "the script begins\n3 True\n", errors
