@@ -25,6 +25,9 @@ extensions = [
     "sphinx.ext.viewcode",
     "sphinx_gallery.gen_gallery",
     "mathml",
+    "links",
+    "api_pages",
+    "generated",
 ]
 exclude_patterns = ["_build", "examples", "**/README.md", "**/GALLERY_HEADER.*"]
 nitpicky = True
@@ -32,15 +35,19 @@ nitpicky = True
 nitpick_ignore_regex = [
     (
         "py:.*",
-        r"(collections|h5py|lightning|matplotlib|np|numpy|pathlib|pydantic|scipy|torch|typing|wandb)\b.*",
+        r"(collections|contextlib|h5py|jinja2|lightning|matplotlib|np|numpy|pathlib|pydantic|scipy|torch|typing"
+        r"|wandb|yaml)\b.*|SafetensorError|ValidationError",
     ),
+    ("py:class", r"fwi\.config\.load\.SectionT"),  # a type variable
 ]
 
 myst_enable_extensions = ["attrs_inline", "attrs_block", "colon_fence", "deflist", "dollarmath"]
 myst_heading_anchors = 4
+highlight_language = "none"  # most blocks are what a terminal shows; others name their language
 
 autodoc_member_order = "bysource"
 autodoc_typehints = "description"
+autodoc_typehints_description_target = "documented_params"
 napoleon_google_docstring, napoleon_numpy_docstring = True, False
 
 html_theme = "pydata_sphinx_theme"

@@ -225,6 +225,11 @@ def require_resolved(survey: Survey, physics: PhysicsConfig, config: CheckConfig
 
     The time step needs no such test: it is refined with the grid, and so as stable as that of the data.
 
+    Args:
+        survey: survey of the data.
+        physics: how the data were simulated.
+        config: how much finer and of which order the check is.
+
     Raises:
         SurveyError: the grid is too coarse; the message gives a refinement and the orders that would do.
     """

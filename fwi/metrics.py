@@ -229,7 +229,16 @@ def salt_threshold(truth: Tensor, salt: Tensor) -> Tensor:
 
 
 def predicted_salt(prediction: Tensor, truth: Tensor, salt: Tensor) -> Tensor:
-    """Return the cells faster than ``salt_threshold``: boolean, shape ``(batch, depth, x)``."""
+    """Return the cells that a prediction has as salt: those faster than ``salt_threshold``.
+
+    Args:
+        prediction: velocity [m/s], shape ``(batch, depth, x)``.
+        truth: the true velocity, same shape, which tells the threshold.
+        salt: true where there is salt, same shape.
+
+    Returns:
+        Boolean, same shape.
+    """
     return prediction > salt_threshold(truth, salt)[:, None, None]
 
 

@@ -156,7 +156,8 @@ def error_over_gradients(lines: Mapping[str, tuple[Array, Array]], label: str) -
     """Draw the error of several refinements against the gradients computed.
 
     Args:
-        lines: number of gradients and error, by the name of what is compared.
+        lines: number of gradients and error after them, arrays of the shape ``(step,)``, by the name of what
+            is compared.
         label: what the error is.
 
     Raises:

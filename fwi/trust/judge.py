@@ -171,6 +171,11 @@ def standardised(figures: Figures, weights: Mapping[str, FigureWeights]) -> Floa
 
 
 def logarithm_of(name: str, values: Floats) -> Floats:
-    """Logarithm of a figure above its floor, as figures are compared."""
+    """Return the logarithm of a figure above its floor, as figures are compared.
+
+    Args:
+        name: name of the figure.
+        values: its values, shape ``(case,)``.
+    """
     logarithm: Floats = np.log(np.maximum(values, 0.0) + FIGURES[name].floor)
     return logarithm

@@ -67,7 +67,7 @@ def regression(values: Floats, target: Floats, counts: Floats, ridge: float) -> 
 
 
 def probability(odds: Floats) -> Floats:
-    """Turn log-odds into probabilities."""
+    """Turn log-odds of any shape into probabilities."""
     return np.exp(-np.logaddexp(0, -odds))
 
 

@@ -187,7 +187,14 @@ def meaning(trust: Trust) -> str:
 
 
 def judged(checked: list[Checked], survey: Survey, figures: dict[str, Any], trust: Trust) -> list[Verdict]:
-    """Give the verdicts on checked sections by their figures, each of the shape ``(section,)``."""
+    """Give the verdicts on sections that were checked.
+
+    Args:
+        checked: the sections with their simulated gathers.
+        survey: survey of the records.
+        figures: the figures of the check by name, shape ``(section,)`` each.
+        trust: the calibrated verdict.
+    """
     return [
         Verdict(
             each,
