@@ -139,7 +139,13 @@ def prepare(
 
 
 def jobs(study: StudyConfig, line: SegyLine, split: Split) -> list[Job]:
-    """Lay out the shards that are to hold a file's records."""
+    """Lay out the shards that are to hold a file's records.
+
+    Args:
+        study: the study.
+        line: the records on the study's survey.
+        split: the split that they go to.
+    """
     path = line.file.path
     source = ChangedFiles(file=path.name, key=None, sha256=sha256(path), changes=list(line.changes))
     origin = FieldRecords(source=source)
