@@ -26,6 +26,7 @@ class Known(NamedTuple):
     gathers: Array
     """Pressure, shape ``(sample, shot, time, receiver)``."""
     survey: Survey
+    """Their survey."""
 
 
 @dataclass(frozen=True, eq=False)

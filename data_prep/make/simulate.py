@@ -56,7 +56,9 @@ class Plan(NamedTuple):
     """Size and duration of a simulation."""
 
     samples: int
+    """Number of samples."""
     bytes: int
+    """Size of the shards."""
     steps: int
     """Number of time steps, over all shots of all samples."""
     cells: int

@@ -23,14 +23,18 @@ class Point(NamedTuple):
     """A place in the section [m]."""
 
     x: float
+    """Position along the line [m]."""
     z: float
+    """Depth [m]."""
 
 
 class Place(NamedTuple):
     """Where the bodies are evaluated [m]: the cells, displaced."""
 
     x: Field
+    """Positions along the line [m], shape ``(nz, nx)``."""
     z: Field
+    """Depths [m], same shape."""
 
 
 def warped(rng: Generator, cells: Cells, preset: StratifiedPreset) -> Place:

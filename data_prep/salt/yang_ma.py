@@ -58,8 +58,11 @@ class Flank(NamedTuple):
     """
 
     delay: float
+    """How long the flank is flat at first; 1 for not at all."""
     haste: float
+    """How early it climbs; 1 for evenly."""
     ramp: float
+    """Share of the climb that is even."""
 
     def climb(self, t: Curve) -> Curve:
         """Share of the climb, 0 to 1, at each share ``t`` of the way."""

@@ -30,10 +30,15 @@ class Stated(TypedDict, total=False):
     """What a user may state of how records are brought onto a survey, as ``prepare`` takes it."""
 
     start: float | None
+    """Position on the recorded line of the survey's x = 0 [m]."""
     every: float | None
+    """Distance between samples along the line [m]."""
     spreading: Spreading
+    """Whether the records are those of a line source or of a point source."""
     gain: float | None
+    """Factor of the amplitudes."""
     shift: float | None
+    """Added to the records' times [s]."""
 
 
 @dataclass(frozen=True, eq=False)
