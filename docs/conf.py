@@ -25,6 +25,7 @@ extensions = [
     "sphinx.ext.viewcode",
     "sphinx_gallery.gen_gallery",
     "mathml",
+    "links",
     "api_pages",
     "generated",
 ]
@@ -42,6 +43,7 @@ nitpick_ignore_regex = [
 
 myst_enable_extensions = ["attrs_inline", "attrs_block", "colon_fence", "deflist", "dollarmath"]
 myst_heading_anchors = 4
+highlight_language = "none"  # most blocks are what a terminal shows; others name their language
 
 autodoc_member_order = "bysource"
 autodoc_typehints = "description"

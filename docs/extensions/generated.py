@@ -66,9 +66,9 @@ def _generated_pages(
 
 
 def table(heads: list[str], rows: list[list[str]]) -> str:
-    """Format a table of Markdown."""
+    """Format a table of Markdown, whose last column says what the others mean."""
     lines = [heads, ["---"] * len(heads), *rows]
-    return "\n".join("| " + " | ".join(cells) + " |" for cells in lines) + "\n"
+    return "{.meanings}\n" + "\n".join("| " + " | ".join(cells) + " |" for cells in lines) + "\n"
 
 
 def text(words: str) -> str:
