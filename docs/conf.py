@@ -35,7 +35,7 @@ nitpicky = True
 nitpick_ignore_regex = [
     (
         "py:.*",
-        r"(collections|contextlib|h5py|jinja2|lightning|matplotlib|np|numpy|pathlib|pydantic|scipy|torch|typing"
+        r"(collections|contextlib|datetime|h5py|jinja2|lightning|matplotlib|np|numpy|pathlib|pydantic|scipy|torch|typing"
         r"|wandb|yaml)\b.*|SafetensorError|ValidationError",
     ),
     ("py:class", r"fwi\.config\.load\.SectionT"),  # a type variable
