@@ -100,7 +100,7 @@ def learn(mechanism, *maps, steps=50, rate=0.02):
 
 readout = Readout(features.shape[1])
 readout = learn(nn.Identity(), features, steps=150, rate=0.1)
-readout.strength.requires_grad_(False)
+readout.strength.requires_grad = False
 
 
 def draw(axes, cells, title, colours, limits, line):
@@ -171,7 +171,7 @@ figure.suptitle("What the gate leaves of the skip: red turned up, blue turned do
 
 readout = Readout(48)
 readout = learn(nn.Identity(), up, steps=150, rate=0.1)
-readout.strength.requires_grad_(False)
+readout.strength.requires_grad = False
 torch.manual_seed(0)
 cross = attention.build("cross", 48, heads=4, pool=2)
 own = learn(cross, up, skip, steps=40, rate=0.004)

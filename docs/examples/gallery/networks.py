@@ -132,7 +132,7 @@ structure(
 # -------------------------------
 # The record is shrunk, first in time, then in both axes, until it is one vector without any place, and a
 # section is grown from the vector. So the change of axes costs nothing and says nothing: the vector has to
-# hold where everything is. No skip passes it by, and what comes out is smooth.
+# hold where everything is. No skip passes it by, and the section is drawn from it alone.
 #
 # Options: ``channels`` (five), ``output`` (``raw`` for the published tanh). Wu & Lin (2019),
 # `arXiv:1811.07875 <https://arxiv.org/abs/1811.07875>`__, in OpenFWI's form,
@@ -168,7 +168,8 @@ structure(ModelConfig(name="velocity_gan"), "velocity_gan: the maps that leave i
 structure(ModelConfig(name="umixformer", encoder="mit_b0"), "umixformer: the maps that leave its parts")
 
 # %%
-# Which of them is better, at equal training, is measured in :doc:`/results/how_accurate`.
+# How far the published U-Net gets in the time of ``attention_unet`` is measured in
+# :doc:`/results/how_accurate`, and what all of them cost in :doc:`/results/does_attention_help`.
 # ``fwi config show --model`` prints the table of parts for the network of any study. To try: other
 # ``channels``; another ``encoder``; ``columns="offsets"``, after which the first layer no longer depends on
 # the number of shots.

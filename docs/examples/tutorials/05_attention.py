@@ -203,8 +203,8 @@ plt.show()
 # nothing. Multiply-adds are not time, though. Factors read and write the whole map for hardly any
 # arithmetic, so that ``cbam`` at the finest level takes a third more time a training step than no
 # attention, and ``ca`` a fifth, while at the deepest levels both take a few per cent (measured on a larger
-# network; all numbers are among the :doc:`/results/index`, and ``fwi benchmark attention`` measures them on
-# your machine). Hence rules of thumb:
+# network: :doc:`/results/does_attention_help`; ``fwi benchmark attention`` measures it on your machine).
+# Hence rules of thumb:
 #
 # - at the finest levels nothing, or ``se``;
 # - in the middle ``cbam`` or ``ca``;
@@ -320,12 +320,13 @@ plt.show()
 # What it brings
 # --------------
 #
-# The project has made such ablations; tables, figures and commands are among the :doc:`/results/index`. In
-# short: under smooth layers (the preset ``yang_ma``) no mechanism in any slot gained anything that three
-# trainings could show, and gates and cross-attention on the skip connections did harm. In faulted sediments
-# around detached sheets of salt (``seg_eage``) the list ``none se cbam ca ca`` took some seven per cent off
-# the error, for eight per cent more time a step. Therefore the default is no attention, and the studies of
-# the harder presets have that list. Not measured are trainings of many epochs and larger networks.
+# The project has made such ablations; tables, figures and commands are on the page
+# :doc:`/results/does_attention_help`. In short: under smooth layers (the preset ``yang_ma``) no mechanism
+# in any slot gained anything that three trainings could show, and gates and cross-attention on the skip
+# connections did harm. In faulted sediments around detached sheets of salt (``seg_eage``) the list ``none
+# se cbam ca ca`` took some seven per cent off the error, for eight per cent more time a step. Therefore the
+# default is no attention, and the studies of the harder presets have that list. Not measured are trainings
+# of many epochs and larger networks.
 #
 # Try it
 # ------

@@ -157,8 +157,8 @@ except ValueError as error:
 # -------------------
 #
 # A sweep leaves ``ablation.md``, ``ablation.json`` and ``ablation.png`` in its folder, and writes them anew
-# after each run. The table of the command above, shortened (the :doc:`/results/index` have it whole, with
-# what it cost):
+# after each run. The table of the command above, shortened (it is whole, with what it cost, on the page
+# :doc:`/results/does_attention_help`):
 #
 # =========  ======================  =================  ======================
 # variant    MAE (m/s)               of each seed       minus plain's

@@ -65,7 +65,7 @@ fwi_command(f"simulate --config {study_file} --storage.folder {folder}/processes
 # On one machine ``--workers`` processes work at once, each on one thread; if not given, as many as there
 # are cores. That is faster than one process of many threads, since a wave equation of this size does not
 # fill several cores within a time step. Two processes do 0.97 times the work of two single ones
-# (:doc:`/results/index`).
+# (:doc:`/results/how_fast`).
 #
 # .. code-block:: console
 #
@@ -192,18 +192,18 @@ except SystemExit:
 # How far does it go?
 # -------------------
 #
-# On paper, from what was measured on one core (:doc:`/results/index`; ``--dry-run`` tells it of your
+# On paper, from what was measured on one core (:doc:`/results/how_fast`; ``--dry-run`` tells it of your
 # machine):
 
-minutes = {
+seconds = {  # a sample and core
     "openfwi, 70 x 70 cells": 0.06,
     "fcnvmb_half, 101 x 151": 0.40,
     "fcnvmb, 201 x 301": 3.98,
-}  # s a sample
+}
 cores = np.array([1, 8, 64, 512])
 figure, axes = plt.subplots(figsize=(7, 4), layout="constrained")
-for name, seconds in minutes.items():
-    axes.loglog(cores, 1e6 * seconds / 3600 / cores / 0.97, "o-", label=name)
+for name, each in seconds.items():
+    axes.loglog(cores, 1e6 * each / 3600 / cores / 0.97, "o-", label=name)
 axes.axhline(24, color="0.5", linestyle="--", linewidth=1)
 axes.text(1, 27, "a day")
 axes.set(xticks=cores, xticklabels=cores, xlabel="Cores", ylabel="Hours for a million samples")
