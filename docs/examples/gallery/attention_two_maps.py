@@ -200,15 +200,16 @@ figure.suptitle("Where in the skip two cells of the decoder look (cross)")
 # ------------------------------
 # .. math::
 #
-#     y = x_1 + x_2 + P(R) + P(K), \quad R = \mathrm{softmax}(\tau \, \hat{q}_2 \hat{k}_1^T) \, v_1 +
-#     \hat{q}_2
+#     y = x_1 + x_2 + P(R) + P(K), \quad
+#     R = \mathrm{softmax}\left( \tau \, q \, k^T \right) v + q
 #
 # It replaces the joining of skip :math:`x_1` and decoder :math:`x_2`. Both are normalised and convolved with
 # strips of 7, 11 and 21 cells along either axis; then whole *rows* of the one attend to rows of the other
-# (:math:`R`, rows as long vectors, by their cosine), and whole *columns* the other way round (:math:`K`). So
-# it finds out which depths, and which places along the line, of two maps belong together. The temperature
-# :math:`\tau` says how sharp the weights are. Skip and decoder are mixed here, so the strengths of the
-# readout learn along.
+# (:math:`R`: queries :math:`q` from :math:`x_2`, keys :math:`k` and values :math:`v` from :math:`x_1`,
+# compared as long vectors by their cosine), and whole *columns* the other way round (:math:`K`). So it finds
+# out which depths, and which places along the line, of two maps belong together. The temperature :math:`\tau`
+# says how sharp the weights are. Skip and decoder are mixed here, so the strengths of the readout learn
+# along.
 #
 # :Parameters: :math:`C^2 + 173 C`, and two temperatures per head: 15,170 of 64 channels; it saves the next
 #     convolution half of its input
