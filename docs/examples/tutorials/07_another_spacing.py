@@ -47,8 +47,9 @@ from fwi.lines import Line, scaled
 
 run = fwi.load_run("salt-demo")
 grid, network_survey = run.study.grid, run.survey
+preset = SaltConfig(preset="yang_ma", seed=5)
 factor = 1.6  # 40 m / 25 m = 8 Hz / 5 Hz
-model, _ = generate(grid, SaltConfig(seed=5), stream=9, index=2)
+model, _ = generate(grid, preset, stream=9, index=2)
 
 finer = scaled(network_survey, 1 / factor)
 surveys = {"40 m, 5 Hz": network_survey, "25 m, 8 Hz": finer}
@@ -76,7 +77,7 @@ fade = 16  # columns over which two models pass into each other
 share = np.linspace(0, 1, fade, dtype=np.float32)
 truth = model
 for index in (0, 9):
-    other, _ = generate(grid, SaltConfig(seed=5), stream=9, index=index)
+    other, _ = generate(grid, preset, stream=9, index=index)
     passing = (1 - share) * truth[:, -fade:] + share * other[:, :fade]
     truth = np.concatenate([truth[:, :-fade], passing, other[:, fade:]], axis=1)
 

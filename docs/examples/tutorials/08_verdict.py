@@ -38,7 +38,7 @@ from fwi.trust.verdict import meaning
 run = fwi.load_run("salt-demo")
 grid, survey = run.study.grid, run.survey
 propagator = fwi.Propagator(survey, run.study.physics)
-preset = SaltConfig(seed=5)  # of the preset yang_ma
+preset = SaltConfig(preset="yang_ma", seed=5)
 
 truth, salt = generate(grid, preset, stream=9, index=4)
 with torch.inference_mode():
@@ -169,8 +169,8 @@ plots.sections([row], grid.spacing, grid.velocity)
 
 slow = {"name": "yang_ma", "sediment_speeds": [1700, 3200], "salt_speed": 3800}
 kinds = {
-    "known": SaltConfig.model_validate({"preset": "mixed", "seed": 6}),
-    "slow salt": SaltConfig.model_validate({"preset": slow, "seed": 5, "threshold": 3500}),
+    "known": SaltConfig(preset="mixed", seed=6),
+    "slow salt": SaltConfig(preset=slow, seed=5, threshold=3500),
 }
 figure, axes = plt.subplots(figsize=(7, 5), layout="constrained")
 for kind, colour in zip(kinds, ("#11467b", "#a23b1e"), strict=True):
