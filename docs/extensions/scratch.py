@@ -1,4 +1,4 @@
-"""What each example finds: no folder of an earlier build, and processes that start as in a shell."""
+"""What each example begins with: an empty folder to write into, and processes that it can start."""
 
 import multiprocessing
 import shutil
@@ -9,11 +9,8 @@ EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
 
 
 def fresh(gallery: dict[str, Any], script: str) -> None:
-    """Remove what an earlier build of an example left: ``03_segy.py`` writes into ``segy`` alone.
-
-    Examples run side by side in processes of joblib, whose own way of starting others only joblib knows: the
-    processes that an example starts could not begin.
-    """
+    """Remove what an earlier build of an example left: ``03_segy.py`` writes into ``segy`` alone."""
+    # Examples run in processes of joblib, whose own way of starting others is unknown to those that they start.
     multiprocessing.set_start_method("spawn", force=True)
     name = Path(script).stem.lstrip("0123456789_")
     for source in EXAMPLES.glob(f"*/{Path(script).name}"):

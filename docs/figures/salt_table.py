@@ -1,4 +1,4 @@
-"""Print how fast each salt preset is drawn and what its models look like, as Markdown for docs/results.md.
+"""Print how fast each salt preset is drawn and what its models look like, as Markdown for docs/results.
 
     python docs/figures/salt_table.py [--models 400]
 

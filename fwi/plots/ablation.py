@@ -8,6 +8,8 @@ from fwi.plots.style import LINE_COLOURS, page
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+NOTE_WIDTH = 6.0
+"""Width of the note below the panels [inch]."""
 FAINT, STRONG = LINE_COLOURS["training"], LINE_COLOURS["validation"]
 
 
@@ -15,6 +17,7 @@ class Dots(NamedTuple):
     """A variant's score."""
 
     mean: float
+    """Mean over the trainings."""
     by_seed: Sequence[float]
     """The score of each training."""
     bar: tuple[float, float] | None
@@ -36,16 +39,17 @@ def dots_and_bars(panels: Mapping[str, Mapping[str, Dots]], reference: str) -> "
     if not panels:
         raise ValueError("no scores to draw: give at least one metric")
     rows = max(len(panel) for panel in panels.values())
-    figure = page(3.0 * len(panels) + 1.0, 0.3 * rows + 1.4, layout="constrained")
+    figure = page(max(3.0 * len(panels) + 1.0, NOTE_WIDTH), 0.3 * rows + 1.4, layout="constrained")
     all_axes = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
     names = list(dict.fromkeys(name for panel in panels.values() for name in panel))
     for axes, (label, panel) in zip(all_axes, panels.items(), strict=True):
         for name, dots in panel.items():
             row = names.index(name)
-            axes.plot(dots.by_seed, [row] * len(dots.by_seed), "o", color=FAINT, markersize=3, alpha=0.7)
             if dots.bar is not None:
                 axes.plot(dots.bar, [row, row], "-", color=STRONG, linewidth=2)
-            axes.plot(dots.mean, row, "D", color=STRONG, markersize=5)
+            axes.plot(dots.mean, row, "D", color=STRONG, markersize=6)
+            seeds = {"color": "white", "markeredgecolor": FAINT, "markersize": 4}
+            axes.plot(dots.by_seed, [row] * len(dots.by_seed), "o", **seeds)
         if reference in panel:
             axes.axvline(panel[reference].mean, color=FAINT, linewidth=1, zorder=0)
         axes.set(title=label, yticks=range(len(names)), yticklabels=names, ylim=(len(names) - 0.5, -0.5))

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
     from fwi.networks.attended import Attended
 
-COLUMNS = 4
+COLUMNS = 3
+"""Panels beside each other: with more, the letters of a figure as wide as a page are too small to read."""
 COLOURS = "lajolla"
 SALT = "dodgerblue"
 
@@ -59,14 +60,14 @@ def attention_maps(
     columns = min(COLUMNS, len(looked) + 1)
     rows = math.ceil((len(looked) + 1) / columns)
     width = 0.75 * PANEL_WIDTH
-    figure = page(columns * width + 0.6, rows * (width * nz / nx + 0.45) + 1.0)
+    figure = page(columns * width + 0.6, rows * (width * nz / nx + 0.65) + 1.0)
     grid = figure.subplots(rows, columns, squeeze=False)
     axes = grid.ravel().tolist()
     for empty in axes[len(looked) + 1 :]:
         empty.set_axis_off()
 
     speeds = draw_velocity(axes[0], velocity, spacing, velocity_range, sample.salt)
-    axes[0].set_title(sample.name, fontsize="small")
+    axes[0].set_title(sample.name, fontsize="medium")
     for panel, look in zip(axes[1:], looked, strict=False):
         if look.values.ndim == 1:
             _draw_steps(panel, look)
@@ -74,7 +75,7 @@ def attention_maps(
             _draw_over_gather(panel, look, sample.gather, receiver_x, dt)
         else:
             _draw_over_section(panel, look, sample, spacing)
-        panel.set_title(_title(look), fontsize="small")
+        panel.set_title(_title(look), fontsize="medium")
         panel.set_box_aspect(nz / nx)
         if look.kind == "weight" and look.axes == "section":
             _mark(panel, cell, spacing)
@@ -140,11 +141,11 @@ def _range(look: "Attended") -> tuple[float, float]:
 def _title(look: "Attended") -> str:
     low, high = _range(look)
     if look.kind == "change":
-        return f"without one of the shots: change up to {high:.0f} m/s"
+        return f"without one of the shots:\nchange up to {high:.0f} m/s"
     if look.kind == "shot":
-        return f"which shot that is: at {low / 1000:.2f} to {high / 1000:.2f} km"
+        return f"which shot that is:\nat {low / 1000:.2f} to {high / 1000:.2f} km"
     digits = 3 if look.kind == "weight" else 2
-    return f"{look.place}: {look.mechanism}, {look.kind}s {low:.{digits}f} to {high:.{digits}f}"
+    return f"{look.place}: {look.mechanism},\n{look.kind}s {low:.{digits}f} to {high:.{digits}f}"
 
 
 def _label_outer(panels: "Sequence[Axes]", columns: int) -> None:

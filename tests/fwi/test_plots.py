@@ -285,7 +285,7 @@ def test_attention_lies_over_the_section_in_km_with_the_inverted_salt():
 
     section, panel = figure.axes[:2]
     assert section.get_title() == "test 3, inverted"
-    assert panel.get_title() == "skip 2: gate, factors 0.50 to 1.50"
+    assert panel.get_title() == "skip 2: gate,\nfactors 0.50 to 1.50"
     assert panel.images[0].get_extent() == section.images[0].get_extent()
     assert panel.images[0].get_clim() == (0.5, 1.5)
     np.testing.assert_array_equal(panel.images[0].get_array()[4:8, 8:12], coarse().values[1, 2])
@@ -303,7 +303,7 @@ def test_attention_to_the_record_lies_over_its_gather():
     gather, weights = panel.collections
     assert (panel.get_xlabel(), panel.get_ylabel()) == ("Distance (km)", "Time (s)")
     assert panel.yaxis_inverted()
-    assert panel.get_title() == "skip 2: gate, weights 0.500 to 1.500"
+    assert panel.get_title() == "skip 2: gate,\nweights 0.500 to 1.500"
     assert weights.get_clim() == (0.5, 1.5)
     assert gather.get_array().shape == weights.get_array().shape == (50, 6)
     # The first traces of the record are the last along this line.
@@ -325,7 +325,16 @@ def test_factors_of_channels_are_drawn_largest_first():
 
     (steps,) = figure.axes[1].patches
     assert steps.get_data().values.tolist() == [1.2, 1.0, 0.9]
-    assert figure.axes[1].get_title() == "encoder 1: se, factors 0.90 to 1.20"
+    assert figure.axes[1].get_title() == "encoder 1: se,\nfactors 0.90 to 1.20"
+
+
+def test_panels_of_attention_have_letters_that_are_legible_on_a_page():
+    figure = attention_of_a_sample(*[coarse()] * 8)
+
+    width, _ = figure.get_size_inches()
+    titles = [axes.title.get_fontsize() for axes in figure.axes if axes.get_title()]
+    assert len(titles) == 9
+    assert min(titles) / 72 > 0.015 * width  # 9 pixels, where the page gives it 600
 
 
 @pytest.mark.parametrize("count", [1, 3, 4, 12])

@@ -34,6 +34,16 @@ def test_bar_wider_than_the_dots_does_not_squeeze_them():
     np.testing.assert_allclose(axes.get_xlim(), (48 - 3.25, 61 + 3.25))
 
 
+@pytest.mark.parametrize("count", [1, 2])
+def test_the_note_is_within_a_figure_of_any_number_of_panels(count):
+    figure = plots.dots_and_bars(dict(list(PANELS.items())[:count]), "plain")
+
+    figure.draw_without_rendering()
+    note = figure.findobj(lambda artist: getattr(artist, "get_text", str)().startswith("Large"))[0]
+    extent = note.get_window_extent()
+    assert 0 <= extent.x0 < extent.x1 <= figure.bbox.width
+
+
 def test_no_scores_are_refused():
     with pytest.raises(ValueError, match="no scores"):
         plots.dots_and_bars({}, "plain")

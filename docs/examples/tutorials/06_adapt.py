@@ -191,7 +191,7 @@ print("calibrated after: ", sorted(runs["all"].inverter.calibration))
 # adapt/all``; or leave ``trust.after_training`` as it is, with 40 of them at least.
 #
 # For real, take a few hundred models and some minutes; how far that gets is measured in
-# :doc:`/results/measured`.
+# :doc:`/results/which_models_to_train_on`.
 #
 # .. admonition:: What you have seen
 #

@@ -192,7 +192,7 @@ plt.show()
 #
 # What does it cost? Two trainings of the demo's study, with perfect and with spoiled records, have an MAE of
 # 100 and 105 m/s on clean records: 5 % more. With noise at 20 dB the first one's error is 1.64 times as
-# large, the second one's 1.07 times (:doc:`/results/measured`, with the commands). More is not always better:
+# large, the second one's 1.07 times (:doc:`/results/how_robust`, with the commands). More is not always better:
 # records that were spoiled harder still made a worse network in as many steps. Spoil them as yours are.
 #
 # .. admonition:: What you have seen

@@ -1,0 +1,386 @@
+"""The page of the configuration, read off the sections of a study: every key with unit, range and default."""
+
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import yaml
+from generated import anchored, code, table, text
+from pydantic import BaseModel
+
+from fwi.config import NETWORK_KINDS, SLOTS, SaltConfig, Section, StudyConfig, known_studies
+from fwi.config.base import LARGEST
+from fwi.config.choice import CHOICES, TAKES, Choice
+from fwi.config.corruption import CorruptionConfig
+
+VALUES = {
+    "salt.preset": "a [preset](#presets)",
+    "model.name": "a [network](#networks)",
+    "model.attention": "[mechanisms](#attention-mechanisms), one per level",
+    "model.skip": "[mechanisms](#attention-mechanisms), one per skip connection",
+    "model.bottleneck": "[mechanisms](#attention-mechanisms), one or several",
+    "model.resample": "a [way of resampling](#attention-mechanisms)",
+    "model.encoder": "an [encoder](#encoders)",
+    "train.loss": "weights > 0 of [terms](#losses)",
+    "train.early_stop.metric": "`validation/` and a [metric](../reference/api/metrics.rst), or null",
+    "train.hold": "names of parts",
+    "train.devices": "`auto`, or 1 to 1024",
+}
+"""Values of keys that take more than a number or a word."""
+
+UNITS = re.compile(r"\[(?!0)([^\]]+)\]")
+"""A unit in the text of a key: ``Cell size [m]``."""
+
+
+class Key(NamedTuple):
+    """A key of a study."""
+
+    name: str
+    """Dotted, such as ``survey.wavelet.frequency``."""
+    default: str
+    """As YAML."""
+    unit: str
+    values: str
+    """The range or the choices."""
+    meaning: str
+
+
+def keys(kind: type[BaseModel], path: str = "") -> Iterator[Key]:
+    """Every key of a section, depth first, in the order of the section."""
+    schema = kind.model_json_schema()
+    for name, field in kind.model_fields.items():
+        dotted = f"{path}.{name}" if path else name
+        inner = field.annotation
+        if isinstance(inner, type) and issubclass(inner, Section) and dotted not in VALUES:
+            yield from keys(inner, dotted)
+            continue
+        meaning = field.description or ""
+        described = _resolved(schema["properties"][name], schema)
+        default = "required" if field.is_required() else _default(field.default)
+        yield Key(
+            dotted,
+            default,
+            unit(meaning, described),
+            VALUES.get(dotted) or _values(described, schema),
+            meaning,
+        )
+
+
+def unit(meaning: str, described: dict[str, Any]) -> str:
+    """The unit that a key's text states in brackets, or whether its number counts or is a share of 1."""
+    if stated := UNITS.search(meaning):
+        return stated[1]
+    kinds = [described, *described.get("anyOf", []), *described.get("prefixItems", [])]
+    if any(kind.get("type") == "integer" and "enum" not in kind for kind in kinds):
+        return "" if meaning.startswith("Seed") else "bytes" if meaning.startswith("Bytes") else "count"
+    of_one = any(kind.get("type") == "number" and kind.get("maximum", 1) <= 1 for kind in kinds)
+    named = re.search(r"\b(share|probability)\b", meaning, re.IGNORECASE)
+    return named[1].lower() if of_one and named else ""
+
+
+def section(name: str) -> str:
+    """The table of a section, and of the sections within it but for corruptions."""
+    kind: Any = StudyConfig.model_fields[name].annotation
+    found = [key for key in keys(kind, name) if not key.name.startswith("data.corrupt.")]
+    return f"{text(kind.__doc__)}\n\n{key_table(found)}"
+
+
+def key_table(found: list[Key]) -> str:
+    """A table of keys."""
+    return table(
+        ["key", "default", "unit", "values", "meaning"],
+        [
+            [
+                anchored(key.name, key.name, "key"),
+                code(key.default),
+                text(key.unit) or "-",
+                key.values,
+                text(_without_unit(key.meaning)),
+            ]
+            for key in found
+        ],
+    )
+
+
+def corruptions() -> str:
+    """The table of the corruptions."""
+    from fwi.config import CorruptConfig
+
+    share = next(key for key in keys(CorruptConfig, "data.corrupt") if key.name == "data.corrupt.share")
+    rows = []
+    for name, field in CorruptConfig.model_fields.items():
+        kind = field.annotation
+        if isinstance(kind, type) and issubclass(kind, CorruptionConfig):
+            both = {key.name.rpartition(".")[2]: key for key in keys(kind, f"data.corrupt.{name}")}
+            strength = both["range"]
+            dotted = f"data.corrupt.{name}"
+            rows.append(
+                [
+                    anchored(dotted, dotted, "key"),
+                    code(_default(field.default.probability)),
+                    code(_default(field.default.range)),
+                    strength.values,
+                    f"{text(field.description or '')} `range`: {_begun_low(text(strength.meaning))}",
+                ]
+            )
+    heads = ["key", "`.probability`", "`.range`", "values of the range", "meaning"]
+    return f"{key_table([share])}\n{table(heads, rows)}"
+
+
+def presets() -> str:
+    """Each preset with its parameters."""
+    from typing import get_args
+
+    annotation: Any = SaltConfig.model_fields["preset"].annotation
+    blocks = []
+    for kind in _leaves(annotation, get_args):
+        name = kind.model_fields["name"].default
+        own = [key for key in keys(kind, "") if key.name != "name"]
+        shown = [
+            key._replace(values="a list of `{preset: NAME, weight: W}`") if key.name == "parts" else key
+            for key in own
+        ]
+        rows = [
+            [
+                anchored(f"{name}-{key.name}", key.name, "preset"),
+                code(key.default),
+                text(key.unit) or "-",
+                key.values,
+                text(_without_unit(key.meaning)),
+            ]
+            for key in shown
+        ]
+        lead = text((kind.__doc__ or "").replace("\n\n", " "))
+        blocks.append(
+            f"(preset-{name.replace('_', '-')})=\n### `{name}`\n\n{lead}\n\n"
+            f"{table(['parameter', 'default', 'unit', 'values', 'meaning'], rows)}"
+        )
+    return "\n".join(blocks)
+
+
+def mechanisms() -> str:
+    """Each mechanism of attention: where it fits, what it takes, its options."""
+    blocks = [_overview_of_mechanisms()]
+    for choice in CHOICES:
+        name = choice.model_fields["name"].default
+        label = f"mechanism-{name}".replace("_", "-")
+        place = ""
+        if choice.__name__ == "CoordinateCrossChoice":
+            label, place = f"{label}-resample", " as `model.resample`"
+        lines = [f"({label})=\n### `{name}`{place}\n\n{text(choice.__doc__ or '')}"]
+        slots = ", ".join(f"`model.{slot}`" for slot in choice.slots) or "no slot of a study"
+        lines.append(f"Fits {slots}; takes {TAKES[choice.joins]} (`{choice.joins}`).{_implemented(choice)}")
+        options = [key for key in keys(choice) if key.name != "name"]
+        if options:
+            rows = [
+                [
+                    anchored(f"{label}-{key.name}", key.name, "option"),
+                    code(key.default),
+                    key.values,
+                    text(_without_unit(key.meaning)),
+                ]
+                for key in options
+            ]
+            lines.append(table(["option", "default", "values", "meaning"], rows))
+        else:
+            lines.append("It has no options.")
+        blocks.append("\n\n".join(lines) + "\n")
+    return "\n".join(blocks)
+
+
+def networks() -> str:
+    """The networks that a study can name."""
+    rows = []
+    for name, kind in NETWORK_KINDS.items():
+        module, _, attribute = kind.module.partition(":")
+        takes = ", ".join(f"`{key}`" for key in sorted(kind.takes)) or "none of them"
+        rows.append(
+            [
+                f"[`{name}`]{{#network-{name.replace('_', '-')}}}",
+                f"{{py:class}}`~{module}.{attribute}`",
+                takes,
+            ]
+        )
+    return table(["network", "class", "optional keys of `model` that it takes"], rows)
+
+
+def losses() -> str:
+    """The terms of the loss."""
+    meanings = {
+        "l1": "mean absolute error",
+        "mse": "mean squared error",
+        "ssim": "one minus the structural similarity, {py:func}`~fwi.losses.ssim_loss`",
+        "salt": "cross-entropy of salt against sediment, {py:func}`~fwi.losses.salt_loss`; needs "
+        "`salt.threshold` within `grid.velocity`",
+    }
+    from fwi.losses import LOSSES
+
+    return table(
+        ["term", "what it is, on velocities scaled so that `grid.velocity` is -1 to 1"],
+        [[code(name), meanings[name]] for name in LOSSES],
+    )
+
+
+def packaged() -> str:
+    """The packaged studies, by the comment at the head of each file."""
+    rows = []
+    for name, file in known_studies().items():
+        rows.append([anchored(name, name, "study"), text(_head(file))])
+    return table(["study", "what it is"], rows)
+
+
+def contents() -> str:
+    """The sections in a table, with what each is about."""
+    rows = []
+    for name, field in StudyConfig.model_fields.items():
+        kind: Any = field.annotation
+        count = sum(1 for _ in keys(kind, name))
+        rows.append(
+            [
+                f"[`{name}`](#configuration-{name})",
+                text((kind.__doc__ or "").partition("\n\n")[0]),
+                str(count),
+            ]
+        )
+    return table(["section", "about", "keys"], rows)
+
+
+PARTS: dict[str, Callable[[], str]] = {
+    **{f"study.{name}": (lambda name=name: section(name)) for name in StudyConfig.model_fields},
+    "study.contents": contents,
+    "study.corruptions": corruptions,
+    "study.presets": presets,
+    "study.mechanisms": mechanisms,
+    "study.networks": networks,
+    "study.losses": losses,
+    "study.packaged": packaged,
+}
+
+
+def _without_unit(meaning: str) -> str:
+    """The text of a key beside a column that has its unit."""
+    return re.sub(r"\s*\[(?!0)[^\]]+\]", "", meaning, count=1)
+
+
+def _overview_of_mechanisms() -> str:
+    heads = ["mechanism", *(f"`{slot}`" for slot in SLOTS), "takes", "what it is"]
+    rows = []
+    for name in dict.fromkeys(name for names in SLOTS.values() for name in names):
+        choice = next(names[name] for names in SLOTS.values() if name in names)
+        fits = ["yes" if name in names else "" for names in SLOTS.values()]
+        rows.append(
+            [
+                f"[`{name}`](#mechanism-{name.replace('_', '-')})",
+                *fits,
+                TAKES[choice.joins],
+                text(choice.__doc__ or ""),
+            ]
+        )
+    return table(heads, rows)
+
+
+def _implemented(choice: type[Choice]) -> str:
+    if choice.attends is None or choice.attends.startswith("torch"):
+        return ""
+    module, _, attribute = choice.attends.partition(":")
+    return f" In Python: {{py:class}}`~{module}.{attribute}`."
+
+
+def _leaves(annotation: Any, get_args: Callable[[Any], tuple[Any, ...]]) -> list[type[Section]]:
+    """The sections that a union is made of."""
+    if isinstance(annotation, type):
+        return [annotation] if issubclass(annotation, Section) else []
+    return [leaf for part in get_args(annotation) for leaf in _leaves(part, get_args)]
+
+
+def _head(file: Path) -> str:
+    """The comment at the head of a file, but for the commands that it shows."""
+    lines = []
+    for line in file.read_text().splitlines():
+        if not line.startswith("#"):
+            break
+        lines.append(line.removeprefix("#").strip())
+    return re.sub(r"(?<!`)(--?[a-z][\w.-]*(?: configs/\S+)?)(?!`)", r"``\1``", " ".join(lines))
+
+
+def _default(value: object) -> str:
+    """A default as a study writes it."""
+    if isinstance(value, Section):
+        return str(getattr(value, "name", "its own"))
+    if isinstance(value, tuple) and any(isinstance(entry, Section) for entry in value):
+        parts = [f"{{preset: {entry.preset.name}, weight: {entry.weight:g}}}" for entry in value]
+        return f"[{', '.join(parts)}]"
+    if isinstance(value, tuple):
+        return f"[{', '.join(_default(entry) for entry in value)}]"
+    if isinstance(value, Path):
+        return str(value)
+    if isinstance(value, float):
+        return f"{value:.10g}" if value != int(value) or abs(value) >= 1e6 else f"{value:.1f}"
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{key}: {_default(entry)}" for key, entry in value.items()) + "}"
+    return yaml.safe_dump(value, default_flow_style=True).removesuffix("\n").removesuffix("\n...")
+
+
+def _resolved(described: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
+    while "$ref" in described:
+        described = schema["$defs"][described["$ref"].rpartition("/")[2]]
+    return described
+
+
+def _values(described: dict[str, Any], schema: dict[str, Any]) -> str:
+    """The range or the choices of a value, in words."""
+    described = _resolved(described, schema)
+    if "anyOf" in described:
+        return ", or ".join(_values(kind, schema) for kind in described["anyOf"])
+    if "const" in described:
+        return code(str(described["const"]))
+    if "enum" in described:
+        return ", ".join(code(str(choice)) for choice in described["enum"])
+    match described.get("type"):
+        case "null":
+            return "null"
+        case "boolean":
+            return "true, false"
+        case "integer" | "number":
+            return _range(described)
+        case "array" if "prefixItems" in described:
+            each = [_values(kind, schema) for kind in described["prefixItems"]]
+            return f"two values, {each[0]}, ascending"
+        case "array":
+            return f"a list: {_values(described['items'], schema)}"
+        case "string":
+            shape = described.get("format")
+            return "a path" if shape == "path" else "a name"
+    return ""
+
+
+def _range(described: dict[str, Any]) -> str:
+    whole = "whole, " if described["type"] == "integer" else ""
+    low, above = described.get("minimum"), described.get("exclusiveMinimum")
+    high, below = described.get("maximum"), described.get("exclusiveMaximum")
+    ends = []
+    if low is not None and high is not None and abs(high) < LARGEST and abs(low) < LARGEST:
+        return f"{whole}{_number(low)} to {_number(high)}"
+    if above is not None:
+        ends.append(f"> {_number(above)}")
+    elif low is not None and abs(low) < LARGEST:
+        ends.append(f"≥ {_number(low)}")
+    if below is not None:
+        ends.append(f"< {_number(below)}")
+    elif high is not None and abs(high) < LARGEST:
+        ends.append(f"≤ {_number(high)}")
+    return whole + (" and ".join(ends) or "any number")
+
+
+def _number(value: float) -> str:
+    for power in (20, 30, 40, 50, 32, 63):
+        if value == 2**power:
+            return f"2^{power}"
+        if value == 2**power - 1:
+            return f"2^{power} - 1"
+    return f"{value:,.10g}"
+
+
+def _begun_low(sentence: str) -> str:
+    return sentence[:1].lower() + sentence[1:]
