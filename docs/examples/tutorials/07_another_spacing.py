@@ -217,4 +217,5 @@ for each in sorted((folder / "sections").iterdir()):
 #    * Remove every second shot (``gathers[::2]`` with ``"shots": 20``). Which columns of the interval get
 #      wider?
 #
-# Next: :doc:`08_verdict`. What is warned of and refused: :doc:`/guide/lines`.
+# Next: :doc:`08_verdict`. What is warned of and refused: :doc:`/guide/lines`; which frequency to take:
+# :doc:`/explanations/choosing_frequency_grid_offsets`.

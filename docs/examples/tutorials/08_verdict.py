@@ -250,4 +250,5 @@ for name, kind in trust.kinds.items():
 #      The section hardly changes. Does the verdict?
 #    * Replace ``"mixed"`` by ``"gulf"``, the hardest preset.
 #
-# Next: :doc:`09_refine`. More on the figures and the calibration: :doc:`/guide/trust`.
+# Next: :doc:`09_refine`. A verdict read aloud, figure by figure: :doc:`/explanations/reading_the_verdict`;
+# what an NRMS tells and does not: :doc:`/explanations/nrms`; the calibration: :doc:`/guide/trust`.

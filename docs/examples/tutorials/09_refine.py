@@ -221,8 +221,8 @@ print(f"{found.seconds / found.gradients:.2f} s for a gradient of {survey.config
 
 # %%
 # A dozen gradients are few; on clean records 50 to 150 sharpen edges much further
-# (:doc:`/results/what_refinement_brings`).
-# In a shell, where Ctrl-C keeps the best section so far, and ``--resume`` goes on:
+# (:doc:`/results/what_refinement_brings`). In a shell, where Ctrl-C keeps the best section so far, and
+# ``--resume`` goes on:
 #
 # .. code-block:: console
 #
@@ -242,4 +242,5 @@ print(f"{found.seconds / found.gradients:.2f} s for a gradient of {survey.config
 #      does the error turn?
 #    * Let ``"wavelet"`` loose on ``clean`` records. Does freedom that is not needed harm?
 #
-# Next: :doc:`10_uncertainty`. Why networks and FWI together, and cycle skipping: :doc:`/explanations/index`.
+# Next: :doc:`10_uncertainty`. More: :doc:`/explanations/why_networks_and_fwi`,
+# :doc:`/explanations/cycle_skipping`.
