@@ -99,9 +99,9 @@ print(f"{path}: {recorded_by.layout()}, {recorded_by.length / 1000:.1f} km")
 # %%
 # Read for a network
 # ------------------
-# :func:`data_prep.lines.read_line` is not told any of that. It knows the network's survey, and measures the
-# rest. First the peak frequency: the spectrum of the records is fitted by that of a Ricker wavelet, as it
-# arrives in two dimensions, and white noise.
+# :func:`data_prep.lines.read_line <data_prep.lines.reading.read_line>` is not told any of that. It knows the
+# network's survey, and measures the rest. First the peak frequency: the spectrum of the records is fitted by
+# that of a Ricker wavelet, as it arrives in two dimensions, and white noise.
 
 spectrum = measure_spectrum(open_shots(path), "line")
 figure, axes = plt.subplots(figsize=(8, 3.2), layout="constrained")
@@ -188,7 +188,7 @@ plots.line_section(
 #     $ fwi invert another_spacing/line.segy --run salt-demo --out another_spacing/sections
 #
 # Without ``--run``, that network of the zoo is chosen which reaches deepest with the time that was recorded.
-# The command prints what you have read above, and writes files:
+# The command prints what you have read above, the verdict, and what it writes:
 
 fwi_command(f"invert {path} --run salt-demo --out {folder}/sections".split())
 # %%
