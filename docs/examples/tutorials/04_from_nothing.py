@@ -52,7 +52,12 @@ model:
   channels: [8, 16, 32, 64]
   attention: [none, se, cbam, ca]
 train:
-  {epochs: 12, batch_size: 4, learning_rate: 5.0e-3, loss: {l1: 1, salt: 0.3}, ema: 0}
+  epochs: 12
+  batch_size: 4
+  learning_rate: 4.0e-3
+  warmup: 0.2
+  loss: {l1: 1, salt: 0.6}
+  ema: 0
 tracking: {mode: disabled}
 trust: {after_training: false}
 """
