@@ -35,7 +35,7 @@ nitpicky = True
 nitpick_ignore_regex = [
     (
         "py:.*",
-        r"(collections|contextlib|h5py|jinja2|lightning|matplotlib|np|numpy|pathlib|pydantic|scipy|torch|typing"
+        r"(collections|contextlib|datetime|h5py|jinja2|lightning|matplotlib|np|numpy|pathlib|pydantic|scipy|torch|typing"
         r"|wandb|yaml)\b.*|SafetensorError|ValidationError",
     ),
     ("py:class", r"fwi\.config\.load\.SectionT"),  # a type variable
@@ -72,7 +72,6 @@ sphinx_gallery_conf = {
     "gallery_dirs": ["tutorials", "gallery"],
     "filename_pattern": r"\.py$",
     "within_subsection_order": "FileNameSortKey",
-    "abort_on_example_error": True,
     "parallel": 2,
     "image_scrapers": ("figures",),
     "ignore_repr_types": r"matplotlib",

@@ -61,7 +61,9 @@ class Median(NamedTuple):
     """Medians of a misfit over the shots."""
 
     nrms: float
+    """Median of the NRMS."""
     correlation: float
+    """Median of the correlation."""
     shift: float
     """Median of the size of the time shift [s]."""
 
@@ -77,6 +79,7 @@ class Checked:
     simulated: Array
     """Gathers of the section, of the same shape, multiplied by the gain of the misfit."""
     misfit: Misfit
+    """Misfit of the section with its records, shot by shot."""
     mean_model: Misfit | None
     """Misfit of the training set's mean model with the same records; None where it was not simulated."""
     outside: float = 0.0

@@ -41,6 +41,7 @@ class Metric(NamedTuple):
     unit: str
     """Unit of the metric, empty for a ratio."""
     best: Extreme
+    """Whether the lowest or the highest value is best."""
     needs_salt: bool = False
     """Whether the metric may be NaN, mainly for samples without salt, which a mean then leaves out."""
     validated: bool = False
@@ -62,7 +63,9 @@ class Summary(NamedTuple):
     """A metric over the samples where it is defined; all fields but ``samples`` are NaN if there is none."""
 
     mean: float
+    """Mean over the samples."""
     median: float
+    """Median over the samples."""
     p5: float
     """5th percentile."""
     p95: float

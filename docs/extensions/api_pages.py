@@ -5,6 +5,7 @@ stands before a colon in ``Returns:`` and in the string below an attribute for a
 """
 
 import ast
+import builtins
 import importlib
 import inspect
 import pkgutil
@@ -13,6 +14,8 @@ import typing
 from types import ModuleType, UnionType
 from typing import Any
 
+from docutils import nodes
+from sphinx import addnodes
 from sphinx.application import Sphinx
 from sphinx.ext.napoleon import GoogleDocstring
 
@@ -27,6 +30,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("autodoc-process-docstring", _keep_attribute, priority=BEFORE_NAPOLEON)
     app.connect("autodoc-process-docstring", _restore_attribute, priority=AFTER_NAPOLEON)
     app.connect("autodoc-process-docstring", _flags_as_code, priority=AFTER_NAPOLEON)
+    app.connect("doctree-read", _builtins_as_text)
     app.connect("autodoc-process-signature", _sections_without_signature)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
 
@@ -84,6 +88,13 @@ def _plain(kind: Any) -> Any:
     if isinstance(origin, type) and parts and not any(isinstance(part, list) for part in parts):
         return origin[tuple(map(_plain, parts))] if hasattr(origin, "__class_getitem__") else kind
     return kind
+
+
+def _builtins_as_text(app: Sphinx, doctree: nodes.document) -> None:
+    """Take references to Python's own types for text, which else find fields of the same name."""
+    for reference in list(doctree.findall(addnodes.pending_xref)):
+        if reference.get("refdomain") == "py" and hasattr(builtins, reference["reftarget"]):
+            reference.replace_self(reference.children)
 
 
 def _returns_without_types(

@@ -28,6 +28,7 @@ class SampleColumn(NamedTuple):
     """One sample of a data set: its model, where that is known, and one of its gathers."""
 
     name: str
+    """Title of the column."""
     gather: Array
     """Pressure, shape ``(time, receiver)``."""
     velocity: Array | None = None

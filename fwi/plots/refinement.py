@@ -31,6 +31,7 @@ class RefinedRow(NamedTuple):
     """One refined section and, where they are known, the truth and the salt in it."""
 
     name: str
+    """Title of the row."""
     start: Array
     """The section that the refinement began with [m/s], shape ``(depth, x)``."""
     refined: Array
@@ -47,16 +48,20 @@ class MisfitPoint(NamedTuple):
     """The misfit after some gradients."""
 
     gradients: float
+    """Number of gradients so far."""
     stage: str
+    """Stage of the refinement."""
     misfit: float
     """What is minimised: the misfit of the data, and the penalty of the section."""
     data_misfit: float
+    """Misfit with the records alone."""
 
 
 class GatherRow(NamedTuple):
     """One shot as recorded and as simulated from the section before and after the refinement."""
 
     name: str
+    """Title of the row."""
     recorded: Array
     """Pressure, shape ``(time, receiver)``."""
     before: Array

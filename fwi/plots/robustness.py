@@ -19,6 +19,7 @@ class StrengthPanel(NamedTuple):
     """One way of making records worse."""
 
     title: str
+    """Title of the panel."""
     strengths: Sequence[str]
     """The strengths, from mild to severe, as they are written below the axis."""
     errors: Sequence[tuple[float | None, float | None, float | None]]

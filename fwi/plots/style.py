@@ -111,7 +111,7 @@ def draw_bands(axes: "Axes", top: Array, base: Array, spacing: float) -> None:
 
 
 def as_float(values: Array | None) -> Array:
-    """Convert values to double precision."""
+    """Convert values of any shape to double precision; the shape is kept."""
     return np.asarray(values, dtype=np.float64)
 
 

@@ -24,12 +24,15 @@ class Explained(NamedTuple):
     """What a section explains of the records."""
 
     simulator: Simulator
+    """What simulates the section."""
     recorded: Array
+    """The records, shape ``(shot, time, receiver)``."""
     true: Array
     """Gathers of the section, on the grid that is taken as true, shape ``(shot, time, receiver)``."""
     lacking: Array
     """What its gathers on the refinement's grid lack of them."""
     source: SourceMatch
+    """Gain, delay and wavelet of the recorded source."""
 
     @property
     def matched(self) -> Array:

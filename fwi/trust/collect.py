@@ -23,7 +23,9 @@ class Source(NamedTuple):
     """Samples of one kind, read as they are needed."""
 
     kind: str
+    """Kind of the sections."""
     samples: int
+    """Number of samples."""
     read: Callable[[Sequence[int]], Sample]
     """Called with numbers below ``samples``; returns them with a leading axis."""
     damages: bool = False

@@ -23,7 +23,9 @@ class Place(NamedTuple):
     """A place of a section [m]."""
 
     x: float
+    """Position along the line [m]."""
     depth: float
+    """Depth [m]."""
 
     def __str__(self) -> str:
         return f"{self.x:.0f} m along the line, {self.depth:.0f} m deep"

@@ -12,6 +12,7 @@ class Weights(NamedTuple):
     """A linear function of standardised figures."""
 
     intercept: float
+    """Value of the function where all figures are zero."""
     figures: Floats
     """Weight of each figure, zero or positive."""
 

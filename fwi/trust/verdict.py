@@ -26,7 +26,9 @@ class Verdict:
     """The outcome of a check of one section, and what the calibrated verdict makes of it."""
 
     checked: Checked
+    """The section, with its records and simulated gathers."""
     survey: Survey
+    """Survey of the records."""
     figures: dict[str, float] = field(default_factory=dict)
     """The figures by the names of ``FIGURES``; without a calibration there are none."""
     judgement: Judgement | None = None
