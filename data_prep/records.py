@@ -129,7 +129,16 @@ def describe_survey(run: Run, survey: Survey, gathers: NDArray[np.float32]) -> s
 
 
 def require_sample(sample: int, count: int, path: Path) -> None:
-    """Refuse the number of a sample that a file does not hold."""
+    """Refuse the number of a sample that a file does not hold.
+
+    Args:
+        sample: the number.
+        count: how many samples the file holds.
+        path: the file.
+
+    Raises:
+        ValueError: there is no such sample.
+    """
     if not 0 <= sample < count:
         raise ValueError(f"--sample {sample}: {path} holds samples 0 to {count - 1}")
 
@@ -194,7 +203,17 @@ def read_samples(path: Path, survey: Survey) -> NDArray[np.float32]:
 
 
 def require_shape(path: Path, gathers: NDArray[np.float32], survey: Survey, whose: str) -> None:
-    """Refuse gathers of another shape than those of a survey, which ``whose`` describes for the message."""
+    """Refuse gathers of another shape than those of a survey.
+
+    Args:
+        path: their file, for the message.
+        gathers: gathers, shape ``(sample, shot, time, receiver)``.
+        survey: the survey.
+        whose: whose survey that is, for the message.
+
+    Raises:
+        ValueError: the shapes differ.
+    """
     if gathers.shape[1:] != survey.gather_shape:
         raise ValueError(
             f"{path}: records of shape {gathers.shape[1:]}, and those on {whose} have "

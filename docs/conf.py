@@ -25,6 +25,7 @@ extensions = [
     "sphinx.ext.viewcode",
     "sphinx_gallery.gen_gallery",
     "mathml",
+    "links",
     "api_pages",
     "generated",
 ]
@@ -34,7 +35,7 @@ nitpicky = True
 nitpick_ignore_regex = [
     (
         "py:.*",
-        r"(collections|contextlib|h5py|jinja2|lightning|matplotlib|np|numpy|pathlib|pydantic|scipy|torch|typing"
+        r"(collections|contextlib|datetime|h5py|jinja2|lightning|matplotlib|np|numpy|pathlib|pydantic|scipy|torch|typing"
         r"|wandb|yaml)\b.*|SafetensorError|ValidationError",
     ),
     ("py:class", r"fwi\.config\.load\.SectionT"),  # a type variable
@@ -42,13 +43,12 @@ nitpick_ignore_regex = [
 
 myst_enable_extensions = ["attrs_inline", "attrs_block", "colon_fence", "deflist", "dollarmath"]
 myst_heading_anchors = 4
+highlight_language = "none"  # most blocks are what a terminal shows; others name their language
 
 autodoc_member_order = "bysource"
 autodoc_typehints = "description"
 autodoc_typehints_description_target = "documented_params"
 napoleon_google_docstring, napoleon_numpy_docstring = True, False
-
-smartquotes_action = "qe"  # the dashes of --flags stay two
 
 html_theme = "pydata_sphinx_theme"
 html_title = "salt-fwi"
@@ -72,7 +72,6 @@ sphinx_gallery_conf = {
     "gallery_dirs": ["tutorials", "gallery"],
     "filename_pattern": r"\.py$",
     "within_subsection_order": "FileNameSortKey",
-    "abort_on_example_error": True,
     "parallel": 2,
     "image_scrapers": ("figures",),
     "ignore_repr_types": r"matplotlib",

@@ -52,7 +52,9 @@ class Calibrated(BaseModel):
     inverter: str
     """SHA-256 of the inverter's file that holds this calibration."""
     trust: Trust
+    """The calibrated verdict."""
     diagnostics: dict[str, Any] = {}
+    """How the calibration went, as ``trust.json`` holds it."""
     uncertainty: Calibration | None = None
     """Calibration of the intervals, where there were sections enough."""
 

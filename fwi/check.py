@@ -61,7 +61,9 @@ class Median(NamedTuple):
     """Medians of a misfit over the shots."""
 
     nrms: float
+    """Median of the NRMS."""
     correlation: float
+    """Median of the correlation."""
     shift: float
     """Median of the size of the time shift [s]."""
 
@@ -77,6 +79,7 @@ class Checked:
     simulated: Array
     """Gathers of the section, of the same shape, multiplied by the gain of the misfit."""
     misfit: Misfit
+    """Misfit of the section with its records, shot by shot."""
     mean_model: Misfit | None
     """Misfit of the training set's mean model with the same records; None where it was not simulated."""
     outside: float = 0.0
@@ -224,6 +227,11 @@ def require_resolved(survey: Survey, physics: PhysicsConfig, config: CheckConfig
     """Refuse a check whose grid is too coarse for its order of finite differences.
 
     The time step needs no such test: it is refined with the grid, and so as stable as that of the data.
+
+    Args:
+        survey: survey of the data.
+        physics: how the data were simulated.
+        config: how much finer and of which order the check is.
 
     Raises:
         SurveyError: the grid is too coarse; the message gives a refinement and the orders that would do.

@@ -142,6 +142,11 @@ def mirrored(sample: Sample) -> Sample:
 def require_survey(data: DataSet, survey: Survey, whose: str) -> None:
     """Refuse a data set of another survey.
 
+    Args:
+        data: the data set.
+        survey: the survey that is wanted.
+        whose: whose survey that is, for the message.
+
     Raises:
         ShardError: the surveys differ; the message names every setting that differs.
     """
@@ -256,7 +261,15 @@ def training_loader(
 ) -> DataLoader[Sample]:
     """Load one device's part of each training batch: in a new order each epoch, mirrored and corrupted.
 
-    An incomplete batch at the end of an epoch is dropped. ``batch_size`` counts the samples of all devices.
+    An incomplete batch at the end of an epoch is dropped.
+
+    Args:
+        dataset: the training samples.
+        config: mirroring, corruption, and number of loading processes.
+        batch_size: samples of a step, those of all devices together.
+        seed: seed of order, mirroring and corruption.
+        device: number of this device.
+        devices: number of devices that share each batch.
     """
     batch_size = min(batch_size, len(dataset))
     sampler = EpochSampler(len(dataset), config.flip, seed, batch_size, device, devices)
@@ -267,7 +280,15 @@ def training_loader(
 def evaluation_loader(
     dataset: ShotDataset, config: DataConfig, batch_size: int, device: int = 0, devices: int = 1
 ) -> DataLoader[Sample]:
-    """Load batches in the order of the files; each of several devices takes every ``devices``-th sample."""
+    """Load batches in the order of the files; each of several devices takes every ``devices``-th sample.
+
+    Args:
+        dataset: the samples.
+        config: number of loading processes.
+        batch_size: samples of a batch.
+        device: number of this device.
+        devices: number of devices that share the samples.
+    """
     return _loader(dataset, config, max(1, batch_size // devices), range(device, len(dataset), devices))
 
 

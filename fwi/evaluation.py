@@ -22,20 +22,26 @@ class Score(BaseModel):
     """One metric over the samples of a split."""
 
     mean: Number = None
+    """Mean over the samples."""
     median: Number = None
+    """Median over the samples."""
     p5: Number = None
+    """5th percentile."""
     p95: Number = None
+    """95th percentile."""
     low: Number = None
     """Lower end of the bootstrap 95 % interval of the mean."""
     high: Number = None
     """Upper end of the bootstrap 95 % interval of the mean."""
     samples: int | None = None
+    """Number of samples for which the metric is defined."""
 
 
 class PerShot(BaseModel):
     """The misfit of each shot; the lists are empty in evaluations of versions that did not store them."""
 
     nrms: list[Number] = []
+    """NRMS of simulated against recorded gathers."""
     correlation: list[Number] = []
     """Median over the traces."""
     shift: list[Number] = []
@@ -46,12 +52,17 @@ class CheckedSample(BaseModel):
     """The physics check of one inverted section: medians over shots, and the values of each shot."""
 
     sample: str
+    """Split and number of the sample."""
     nrms: Number = None
+    """NRMS of the simulated gathers against the records."""
     correlation: Number = None
+    """Correlation of simulated with recorded traces."""
     shift: Number = None
     """Median of the size of the time shift [s]."""
     mean_model_nrms: Number = None
+    """NRMS of the mean model's gathers, for comparison."""
     verdict: Word = NOT_CALIBRATED
+    """Whether the section is believed, in a word."""
     probability: Number = None
     """Probability that the section is wrong; None where the verdict was not calibrated."""
     expected_mae: Number = None
@@ -65,7 +76,9 @@ class CheckedSample(BaseModel):
     advice: str = ""
     """What to do about the section."""
     reasons: list[str] = []
+    """Why, a sentence each."""
     per_shot: PerShot = PerShot()
+    """The values of each shot."""
 
 
 class Intervals(BaseModel):
@@ -102,6 +115,7 @@ class RefinedSplit(BaseModel):
     """Samples of a split whose sections were refined, scored beside the sections that were not."""
 
     samples: int
+    """Number of sections that were refined."""
     numbers: list[int] = []
     """The samples' numbers in the split."""
     predictors: dict[str, dict[str, Score]] = {}
@@ -148,12 +162,17 @@ class Evaluation(BaseModel):
     """The content of ``evaluation.json`` in a run folder."""
 
     split: str
+    """The split that was scored."""
     samples: int
+    """Number of its samples."""
     data: str = ""
+    """Folder of the data set."""
     seconds_per_section: float | None = None
+    """Time to invert one record [s]."""
     predictors: dict[str, dict[str, Score]] = {}
     """Scores by predictor (``network`` and the naive predictors that it is compared with) and metric."""
     check: list[CheckedSample] = []
+    """The sections that were checked by the wave equation."""
     intervals: Intervals | None = None
     """How well the intervals hold the truth; None where the inverter has no calibrated ones."""
     captions: dict[str, str] = {}
@@ -177,6 +196,7 @@ class Evaluated(NamedTuple):
     """An evaluation with the sections that it describes."""
 
     evaluation: Evaluation
+    """The scores."""
     sections: NDArray[np.float32]
     """The inverted sections [m/s], shape ``(sample, depth, x)``."""
     truth: NDArray[np.float32]

@@ -57,6 +57,11 @@ def write_end(path: Path, position: int, content: bytes) -> None:
 
     This is for files that grow entry by entry, whose readers tell an entry that was torn by a crash.
 
+    Args:
+        path: the file.
+        position: byte from which it is written.
+        content: what is written there.
+
     Raises:
         OSError: the file is missing, or a link.
     """
@@ -68,7 +73,12 @@ def write_end(path: Path, position: int, content: bytes) -> None:
 
 
 def write_npy(path: Path, array: NDArray[Any]) -> None:
-    """Write an array as .npy, whole or not at all."""
+    """Write an array as .npy, whole or not at all.
+
+    Args:
+        path: the file; its folder is made if need be.
+        array: the array, of any shape.
+    """
     buffer = io.BytesIO()
     np.save(buffer, array)
     write_whole(path, buffer.getvalue())

@@ -202,7 +202,17 @@ def salt_faces(salt: Array, spacing: float) -> tuple[Array, Array]:
 
 
 def refined_spread(start: Array, candidate: Array, others: Sequence[Array], spread: Spread) -> Spread:
-    """Return a refined section with the spread of its start, how far it moved, and the spread of all ends."""
+    """Describe how far a refined section may be off: where it moved, and how other starts ended.
+
+    Args:
+        start: the section that was refined [m/s], shape ``(depth, x)``.
+        candidate: what refinement made of it, same shape.
+        others: what it made of other starts, same shape each.
+        spread: the start with the network's spread.
+
+    Returns:
+        The refined section, with the spread of its start, how far it moved, and the spread of all ends.
+    """
     hints = {"moved": np.abs(candidate - start), "apart": np.std([candidate, *others], axis=0)}
     both_sides = {name: np.stack([each, each]) for name, each in hints.items()}
     return Spread(candidate, {**spread.sources, **both_sides})

@@ -311,7 +311,14 @@ class Inverter(nn.Module):
         )
 
     def batch(self, gathers: Array, survey: Survey | None = None) -> Tensor:
-        """Turn records into a batch ``(batch, shot, time, receiver)`` for the network.
+        """Turn records into a batch for the network.
+
+        Args:
+            gathers: records, shape ``(shot, time, receiver)`` or ``(sample, shot, time, receiver)``.
+            survey: their survey; None for the network's own.
+
+        Returns:
+            The batch, shape ``(batch, shot, time, receiver)``, on the inverter's device.
 
         Raises:
             ValueError: the inverter cannot serve the survey, the records have another shape than the
@@ -360,10 +367,10 @@ class Inverter(nn.Module):
 
         Args:
             path: the file.
-            weights: weights to write in place of the inverter's own, such as their moving average; the
-                calibration, which is that of the own ones, is left out then.
-            half: write the network's large tensors, which hold most of its parameters, in half precision,
-                for a file of little more than half the size. A few cells of a section move by up to 1 m/s.
+            weights: weights to write in place of the inverter's own, by name and of the same shapes, such as
+                their moving average; the calibration, which is that of the own ones, is left out then.
+            half: write the network's large tensors, which hold most of its parameters, in half precision, for
+                a file of little more than half the size. A few cells of a section move by up to 1 m/s.
         """
         tensors = {name: each.contiguous().cpu() for name, each in (weights or self.state_dict()).items()}
         if half:

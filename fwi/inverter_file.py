@@ -24,7 +24,7 @@ def write(path: Path, notes: Mapping[str, str], tensors: Mapping[str, Tensor]) -
     Args:
         path: the file.
         notes: text by name; ``format`` and ``sha256`` are added.
-        tensors: tensors by name.
+        tensors: tensors by name, of any shape.
     """
     notes = {"format": FORMAT, **notes}
     write_whole(path, packed(dict(tensors), {**notes, "sha256": _checksum(notes, tensors)}))

@@ -17,6 +17,7 @@ class LinePage:
     """What the page of a line says."""
 
     name: str
+    """Name of the section."""
     facts: Mapping[str, str]
     """What its head says, by title: records, network, section, and so on."""
     changes: Sequence[str]
@@ -24,6 +25,7 @@ class LinePage:
     warnings: Sequence[str]
     """What the network was not trained for, a sentence each."""
     verdict: LineVerdict | None
+    """The verdict on the line; None where it was not checked."""
     figures: Mapping[str, bytes]
     """PNG images by caption."""
 

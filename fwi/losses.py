@@ -19,7 +19,15 @@ SALT_WIDTH = 0.2
 
 
 def ssim_loss(prediction: Tensor, truth: Tensor) -> Tensor:
-    """Compute one minus the SSIM of velocities scaled to -1 .. 1: 0 where they agree, at most 2."""
+    """Compute one minus the structural similarity (SSIM) of scaled velocities.
+
+    Args:
+        prediction: velocity scaled to -1 .. 1, shape ``(batch, depth, x)``.
+        truth: the true one, same shape.
+
+    Returns:
+        A scalar: 0 where they agree, at most 2.
+    """
     return 1 - ssim((prediction + 1) / 2, (truth + 1) / 2).mean()
 
 
@@ -30,6 +38,14 @@ def salt_loss(prediction: Tensor, truth: Tensor, threshold: float) -> Tensor:
     models of five, is best given a sediment's speed, and a network begins by drawing no salt at all. This
     term adds a cost for every m/s that such a cell is below the threshold. Where the records leave no doubt,
     the absolute error, with its kink at the truth, outweighs this term at a weight of 0.3.
+
+    Args:
+        prediction: velocity scaled to -1 .. 1, shape ``(batch, depth, x)``.
+        truth: the true one, same shape.
+        threshold: scaled speed from which a cell is salt.
+
+    Returns:
+        A scalar.
     """
     log_odds = (prediction - threshold) / SALT_WIDTH
     return F.binary_cross_entropy_with_logits(log_odds, (truth >= threshold).float())

@@ -39,10 +39,15 @@ class Provenance(TypedDict, total=False):
     """Time, software and machine with which a set was begun; each part may be missing."""
 
     created: str
+    """Date and time, in UTC."""
     command: str
+    """The command that made the set."""
     licence: str
+    """Licence of imported models and records."""
     versions: dict[str, Any]
+    """Versions of Python and of the packages."""
     machine: dict[str, Any]
+    """System, processor and number of cores."""
 
 
 def _require_provenance(provenance: dict[str, Any]) -> dict[str, Any]:
@@ -59,10 +64,15 @@ class Entry:
     """One finished shard in the manifest."""
 
     file: Annotated[str, AfterValidator(_in_folder)]
+    """Name of the shard."""
     split: Split
+    """The split that its samples belong to."""
     samples: Count
+    """Number of samples."""
     bytes: int
+    """Size of the file."""
     sha256: str
+    """Checksum of the file."""
     origin: Annotated[Origin, PlainValidator(parse_origin)]
     """Origin of the samples."""
     seconds: float | None = field(default=None, compare=False)
@@ -77,6 +87,7 @@ class Storage(TypedDict):
     """How samples are stored."""
 
     dtype: Literal["float16", "float32"]
+    """Precision of the gathers."""
 
 
 @with_config(ConfigDict(extra="allow"))
@@ -84,9 +95,13 @@ class Recipe(TypedDict):
     """Settings that all shards share; ``Survey.from_dict`` validates grid and survey."""
 
     grid: dict[str, Any]
+    """The study's section ``grid``."""
     survey: dict[str, Any]
+    """The study's section ``survey``."""
     physics: dict[str, Any]
+    """The study's section ``physics``."""
     storage: Storage
+    """Precision of the gathers."""
 
 
 @dataclass(frozen=True)
@@ -94,9 +109,13 @@ class Content:
     """The content of the manifest's file."""
 
     schema: int
+    """Version of the layout."""
     recipe: Recipe
+    """Settings that all shards share."""
     provenance: Annotated[dict[str, Any], AfterValidator(_require_provenance)]
+    """Time, software and machine with which the set was begun."""
     shards: tuple[Entry, ...]
+    """The finished shards."""
     checksum: str | None = None
     """SHA-256 of the manifest without this field; None in manifests of earlier versions."""
 

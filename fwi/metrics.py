@@ -41,6 +41,7 @@ class Metric(NamedTuple):
     unit: str
     """Unit of the metric, empty for a ratio."""
     best: Extreme
+    """Whether the lowest or the highest value is best."""
     needs_salt: bool = False
     """Whether the metric may be NaN, mainly for samples without salt, which a mean then leaves out."""
     validated: bool = False
@@ -62,7 +63,9 @@ class Summary(NamedTuple):
     """A metric over the samples where it is defined; all fields but ``samples`` are NaN if there is none."""
 
     mean: float
+    """Mean over the samples."""
     median: float
+    """Median over the samples."""
     p5: float
     """5th percentile."""
     p95: float
@@ -229,7 +232,16 @@ def salt_threshold(truth: Tensor, salt: Tensor) -> Tensor:
 
 
 def predicted_salt(prediction: Tensor, truth: Tensor, salt: Tensor) -> Tensor:
-    """Return the cells faster than ``salt_threshold``: boolean, shape ``(batch, depth, x)``."""
+    """Return the cells that a prediction has as salt: those faster than ``salt_threshold``.
+
+    Args:
+        prediction: velocity [m/s], shape ``(batch, depth, x)``.
+        truth: the true velocity, same shape, which tells the threshold.
+        salt: true where there is salt, same shape.
+
+    Returns:
+        Boolean, same shape.
+    """
     return prediction > salt_threshold(truth, salt)[:, None, None]
 
 

@@ -14,7 +14,9 @@ class Predictor(NamedTuple):
     """The title of a naive predictor in tables, and the knowledge it uses."""
 
     title: str
+    """Its name in tables."""
     meaning: str
+    """What it predicts, in words."""
 
 
 PREDICTORS = {

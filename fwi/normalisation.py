@@ -80,9 +80,15 @@ class Normalisation(nn.Module):
         return cls(amplitude, scale, spread)
 
     def forward(self, gathers: Tensor) -> Tensor:
-        """Normalise gathers ``(..., shot, time, receiver)`` of any precision, and return float32.
+        """Normalise gathers to amplitudes of about one.
 
         Samples that are zero stay zero, so dead traces and missing shots remain recognisable.
+
+        Args:
+            gathers: pressure, shape ``(..., shot, time, receiver)``, of any precision.
+
+        Returns:
+            Normalised gathers, float32, same shape.
         """
         gathers = gathers.float()
         if self.amplitude == "raw":
@@ -91,7 +97,15 @@ class Normalisation(nn.Module):
         return self.compress(gathers, unit)
 
     def compress(self, gathers: Tensor, unit: Tensor | float = 1.0) -> Tensor:
-        """Take the signed logarithm of amplitudes in a unit, for ``own_level`` that of the record's level."""
+        """Take the signed logarithm of amplitudes in a unit.
+
+        Args:
+            gathers: pressure, shape ``(..., shot, time, receiver)``.
+            unit: amplitude that counts as one; for ``own_level`` that of the record's level.
+
+        Returns:
+            Compressed amplitudes, same shape.
+        """
         amplitudes = gathers * (1 / (self.scale * unit))  # one product instead of two divisions of all
         return amplitudes.sign() * (torch.log1p(amplitudes.abs()) * (1 / self.spread))
 

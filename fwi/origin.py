@@ -29,7 +29,9 @@ class Salt(Stored):
     """The preset that random models are drawn from; that of an older version may have other parameters."""
 
     preset: dict[str, Any] | str
+    """The preset, with its parameters."""
     seed: int
+    """Seed of the models."""
 
     def config(self) -> SaltConfig:
         """Return the preset for this version, with parameters added since then at their defaults.
@@ -53,6 +55,7 @@ class Files(Stored):
     key: str | None
     """Name of the array in the file; None where it has one array without a name."""
     sha256: str | list[str]
+    """Checksum of the file, or of each."""
 
     @property
     def digests(self) -> list[str]:
@@ -66,15 +69,20 @@ class ModelFiles(Files):
     spacing: Number | None = None
     """Cell size [m]; None where the headers give it."""
     unit: str = "m/s"
+    """Unit of the speeds in the file."""
     axes: str = "depth-x"
+    """How a model lies in the file."""
 
 
 class ScaledRecords(Stored):
     """Files of records and their scaling to the simulation; any key may be missing."""
 
     file: str | None = None
+    """Name of the file, or the names of the first and the last of several."""
     key: str | None = None
+    """Name of the array in the file."""
     sha256: str | list[str] | None = None
+    """Checksum of the file, or of each."""
     gain: Number | None = None
     """Factor applied to the amplitudes."""
     nrms: Number | None = None
@@ -87,6 +95,7 @@ class ModelAndRecordFiles(ModelFiles):
     """Files of models and of their records; for records alone, both name the files of the records."""
 
     records: ScaledRecords
+    """The files of the records."""
 
 
 class ChangedFiles(Files):
@@ -100,6 +109,7 @@ class Drawn(Stored):
     """Random models of a salt preset, with simulated records."""
 
     salt: Salt
+    """The preset and its seed."""
     stream: int
     """Number of the random stream; each split has a stream of its own."""
 
@@ -113,18 +123,21 @@ class ImportedModels(Stored):
     """Velocity models of files, with simulated records."""
 
     source: ModelFiles
+    """The files of the models."""
 
 
 class ImportedRecords(Stored):
     """Records of arrays in files, with their models where these are known."""
 
     source: ModelAndRecordFiles
+    """The files of models and records."""
 
 
 class FieldRecords(Stored):
     """Records of a SEG-Y or SU file, brought onto the survey; their models are not known."""
 
     source: ChangedFiles
+    """The file of the records."""
 
 
 Origin: TypeAlias = Drawn | ImportedModels | ImportedRecords | FieldRecords

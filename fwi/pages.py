@@ -10,7 +10,9 @@ class Figure(NamedTuple):
     """An image that is part of the page."""
 
     source: str
+    """The picture, as a data URI."""
     caption: str
+    """What it shows."""
 
 
 def template(name: str) -> jinja2.Template:

@@ -38,12 +38,14 @@ class Kept(NamedTuple):
     sections: Array
     """Start, refined section, and where it came from other starts [m/s], shape ``(section, depth, x)``."""
     accepted: bool
+    """Whether the evidence was for the refined section."""
 
 
 class RefinedCalibration(NamedTuple):
     """A calibration with half-widths for refined sections, and what they were measured on."""
 
     calibration: Calibration
+    """The calibration of the intervals."""
     refined: int
     """Number of validation sections that were refined."""
     written: Path

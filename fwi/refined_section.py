@@ -39,10 +39,13 @@ class Step(BaseModel):
     gradients: float
     """Number of gradients of all shots so far; one of half the shots counts as half."""
     stage: str
+    """Stage of the refinement."""
     misfit: Number = None
     """What is minimised: the misfit of the fitted records, and the penalty of the section."""
     data_misfit: Number = None
+    """Misfit with the records alone."""
     seconds: Number = None
+    """Duration so far [s]."""
 
 
 class RefinedInterval(BaseModel):
@@ -79,17 +82,23 @@ class RefinedSection(BaseModel):
     """The refinement of one section: its evidence, history, settings and origin."""
 
     name: str
+    """Name of the section."""
     records: str = ""
     """The records that were fitted, in words."""
     accepted: bool
     """Whether the refined section is returned; its start is otherwise."""
     reason: str
+    """Why the refined section is returned, or why not."""
     stopped: Literal["converged", "budget", "noise", "interrupted"]
+    """What ended the refinement."""
     gradients: float
+    """Number of gradients of all shots."""
     seconds: float
+    """Duration [s]."""
     held_out_before: Number = None
     """Misfit of the shots that were held out, for the start."""
     held_out_after: Number = None
+    """The same, of the refined section."""
     held_out: list[int] = []
     """The shots that were held out."""
     source: str = ""
@@ -99,12 +108,15 @@ class RefinedSection(BaseModel):
     interval: RefinedInterval | None = None
     """Interval of the section that is returned, where the run's are calibrated for refined sections."""
     history: list[Step] = []
+    """The state after each gradient."""
     captions: dict[str, str] = {}
     """Captions of the figures by file stem."""
     settings: dict[str, Any] = {}
+    """The study's sections that it was refined by."""
     identity: str = ""
     """Checksum of start, records and survey."""
     provenance: dict[str, Any] = {}
+    """Time, command, versions and machine."""
 
     @classmethod
     def of(

@@ -34,6 +34,7 @@ class RefinedSections(NamedTuple):
     """The scores of refined sections, and the sections."""
 
     split: RefinedSplit
+    """The scores."""
     rows: list[plots.RefinedRow]
     """The sections with their starts and truths."""
 

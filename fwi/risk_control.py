@@ -74,7 +74,7 @@ def smallest_factor(scores: Sequence[Array], level: float, confidence: float | N
     the guarantee holds although many are tried: the share of misses never falls with the factor.
 
     Args:
-        scores: for each section, an array of the factors from which on its cells are no longer missed.
+        scores: for each section, the factors from which on its cells are no longer missed, shape ``(cell,)``.
         level: the largest expected share of cells that are missed.
         confidence: probability, over the draw of the sections, with which the guarantee holds; None for one
             that holds on average over that draw.

@@ -37,12 +37,14 @@ class Errors(BaseModel):
     mae: Score = Score()
     """[m/s]"""
     salt_iou: Score = Score()
+    """Intersection over union of true and inverted salt."""
 
 
 class Case(Errors):
     """The errors on the records of a row at one of its strengths."""
 
     strength: float
+    """How strong the corruption is, in the row's unit."""
     ratio: Number = None
     """The mean MAE divided by that on clean records."""
     refused: str = ""
@@ -58,9 +60,13 @@ class MeasuredRow(BaseModel):
     """A row of the table: the errors at each strength, from mild to severe."""
 
     name: str
+    """Name of the row in files."""
     title: str
+    """Name of the row in tables."""
     unit: str = ""
+    """Unit of the strengths."""
     cases: list[Case]
+    """The errors at each strength."""
 
     @property
     def heading(self) -> str:
@@ -72,13 +78,19 @@ class Robustness(BaseModel):
     """The content of ``robustness.json`` in a run folder."""
 
     split: str
+    """The split whose records were made worse."""
     samples: int
+    """Number of its samples that were taken."""
     data: str = ""
+    """Folder of the data set."""
     seed: int = 0
+    """Seed of the corruptions."""
     clean: Errors
+    """The errors on clean records."""
     mean_model: Errors
     """The errors of the training models' mean, which does not depend on the records."""
     rows: list[MeasuredRow]
+    """The ways in which the records were made worse."""
 
     def row(self, name: str) -> MeasuredRow:
         """Return the row of a name.

@@ -52,9 +52,15 @@ def rows(survey: Survey, finer: int, simulate: Callable[[Array], Array]) -> dict
 
 
 def source_of(seed: int, row: str, sample: int) -> Generator:
-    """Random numbers of one row and sample: whichever other rows and samples are measured, they are the same.
+    """Make the random generator of one row and sample.
 
-    All strengths of a row draw the same numbers, so that they differ in nothing but their strength.
+    Its numbers are the same whichever other rows and samples are measured. All strengths of a row draw the
+    same numbers, so that they differ in nothing but their strength.
+
+    Args:
+        seed: seed of the whole measurement.
+        row: name of the row.
+        sample: number of the sample.
     """
     return np.random.default_rng([seed, zlib.crc32(row.encode()), sample])
 
@@ -85,6 +91,15 @@ def field(gathers: Array, survey: Survey, strength: float, random: Generator) ->
     At strength 1 their phase is turned by 20 degrees, they are 20 ms late, have white noise 20 dB below them,
     are twice as loud, and a tenth of the traces is dead. Phase, delay and dead traces are proportional to the
     strength, the gain is 2 to its power, and the noise is 10 dB stronger where the strength is doubled.
+
+    Args:
+        gathers: a record, shape ``(shot, time, receiver)``.
+        survey: its survey.
+        strength: how strong all five are; 1 is as above.
+        random: draws noise and dead traces.
+
+    Returns:
+        The corrupted record, same shape.
     """
     for name, value in (
         ("phase", 20.0 * strength),

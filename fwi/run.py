@@ -177,14 +177,34 @@ class Run:
         return f"{beyond.sum()} traces have offsets beyond {sort.farthest:.4g} m and are left out"
 
     def invert(self, gathers: Array, survey: Survey | None = None) -> Array:
-        """Invert records: see ``Inverter.invert``."""
+        """Invert records to a velocity section, as ``Inverter.invert`` does.
+
+        Args:
+            gathers: pressure, shape ``(shot, time, receiver)`` or ``(batch, shot, time, receiver)``.
+            survey: survey of the records; None for that of the network.
+
+        Returns:
+            P-wave speed [m/s], shape ``(depth, x)`` or ``(batch, depth, x)``.
+
+        Raises:
+            DivergedError: the network makes NaN or infinite speeds of these records.
+            ValueError: the network does not serve the survey, or the records do not fit it.
+        """
         try:
             return self.inverter.invert(gathers, None if survey == self.survey else survey)
         except DivergedError as error:
             raise DivergedError(f"{self.name}: {error}") from None
 
     def interval(self, gathers: Array, survey: Survey | None = None) -> Interval:
-        """Return the interval of the section of records: see ``Inverter.interval``."""
+        """Return the interval in which the truth of inverted records lies, as ``Inverter.interval`` does.
+
+        Args:
+            gathers: pressure, shape ``(shot, time, receiver)``.
+            survey: survey of the records; None for that of the network.
+
+        Returns:
+            Lower and upper ends [m/s], shape ``(depth, x)`` each, and the bands of top and base of salt [m].
+        """
         return self.inverter.interval(gathers, None if survey == self.survey else survey)
 
     @property
@@ -275,7 +295,14 @@ class Run:
     def refine(
         self, section: Array | None, gathers: Array, survey: Survey | None = None, **options: Any
     ) -> "Refined":
-        """Mend a section, or the network's own if None, by its records: see ``Inverter.refine``."""
+        """Refine a section by full-waveform inversion of its records, as ``Inverter.refine`` does.
+
+        Args:
+            section: velocity to begin with [m/s], shape ``(depth, x)``; None for the network's own section.
+            gathers: pressure, shape ``(shot, time, receiver)``.
+            survey: survey of the records; None for that of the network.
+            options: further options of ``fwi.refine.refine``.
+        """
         return self.inverter.refine(section, gathers, survey, **options)
 
     def refined_interval(self, refined: "Refined", gathers: Array, survey: Survey | None = None) -> Interval:

@@ -144,6 +144,11 @@ def notes(folder: Path) -> list[dict[str, Any]]:
 def note(folder: Path, stage: str, provenance: dict[str, Any]) -> None:
     """Add to ``provenance.json`` that a stage (training, evaluation) ran, below the earlier ones.
 
+    Args:
+        folder: the run's folder.
+        stage: name of the stage.
+        provenance: time, command, versions and machine, as ``fwi.provenance.provenance`` gives them.
+
     Raises:
         RunError: the file is damaged, or the run is gone.
     """
@@ -153,7 +158,12 @@ def note(folder: Path, stage: str, provenance: dict[str, Any]) -> None:
 
 
 def write_mean_model(folder: Path, model: NDArray[np.float32]) -> None:
-    """Keep the training set's mean model, which predictions and records are compared with."""
+    """Keep the training set's mean model, which predictions and records are compared with.
+
+    Args:
+        folder: the run's folder.
+        model: the mean model [m/s], shape ``(depth, x)``.
+    """
     write_npy(folder / MEAN_MODEL, model)
     _seal(folder, MEAN_MODEL)
 

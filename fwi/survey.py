@@ -281,7 +281,16 @@ class Survey:
 
 
 def differences(one: dict[str, Any], other: dict[str, Any], prefix: str = "") -> list[str]:
-    """List the leaves in which nested plain values differ, such as ``salt.seed: 0 against 1``."""
+    """List the leaves in which nested plain values differ, such as ``salt.seed: 0 against 1``.
+
+    Args:
+        one: nested keys and values.
+        other: those that they are compared with.
+        prefix: what stands before each key.
+
+    Returns:
+        A line for each difference.
+    """
     lines = []
     for key in dict.fromkeys([*one, *other]):
         old, new = one.get(key), other.get(key)

@@ -29,14 +29,30 @@ ON_CELL = 1e-6
 
 
 def misplaced(grid: GridConfig, survey: SurveyConfig) -> list[str]:
-    """Find sources and receivers that are outside the grid, between rows of cells, or closer than cells."""
+    """Find sources and receivers that are outside the grid, between rows of cells, or closer than cells.
+
+    Args:
+        grid: the grid.
+        survey: positions of sources and receivers.
+
+    Returns:
+        The mistakes, a line each; empty if there are none.
+    """
     along_line = _misplaced_streamer if survey.spread == "streamer" else _misplaced_spread
     mistakes = [*_misplaced_depths(grid, survey), *along_line(grid, survey)]
     return [*mistakes, *_misplaced_receivers(grid, survey)]
 
 
 def unstable(grid: GridConfig, survey: SurveyConfig) -> list[str]:
-    """Find a time step that is too long for the size of the cells and the fastest speed."""
+    """Find a time step that is too long for the size of the cells and the fastest speed.
+
+    Args:
+        grid: the grid, with the fastest speed.
+        survey: the time step.
+
+    Returns:
+        The mistakes, a line each; empty if there are none.
+    """
     fastest, spacing = grid.velocity[1], grid.spacing
     courant = fastest * survey.dt * math.sqrt(2) / spacing
     if courant <= COURANT_LIMIT * (1 + 1e-9):
@@ -49,7 +65,16 @@ def unstable(grid: GridConfig, survey: SurveyConfig) -> list[str]:
 
 
 def undersampled(grid: GridConfig, survey: SurveyConfig, order: int) -> list[str]:
-    """Find cells that are too large for the shortest wavelength at this order of finite differences."""
+    """Find cells that are too large for the shortest wavelength at this order of finite differences.
+
+    Args:
+        grid: the grid, with the slowest speed.
+        survey: the wavelet.
+        order: order of the finite differences in space.
+
+    Returns:
+        The mistakes, a line each; empty if there are none.
+    """
     slowest, spacing, peak = grid.velocity[0], grid.spacing, survey.wavelet.frequency
     highest = HIGHEST_FREQUENCY * peak
     points = points_per_wavelength(grid, survey)
@@ -68,7 +93,15 @@ def undersampled(grid: GridConfig, survey: SurveyConfig, order: int) -> list[str
 
 
 def oversized(grid: GridConfig, survey: SurveyConfig) -> list[str]:
-    """Find models, records and time axes that are larger than the machine's memory."""
+    """Find models, records and time axes that are larger than the machine's memory.
+
+    Args:
+        grid: the grid.
+        survey: the survey.
+
+    Returns:
+        The mistakes, a line each; empty if there are none.
+    """
     samples, memory = -(-survey.nt // survey.keep_every), total()
     parts = {
         f"grid.nz, grid.nx: to simulate {grid.nz} x {grid.nx} cells": (

@@ -83,6 +83,11 @@ def salt_threshold(truth: Array, salt: Array, fastest: float) -> float:
 
     It is the median of those that separate salt from sediment in the true models; the fastest speed if there
     is none.
+
+    Args:
+        truth: true models [m/s], shape ``(section, depth, x)``.
+        salt: true where there is salt, same shape.
+        fastest: the fastest speed [m/s].
     """
     speeds = metrics.salt_threshold(torch.from_numpy(truth), torch.from_numpy(salt)).numpy()
     return float(np.nanmedian(speeds)) if np.isfinite(speeds).any() else fastest

@@ -53,7 +53,17 @@ def refuse_unpaired(models: Series, records: Series) -> None:
 
 
 def refuse_other_samples(study: StudyConfig, source: Foreign, models: Series, axes: Axes | None) -> None:
-    """Refuse models that do not have the size of the grid, or are too many, before any model is read."""
+    """Refuse models that do not have the size of the grid, or are too many, before any model is read.
+
+    Args:
+        study: the study, whose grid they are brought to.
+        source: the files.
+        models: the models.
+        axes: how a model lies in the file, if that was stated.
+
+    Raises:
+        ModelError: the models have another size, or are too many.
+    """
     array, samples = models.arrays[0], len(models)
     nz, nx = array.sample_shape
     if axes is None and array.stored.format.startswith("raw"):
@@ -82,6 +92,12 @@ def refuse_other_samples(study: StudyConfig, source: Foreign, models: Series, ax
 
 def refuse_bad_models(study: StudyConfig, models: Series, unit: Unit | None, big_endian: bool | None) -> None:
     """Read all models, and refuse speeds that are not finite, not positive, or outside the grid's range.
+
+    Args:
+        study: the study, whose range of speeds holds.
+        models: the models.
+        unit: what they are in, if that was stated.
+        big_endian: whether raw numbers are big endian, if that was stated.
 
     Raises:
         FormatError: raw numbers look as if their byte order were the other one.
@@ -153,6 +169,11 @@ def misread(source: Foreign, models: Series, axes: Axes | None) -> list[str]:
 
 def refuse_bad_records(study: StudyConfig, source: Foreign, records: Series) -> None:
     """Read all records, and refuse those that cannot be stored in the study's precision.
+
+    Args:
+        study: the study, whose precision holds.
+        source: the files.
+        records: the records.
 
     Raises:
         RecordsError: some records cannot be stored; the message names the first of them.

@@ -46,10 +46,13 @@ class Stored(NamedTuple):
     """File, format, name and shape of a stored array."""
 
     path: Path
+    """The file."""
     format: Format
+    """Its format."""
     key: str | None
     """Name of the array in the file; None in formats that hold one array without a name."""
     shape: Shape
+    """Shape of the array as it is stored."""
 
 
 def contents(path: Path, shape: Shape | None = None, big_endian: bool = False) -> list[Stored]:

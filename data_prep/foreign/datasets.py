@@ -47,6 +47,7 @@ class Import(NamedTuple):
     """The checked models and records of an import."""
 
     source: Foreign
+    """What reads the samples."""
     findings: list[str]
     """Lines for the user: what was recognised, and what is done with it."""
 

@@ -37,7 +37,9 @@ class Array:
     """One array in a file: the models or the records of one or many samples."""
 
     stored: Stored
+    """Where it is stored."""
     kind: Kind
+    """Whether it holds models or records."""
     axes: Axes = "depth-x"
     """Order of the two axes of a model in the file."""
     header: Header | None = None
@@ -128,6 +130,7 @@ class Series:
     """The samples of several arrays, numbered from the first array to the last."""
 
     arrays: tuple[Array, ...]
+    """The arrays, in the order of their numbers."""
 
     def __len__(self) -> int:
         return sum(array.samples for array in self.arrays)

@@ -45,6 +45,7 @@ class Variable(NamedTuple):
     name: str
     """Name including the structs that contain the variable, such as ``model.vp``."""
     shape: tuple[int, ...]
+    """Shape of the array."""
     kind: str
     """``numbers``, or another class in words."""
     whole: int

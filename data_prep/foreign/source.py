@@ -24,12 +24,15 @@ class Foreign:
     """Samples of foreign files on a study's grid and survey: a source of shards, small and picklable."""
 
     grid: GridConfig
+    """The grid that models are brought to."""
     models: Series | None
+    """The models; None where only records are known."""
     spacing: float
     """Cell size of the models [m]."""
     unit: Unit
     """Unit of the models."""
     records: Series | None
+    """The records; None to have them simulated."""
     thinning: int = 1
     """Number n, where every n-th time sample of the records is kept."""
     gain: float = 1.0

@@ -54,6 +54,13 @@ def in_metres(values: NDArray[np.float32], unit: Unit) -> NDArray[np.float32]:
 
     Speeds from units other than m/s and km/s are rounded to 0.01 m/s, so that a slowness of 0.0005 s/m gives
     exactly 2000 m/s.
+
+    Args:
+        values: the numbers, of any shape.
+        unit: what they are in.
+
+    Returns:
+        Speeds [m/s], same shape.
     """
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         speeds = UNITS[unit][1](values).astype(np.float32, copy=False)

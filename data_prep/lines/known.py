@@ -26,6 +26,7 @@ class Known(NamedTuple):
     gathers: Array
     """Pressure, shape ``(sample, shot, time, receiver)``."""
     survey: Survey
+    """Their survey."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,7 +87,13 @@ def is_known(path: Path) -> bool:
 
 
 def known_survey(path: Path, network: Survey, made_for: Path | None) -> Survey:
-    """Return the survey of a shard or a .npy; that of the network for a .npy of which none is stated."""
+    """Return the survey of a shard or a .npy; that of the network for a .npy of which none is stated.
+
+    Args:
+        path: the file.
+        network: survey of the network.
+        made_for: YAML file with the grid and survey of a .npy, if one was named.
+    """
     if path.suffix == ".h5":
         return shards.read_survey(path)
     return network if made_for is None else stated_survey(made_for)

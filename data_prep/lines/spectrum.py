@@ -82,7 +82,12 @@ class Spectrum(NamedTuple):
     """Power of the frequency in the wavelet's part."""
 
     def filtered(self, response: Callable[[Floats], Floats]) -> "Spectrum":
-        """Return the spectrum of the filtered records; ``response`` gives factors of their amplitudes."""
+        """Return the spectrum of filtered records.
+
+        Args:
+            response: gives the factors of their amplitudes at frequencies [Hz], both of the shape
+                ``(frequency,)``.
+        """
         return fit(self.frequency, self.power * response(self.frequency) ** 2, self.exponent)
 
     def matching(self, frequency: Floats) -> Floats:

@@ -21,6 +21,14 @@ def forecast(
 ) -> str:
     """Describe what ``make`` with the same arguments would do; one sample is simulated to measure its time.
 
+    Args:
+        study: the study.
+        jobs: the shards to make.
+        workers: number of processes.
+        part: ``i/n`` for part i of n alone.
+        scheduler: address of a Dask scheduler.
+        device: what simulates.
+
     Returns:
         Lines of text, with a warning if the disk is too small.
 

@@ -30,7 +30,9 @@ class Job(NamedTuple):
     """One shard to make."""
 
     file: str
+    """Name of the shard."""
     split: Split
+    """The split that its samples belong to."""
     numbers: Sequence[int]
     """Number of each sample in its random stream or source."""
     origin: Origin

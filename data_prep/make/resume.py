@@ -41,6 +41,11 @@ def begin(study: StudyConfig, jobs: Sequence[Job]) -> DataSet:
 def finished(study: StudyConfig, jobs: Sequence[Job], noted: DataSet) -> list[Entry]:
     """Check the shards of ``jobs`` that exist, and return those that the manifest lacks.
 
+    Args:
+        study: the study.
+        jobs: the shards that are wanted.
+        noted: the manifest as it is.
+
     Raises:
         ShardError: a shard does not hold the samples of its job, or is damaged.
     """
@@ -68,6 +73,14 @@ def finished(study: StudyConfig, jobs: Sequence[Job], noted: DataSet) -> list[En
 def note(study: StudyConfig, jobs: Sequence[Job], entries: Sequence[Entry]) -> DataSet:
     """Add finished shards of ``jobs`` to the manifest.
 
+    Args:
+        study: the study.
+        jobs: the shards that are wanted.
+        entries: those that are finished.
+
+    Returns:
+        The manifest as it is then.
+
     Raises:
         ShardError: another run has meanwhile added the same models under other names.
     """
@@ -83,6 +96,11 @@ def note_as_they_come(
     """Add shards to the manifest in batches soon after they are finished, also those before an error.
 
     If the run is killed, at most one batch is missing in the manifest; ``finished`` finds it in the next run.
+
+    Args:
+        study: the study.
+        jobs: the shards that are wanted.
+        entries: yields each shard that is finished, and None in between.
     """
     batch: list[Entry] = []
     due = 0.0

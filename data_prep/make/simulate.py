@@ -56,7 +56,9 @@ class Plan(NamedTuple):
     """Size and duration of a simulation."""
 
     samples: int
+    """Number of samples."""
     bytes: int
+    """Size of the shards."""
     steps: int
     """Number of time steps, over all shots of all samples."""
     cells: int
@@ -67,6 +69,14 @@ class Plan(NamedTuple):
 
 def simulate(study: StudyConfig, workers: int, on_progress: OnProgress = lambda done: None) -> DataSet:
     """Draw the study's salt models, simulate their records, and store the shards that do not exist yet.
+
+    Args:
+        study: the study; its ``storage`` says where and how many.
+        workers: number of processes.
+        on_progress: is told the number of samples that are done.
+
+    Returns:
+        The manifest of the finished set.
 
     Raises:
         ShardError: the folder holds a set of another recipe.
@@ -178,7 +188,18 @@ def _remove_leftovers(folder: Path) -> None:
 
 
 def make_shard(study: StudyConfig, job: Job, place: Place = CPU) -> Entry:
-    """Simulate one shard and write it; its content depends only on study, job and kind of device."""
+    """Simulate one shard and write it.
+
+    Its content depends only on study, job and kind of device.
+
+    Args:
+        study: the study.
+        job: which samples, and the file's name.
+        place: the device that simulates.
+
+    Returns:
+        The shard's entry for the manifest.
+    """
     import torch
 
     start, survey = time.perf_counter(), Survey(study.grid, study.survey)
@@ -208,6 +229,11 @@ def make_shard(study: StudyConfig, job: Job, place: Place = CPU) -> Entry:
 
 def plan(study: StudyConfig, jobs: Sequence[Job], place: Place = CPU) -> Plan:
     """Count the samples, bytes and steps of ``jobs``, and measure the time of a sample or of a GPU's batch.
+
+    Args:
+        study: the study.
+        jobs: the shards to make.
+        place: the device that simulates.
 
     Raises:
         ValueError: the survey or a shard is larger than the machine's memory.

@@ -84,6 +84,9 @@ def relief(rng: Generator, x: Curve, height: float, correlation_length: float) -
         x: positions of the columns [m].
         height: standard deviation [m].
         correlation_length: distance over which the curve changes [m].
+
+    Returns:
+        The curve [m], shape ``(nx,)``.
     """
     wavenumber = rng.normal(0.0, 1.0 / correlation_length, (CURVE_WAVES, 1))
     phase = rng.uniform(0.0, 2.0 * np.pi, (CURVE_WAVES, 1))

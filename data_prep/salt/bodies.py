@@ -23,20 +23,33 @@ class Point(NamedTuple):
     """A place in the section [m]."""
 
     x: float
+    """Position along the line [m]."""
     z: float
+    """Depth [m]."""
 
 
 class Place(NamedTuple):
     """Where the bodies are evaluated [m]: the cells, displaced."""
 
     x: Field
+    """Positions along the line [m], shape ``(nz, nx)``."""
     z: Field
+    """Depths [m], same shape."""
 
 
 def warped(rng: Generator, cells: Cells, preset: StratifiedPreset) -> Place:
     """Displace the cells by smooth random fields, and the salt's top by its roughness.
 
-    Roughness fades with depth, as the base is smoother.
+    Roughness fades with depth, as the base is smoother. Bodies are drawn at the displaced places, which bends
+    their outlines.
+
+    Args:
+        rng: random generator.
+        cells: the section's cells.
+        preset: ranges of the preset to draw from.
+
+    Returns:
+        The displaced places of all cells.
     """
     roughness, warp = (rng.uniform(*limits) * cells.depth for limits in (preset.rugosity, preset.warp))
     length, thickness = preset.warp_length * cells.length, preset.warp_height * cells.depth
@@ -49,7 +62,18 @@ def warped(rng: Generator, cells: Cells, preset: StratifiedPreset) -> Place:
 
 
 def lens(place: Place, centre: Point, length: float, thickness: float, tilt: float = 0.0) -> Field:
-    """A lens with sharp tips; arguments as of ``ellipse``."""
+    """Draw a lens with sharp tips.
+
+    Args:
+        place: the displaced cells.
+        centre: middle of the lens [m].
+        length: length [m].
+        thickness: thickness in the middle [m].
+        tilt: dip: metres down per metre along the line.
+
+    Returns:
+        Distance from the lens [m], negative inside, shape ``(depth, x)``.
+    """
     dx = place.x - centre.x
     dz = place.z - centre.z - tilt * dx
     distance: Field = np.abs(dz) - (1.0 - (dx / (length / 2)) ** 2) * thickness / 2
@@ -94,7 +118,16 @@ def stalk(
 
 
 def smooth_union(one: Field, other: Field, radius: float) -> Field:
-    """Join two bodies, and fill the corner between them with a fillet of about ``radius`` [m]."""
+    """Join two bodies, and fill the corner between them with a fillet.
+
+    Args:
+        one: distance from one body [m], negative inside, shape ``(depth, x)``.
+        other: the same of the other body.
+        radius: radius of the fillet [m], about.
+
+    Returns:
+        Distance from both together [m], same shape.
+    """
     share = np.clip(0.5 + 0.5 * (other - one) / radius, 0.0, 1.0)
     joined: Field = other + (one - other) * share - radius * share * (1.0 - share)
     return joined

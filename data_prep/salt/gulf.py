@@ -10,7 +10,16 @@ from fwi.config import GridConfig, GulfPreset
 
 
 def gulf(grid: GridConfig, preset: GulfPreset, rng: Generator) -> Geology:
-    """Draw tongues that spread from feeders and meet in sutures, with minibasins between, in deep water."""
+    """Draw tongues that spread from feeders and meet in sutures, with minibasins between, in deep water.
+
+    Args:
+        grid: the grid.
+        preset: ranges of the preset to draw from.
+        rng: random generator.
+
+    Returns:
+        The sediments and the salt in them; ``model()`` puts the two together.
+    """
     cells = Cells.of(grid)
     feeders = draw_feeders(rng, cells, preset)
     sinking = minibasins(rng, cells, preset, feeders)
@@ -28,14 +37,33 @@ def gulf(grid: GridConfig, preset: GulfPreset, rng: Generator) -> Geology:
 
 
 def draw_feeders(rng: Generator, cells: Cells, preset: GulfPreset) -> list[Point]:
-    """Draw where salt rose and at which depth it spread, from one end of the line to the other."""
+    """Draw where salt rose and at which depth it spread, from one end of the line to the other.
+
+    Args:
+        rng: random generator.
+        cells: the section's cells.
+        preset: ranges of the preset to draw from.
+
+    Returns:
+        Place of each feeder at the level at which it spread [m].
+    """
     count = int(rng.integers(*preset.feeders, endpoint=True))
     x = (np.arange(count) + rng.uniform(*preset.feeder_position, count)) * cells.length / count
     return [Point(position, rng.uniform(*preset.canopy_depth) * cells.depth) for position in x]
 
 
 def minibasins(rng: Generator, cells: Cells, preset: GulfPreset, feeders: list[Point]) -> Field:
-    """Draw how far strata have sunk between the feeders [m]: most at the canopy, less above and below."""
+    """Draw how far strata have sunk between the feeders: most at the canopy, less above and below.
+
+    Args:
+        rng: random generator.
+        cells: the section's cells.
+        preset: ranges of the preset to draw from.
+        feeders: places where salt rose and spread [m].
+
+    Returns:
+        Downward displacement [m], shape ``(depth, x)``.
+    """
     width = rng.uniform(*preset.minibasin_flank) * cells.length
     high = np.max([np.exp(-(((cells.x - feeder.x) / width) ** 2)) for feeder in feeders], axis=0)
     level = np.mean([feeder.z for feeder in feeders])
@@ -76,7 +104,19 @@ def canopy(
 def tongues(
     rng: Generator, cells: Cells, place: Place, preset: GulfPreset, feeder: Point, root: float
 ) -> Field:
-    """Draw the salt that spread to both sides of a feeder, and the feeder where it is still rooted."""
+    """Draw the salt that spread to both sides of a feeder, and the feeder where it is still rooted.
+
+    Args:
+        rng: random generator.
+        cells: the section's cells.
+        place: the displaced cells.
+        preset: ranges of the preset to draw from.
+        feeder: place where the salt spread [m].
+        root: depth of the feeder's root [m].
+
+    Returns:
+        Distance from that salt [m], negative inside, shape ``(depth, x)``.
+    """
     thickness = rng.uniform(*preset.tongue_thickness) * cells.depth
     bodies = []
     for side in (-1.0, 1.0):
@@ -98,7 +138,17 @@ def tongues(
 
 
 def mother_salt(rng: Generator, cells: Cells, preset: GulfPreset, base: float) -> Field:
-    """Draw autochthonous salt: a layer with pillows and welds on a flat base at the given depth [m]."""
+    """Draw autochthonous salt: a layer with pillows and welds on a flat base.
+
+    Args:
+        rng: random generator.
+        cells: the section's cells.
+        preset: ranges of the preset to draw from.
+        base: depth of its base [m].
+
+    Returns:
+        Distance from that salt [m], negative inside, shape ``(depth, x)``.
+    """
     mean = rng.uniform(*preset.mother_salt_thickness) * cells.depth
     height, length = preset.mother_salt_relief * mean, rng.uniform(*preset.mother_salt_length) * cells.length
     thickness = mean + relief(rng, cells.x, height, length)
@@ -106,7 +156,16 @@ def mother_salt(rng: Generator, cells: Cells, preset: GulfPreset, base: float) -
 
 
 def pockets(rng: Generator, cells: Cells, preset: GulfPreset) -> Field:
-    """Draw slow pockets: the share by which they reduce the speed of the sediment."""
+    """Draw slow pockets in the sediment.
+
+    Args:
+        rng: random generator.
+        cells: the section's cells.
+        preset: ranges of the preset to draw from.
+
+    Returns:
+        Share by which they reduce the speed, shape ``(depth, x)``.
+    """
     slowing = np.zeros((cells.z.size, cells.x.size))
     place = Place(cells.x, cells.z)
     for _ in range(rng.integers(*preset.pockets, endpoint=True)):

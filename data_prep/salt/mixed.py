@@ -21,7 +21,16 @@ PARTS: Mapping[str, Callable[[GridConfig, Any, Generator], Geology]] = {
 
 
 def mixed(grid: GridConfig, preset: MixedPreset, rng: Generator) -> Geology:
-    """Draw a geology by weight and a model of it; a share of the models keep their sediments alone."""
+    """Draw a geology by weight and a model of it; a share of the models keep their sediments alone.
+
+    Args:
+        grid: the grid.
+        preset: the geologies with their weights.
+        rng: random generator.
+
+    Returns:
+        The sediments and the salt in them; ``model()`` puts the two together.
+    """
     weights = np.array([part.weight for part in preset.parts])
     part = preset.parts[rng.choice(len(weights), p=weights / weights.sum())]
     without_salt = rng.random() < preset.no_salt_share

@@ -20,7 +20,16 @@ ENTRIES = 8000
 
 
 def sea_floor(rng: Generator, cells: Cells, preset: StratifiedPreset) -> Curve:
-    """Draw the depth of the sea floor [m], never above the surface."""
+    """Draw the sea floor.
+
+    Args:
+        rng: random generator.
+        cells: the section's cells.
+        preset: ranges of the preset to draw from.
+
+    Returns:
+        Its depth [m], never above the surface, shape ``(x,)``.
+    """
     mean = rng.uniform(*preset.water) * cells.depth
     height = rng.uniform(*preset.sea_floor_relief) * cells.depth
     slope = rng.normal(0.0, preset.sea_floor_fall * height / cells.length) * (cells.x - cells.length / 2)
@@ -31,14 +40,17 @@ def sea_floor(rng: Generator, cells: Cells, preset: StratifiedPreset) -> Curve:
 def strata(
     rng: Generator, cells: Cells, preset: StratifiedPreset, floor: Curve, displacement: Field
 ) -> Field:
-    """Draw the speed of the sediments [m/s], without water, basement and salt.
+    """Draw the speed of the sediments, without water, basement and salt.
 
     Args:
-        rng: where the randomness comes from.
-        cells: the cells.
-        preset: the ranges to draw from.
-        floor: depth of the sea floor [m].
-        displacement: how far structure has moved the strata down [m].
+        rng: random generator.
+        cells: the section's cells.
+        preset: ranges of the preset to draw from.
+        floor: depth of the sea floor [m], shape ``(x,)``.
+        displacement: how far structure has moved the strata down [m], shape ``(depth, x)``.
+
+    Returns:
+        Speed [m/s], same shape.
     """
     mud, gain, draping = (
         rng.uniform(*limits) for limits in (preset.mud_speed, preset.compaction, preset.draping)

@@ -10,7 +10,16 @@ from fwi.config import GridConfig, SegEagePreset
 
 
 def seg_eage(grid: GridConfig, preset: SegEagePreset, rng: Generator) -> Geology:
-    """Draw a detached sheet or a leaning diapir, now and then two, in faulted, stringered sediments."""
+    """Draw a detached sheet or a leaning diapir, now and then two, in faulted, stringered sediments.
+
+    Args:
+        grid: the grid.
+        preset: ranges of the preset to draw from.
+        rng: random generator.
+
+    Returns:
+        The sediments and the salt in them; ``model()`` puts the two together.
+    """
     cells = Cells.of(grid)
     place = warped(rng, cells, preset)
     draw = sheet if rng.random() < preset.detached_share else diapir
@@ -73,7 +82,19 @@ def sheet(
 def diapir(
     rng: Generator, cells: Cells, place: Place, preset: SegEagePreset, middle: Point, size: float
 ) -> Field:
-    """Draw a diapir: a head on a leaning feeder, with an overhang to one side; arguments as of ``sheet``."""
+    """Draw a diapir: a head on a leaning feeder, with an overhang to one side.
+
+    Args:
+        rng: random generator.
+        cells: the section's cells.
+        place: the displaced cells.
+        preset: ranges of the preset to draw from.
+        middle: middle of the head [m].
+        size: factor of the head's width and thickness.
+
+    Returns:
+        Distance from the diapir [m], negative inside, shape ``(depth, x)``.
+    """
     width = rng.uniform(*preset.bulb_width) * cells.length * size
     thickness = rng.uniform(*preset.bulb_thickness) * width
     feeder = rng.uniform(*preset.feeder_width) * cells.length * size

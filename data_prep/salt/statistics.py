@@ -75,7 +75,7 @@ def statistics(
 def summarise(
     velocity: NDArray[np.floating], spacing: float, threshold: float = SALT_THRESHOLD
 ) -> dict[str, tuple[float, float, float]]:
-    """10th, 50th and 90th percentile of every statistic over a set of models, by name.
+    """Return the 10th, 50th and 90th percentile of every statistic over a set of models, by name.
 
     Args:
         velocity: P-wave speed [m/s], shape ``(sample, depth, x)``.

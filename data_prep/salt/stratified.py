@@ -21,13 +21,16 @@ def stratified(
     """Draw sea floor, structure, sediments and basement about a body of salt.
 
     Args:
-        rng: where the randomness comes from.
-        cells: the cells.
-        preset: the ranges to draw from.
-        salt_distance: distance from the salt [m], negative inside.
+        rng: random generator.
+        cells: the section's cells.
+        preset: ranges of the preset to draw from.
+        salt_distance: distance from the salt [m], negative inside, shape ``(depth, x)``.
         salt_depth: depth of about the middle of the salt [m]; sediments below it are slowed.
-        displacement: downward displacement of the strata by the preset's own structure [m].
-        slowing: share by which the speed of the sediment is reduced.
+        displacement: downward displacement of the strata by the preset's own structure [m], same shape.
+        slowing: share by which the speed of the sediment is reduced, same shape.
+
+    Returns:
+        The sediments and the salt in them; ``model()`` puts the two together.
     """
     floor = sea_floor(rng, cells, preset)
     displacement = displacement + folds(rng, cells, preset)

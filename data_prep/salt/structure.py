@@ -51,7 +51,16 @@ class Fault(NamedTuple):
 
 
 def folds(rng: Generator, cells: Cells, preset: StratifiedPreset) -> Field:
-    """Draw the displacement by regional dip and folding [m]: a vertical shear that grows with depth."""
+    """Draw the displacement by regional dip and folding: a vertical shear that grows with depth.
+
+    Args:
+        rng: random generator.
+        cells: the section's cells.
+        preset: ranges of the preset to draw from.
+
+    Returns:
+        Downward displacement [m], shape ``(depth, x)``.
+    """
     dip = rng.uniform(*preset.dip) * (cells.x - rng.uniform(0.0, cells.length))
     height = rng.uniform(*preset.folds) * cells.depth
     shape = dip + relief(rng, cells.x, height, rng.uniform(*preset.fold_length) * cells.length)
@@ -60,7 +69,13 @@ def folds(rng: Generator, cells: Cells, preset: StratifiedPreset) -> Field:
 
 
 def draw_fault(rng: Generator, cells: Cells, preset: StratifiedPreset) -> Fault:
-    """Draw a fault anywhere in the section, dipping either way."""
+    """Draw a fault anywhere in the section, dipping either way.
+
+    Args:
+        rng: random generator.
+        cells: the section's cells.
+        preset: ranges of the preset to draw from.
+    """
     slope = 1.0 / np.tan(np.radians(rng.uniform(*preset.fault_dip)))
     tip = rng.uniform(*preset.fault_tip) * cells.depth
     return Fault(
@@ -74,12 +89,15 @@ def draw_fault(rng: Generator, cells: Cells, preset: StratifiedPreset) -> Fault:
 
 
 def drag(salt_distance: Field, height: float, reach: float) -> Field:
-    """The displacement of strata that rising salt has dragged up [m], negative.
+    """Return the displacement of strata that rising salt has dragged up.
 
     Args:
-        salt_distance: distance from the salt [m], negative inside.
+        salt_distance: distance from the salt [m], negative inside, shape ``(depth, x)``.
         height: uplift at the salt [m].
         reach: distance from the salt up to which there is any [m].
+
+    Returns:
+        Downward displacement [m], negative, same shape.
     """
     near = np.clip(1.0 - salt_distance / reach, 0.0, 1.0)
     lifted: Field = -height * near**2

@@ -20,6 +20,14 @@ def yang_ma(grid: GridConfig, preset: YangMaPreset, rng: Generator) -> Geology:
     One body of salt: a dome with a high and a low crest and its base below the section, or a lens. What the
     config has no parameter for, the numbers of gamma, beta and lognormal distributions and of the shapes of
     flanks, was fitted to the published set: it has no meaning by itself.
+
+    Args:
+        grid: the grid, to which the published section is stretched.
+        preset: ranges of the preset to draw from.
+        rng: random generator.
+
+    Returns:
+        The sediments and the salt in them; ``model()`` puts the two together.
     """
     x = np.linspace(0.0, SECTION_LENGTH, grid.nx)
     z = np.linspace(0.0, SECTION_DEPTH, grid.nz)
@@ -50,8 +58,11 @@ class Flank(NamedTuple):
     """
 
     delay: float
+    """How long the flank is flat at first; 1 for not at all."""
     haste: float
+    """How early it climbs; 1 for evenly."""
     ramp: float
+    """Share of the climb that is even."""
 
     def climb(self, t: Curve) -> Curve:
         """Share of the climb, 0 to 1, at each share ``t`` of the way."""
@@ -105,7 +116,16 @@ def bent_ends(rng: Generator, x: Curve, preset: YangMaPreset, interfaces: int) -
 
 
 def dome(rng: Generator, x: Curve, preset: YangMaPreset) -> tuple[Curve, Curve]:
-    """Draw a salt dome: the depths of its top and of its base [m], the base below the section."""
+    """Draw a salt dome, whose base is below the section.
+
+    Args:
+        rng: random generator.
+        x: positions along the published line [m], shape ``(x,)``.
+        preset: ranges of the preset to draw from.
+
+    Returns:
+        Depths of its top and of its base [m], same shape each.
+    """
     left = preset.dome_feet[0] + rng.gamma(4.0, 14.0)
     right = preset.dome_feet[1] - rng.gamma(4.0, 14.0)
     lowest, highest = preset.dome_height
@@ -118,7 +138,16 @@ def dome(rng: Generator, x: Curve, preset: YangMaPreset) -> tuple[Curve, Curve]:
 
 
 def lens(rng: Generator, x: Curve, preset: YangMaPreset) -> tuple[Curve, Curve]:
-    """Draw a salt lens: the depths of its top and of its base [m], meeting in thin edges."""
+    """Draw a salt lens, whose top and base meet in thin edges.
+
+    Args:
+        rng: random generator.
+        x: positions along the published line [m], shape ``(x,)``.
+        preset: ranges of the preset to draw from.
+
+    Returns:
+        Depths of its top and of its base [m], same shape each.
+    """
     left = preset.lens_feet[0] + rng.gamma(2.5, 24.0)
     right = preset.lens_feet[1] - rng.gamma(4.0, 19.0)
     edge = rng.uniform(*preset.lens_depth) + rng.normal(0.0, preset.lens_fall) * (x - left) / (right - left)

@@ -103,7 +103,12 @@ def width(name: str, byte: int) -> str:
 
 
 def scaled(values: NDArray[np.generic], scalar: NDArray[np.int32]) -> NDArray[np.float64]:
-    """Apply the scalars of the standard: negative ones divide, positive ones multiply, and 0 counts as 1."""
+    """Apply the scalars of the standard: negative ones divide, positive ones multiply, and 0 counts as 1.
+
+    Args:
+        values: coordinates or depths as they are in the headers, shape ``(trace,)``.
+        scalar: the scalars, same shape.
+    """
     factor = np.where(scalar == 0, 1, np.abs(scalar.astype(np.float64)))
     found: NDArray[np.float64] = np.where(scalar < 0, values / factor, values * factor)
     return found

@@ -54,7 +54,11 @@ class Line:
         return turned.real, turned.imag
 
     def places(self, x: NDArray[np.float64]) -> Places:
-        """Positions on the map for positions along the line [m]."""
+        """Return positions on the map.
+
+        Args:
+            x: positions along the line [m], shape ``(place,)``.
+        """
         return np.asarray(complex(*self.origin) + x * self._heading, np.complex128)
 
     @property

@@ -21,7 +21,7 @@ def odd(shots: Mapping[int, NDArray[np.int64]], loudness: Loudness) -> list[str]
     """Describe what is unusual in the loudness of traces, a sentence each.
 
     Args:
-        shots: the live traces, counted from 0, by the number of their shot.
+        shots: numbers of the live traces, counted from 0, shape ``(trace,)``, by the number of their shot.
         loudness: how loud all traces of the file are.
     """
     findings = []

@@ -11,6 +11,7 @@ class SampleFormat:
     """A number format that is read."""
 
     name: str
+    """Its name."""
     kind: str
     """numpy's type of the bytes, without their order; IBM's are read as unsigned and converted."""
 

@@ -58,7 +58,11 @@ class Scan:
         return self.layout.path
 
     def of(self, traces: NDArray[np.int64]) -> "Scan":
-        """The scan of some of the traces, counted from 0, which shares its findings with this one."""
+        """Return the scan of some of the traces, which shares its findings with this one.
+
+        Args:
+            traces: numbers of the traces, counted from 0, shape ``(trace,)``.
+        """
         columns = {name: column[traces] for name, column in self.columns.items()}
         loudness = Loudness(self.loudness.peak[traces], self.loudness.at_peak[traces])
         return replace(self, columns=columns, loudness=loudness)

@@ -30,10 +30,15 @@ class Stated(TypedDict, total=False):
     """What a user may state of how records are brought onto a survey, as ``prepare`` takes it."""
 
     start: float | None
+    """Position on the recorded line of the survey's x = 0 [m]."""
     every: float | None
+    """Distance between samples along the line [m]."""
     spreading: Spreading
+    """Whether the records are those of a line source or of a point source."""
     gain: float | None
+    """Factor of the amplitudes."""
     shift: float | None
+    """Added to the records' times [s]."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -139,7 +144,13 @@ def prepare(
 
 
 def jobs(study: StudyConfig, line: SegyLine, split: Split) -> list[Job]:
-    """Lay out the shards that are to hold a file's records."""
+    """Lay out the shards that are to hold a file's records.
+
+    Args:
+        study: the study.
+        line: the records on the study's survey.
+        split: the split that they go to.
+    """
     path = line.file.path
     source = ChangedFiles(file=path.name, key=None, sha256=sha256(path), changes=list(line.changes))
     origin = FieldRecords(source=source)

@@ -43,9 +43,13 @@ class Row(NamedTuple):
     """A row of the table of statistics: 10th, 50th and 90th percentile over the models, as text."""
 
     name: str
+    """What is measured, with its unit."""
     low: str
+    """10th percentile."""
     middle: str
+    """50th percentile."""
     high: str
+    """90th percentile."""
 
 
 def write(found: Inspection) -> bool:

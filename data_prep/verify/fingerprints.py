@@ -20,8 +20,11 @@ class Sample(NamedTuple):
     """A sample of a data set."""
 
     folder: Path
+    """Folder of the data set."""
     entry: Entry
+    """The shard."""
     row: int
+    """Number of the sample in the shard."""
 
 
 class Fingerprints:

@@ -21,6 +21,7 @@ class Problem(NamedTuple):
     """A fault because of which a data set must not be used."""
 
     file: str
+    """The file that has the fault."""
     what: str
     """Description of the fault, and how to mend it."""
     remake: bool = False
@@ -34,6 +35,7 @@ class Resimulated(NamedTuple):
     """A sample whose model was simulated again."""
 
     where: str
+    """File and number of the sample."""
     nrms: float
     """RMS of stored minus simulated records, divided by the RMS of the simulated ones."""
 
@@ -42,6 +44,7 @@ class Shown(NamedTuple):
     """A sample for the card's figure."""
 
     where: str
+    """File and number of the sample."""
     gather: NDArray[np.float32]
     """The middle shot, shape ``(time, receiver)``."""
     velocity: NDArray[np.float32] | None
@@ -55,12 +58,17 @@ class Inspection:
     """The results of a verification."""
 
     data: DataSet
+    """The data set."""
     when: datetime.datetime
+    """Time of the verification."""
     problems: list[Problem] = field(default_factory=list)
+    """Faults because of which the set must not be used."""
     notes: list[str] = field(default_factory=list)
+    """What is unusual, and no fault."""
     samples: int = 0
     """Number of samples read; samples of damaged shards are not read."""
     traces: int = 0
+    """Number of traces read."""
     dead: int = 0
     """Number of traces that are zero throughout."""
     clipped: int = 0
@@ -76,9 +84,11 @@ class Inspection:
     seed: int = 0
     """Random seed with which the samples to simulate again were chosen."""
     resimulated: list[Resimulated] = field(default_factory=list)
+    """The samples whose models were simulated again."""
     against: list[DataSet] = field(default_factory=list)
     """Other sets whose samples were compared with those of this one."""
     shown: list[Shown] = field(default_factory=list)
+    """The samples for the card's figure."""
 
 
 def place(entry: Entry, row: int) -> str:

@@ -248,7 +248,13 @@ def jobs_of(data: DataSet) -> dict[str, Job]:
 
 
 def remedy(data: DataSet, entry: Entry, job: Job | None) -> str:
-    """Describe how to make a shard again; ``job`` is its job by ``jobs_of``, or None if that has none."""
+    """Describe how to make a shard again.
+
+    Args:
+        data: the data set.
+        entry: the shard.
+        job: its job by ``jobs_of``; None if it has none.
+    """
     if job is not None:
         return f"{_proposed(['fwi', 'verify', str(data.folder), '--repair'])} makes it again"
     if not isinstance(entry.origin, Drawn):

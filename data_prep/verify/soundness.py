@@ -70,7 +70,12 @@ def model_faults(
 
 
 def is_fastest(velocity: NDArray[np.float32], salt: NDArray[np.uint8]) -> bool:
-    """Whether all salt is faster than all other rock; both arrays have the shape ``(depth, x)``."""
+    """Tell whether all salt is faster than all other rock.
+
+    Args:
+        velocity: a model [m/s], shape ``(depth, x)``.
+        salt: 1 where there is salt, same shape.
+    """
     inside, outside = velocity[salt == 1], velocity[salt == 0]
     return not inside.size or not outside.size or bool(inside.min() > outside.max())
 

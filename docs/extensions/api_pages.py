@@ -5,13 +5,17 @@ stands before a colon in ``Returns:`` and in the string below an attribute for a
 """
 
 import ast
+import builtins
 import importlib
 import inspect
 import pkgutil
+import re
 import typing
-from types import ModuleType
+from types import ModuleType, UnionType
 from typing import Any
 
+from docutils import nodes
+from sphinx import addnodes
 from sphinx.application import Sphinx
 from sphinx.ext.napoleon import GoogleDocstring
 
@@ -25,6 +29,8 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("autodoc-process-docstring", _returns_without_types, priority=BEFORE_NAPOLEON)
     app.connect("autodoc-process-docstring", _keep_attribute, priority=BEFORE_NAPOLEON)
     app.connect("autodoc-process-docstring", _restore_attribute, priority=AFTER_NAPOLEON)
+    app.connect("autodoc-process-docstring", _flags_as_code, priority=AFTER_NAPOLEON)
+    app.connect("doctree-read", _builtins_as_text)
     app.connect("autodoc-process-signature", _sections_without_signature)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
 
@@ -41,7 +47,7 @@ def import_all(_: Sphinx) -> None:
                 module = importlib.import_module(found.name)
                 _import_types(module)
                 for thing in list(vars(module).values()):
-                    if inspect.isclass(thing) and thing.__module__ == module.__name__:
+                    if getattr(thing, "__module__", None) == module.__name__:
                         _show_plain_types(thing)
 
 
@@ -53,13 +59,42 @@ def _import_types(module: ModuleType) -> None:
             exec(compile(ast.Module(imports, []), module.__name__, "exec"), vars(module))
 
 
-def _show_plain_types(kind: type) -> None:
-    """Show the fields of a class with their types alone; the strings below them tell what they may be."""
+def _show_plain_types(thing: Any) -> None:
+    """Show types without ranges and precisions; the strings beside them tell what they may be."""
+    if inspect.isclass(thing):
+        for part in vars(thing).values():
+            function = getattr(part, "fget", None) or getattr(part, "__func__", None) or part
+            if inspect.isfunction(function):
+                _show_plain_types(function)
+    elif not inspect.isfunction(thing):
+        return
     try:
-        types = typing.get_type_hints(kind)
+        types = typing.get_type_hints(thing)
     except NameError:  # a name that no module has
         return
-    kind.__annotations__ = {name: types[name] for name in inspect.get_annotations(kind)}
+    own = inspect.get_annotations(thing)
+    thing.__annotations__ = {name: _plain(types[name]) for name in own if name in types}
+
+
+def _plain(kind: Any) -> Any:
+    """A type with NumPy's arrays as ``ndarray``: their shapes are told in words."""
+    import numpy as np
+
+    origin, parts = typing.get_origin(kind), typing.get_args(kind)
+    if origin is np.ndarray:
+        return np.ndarray
+    if origin in (typing.Union, UnionType):
+        return typing.Union[tuple(map(_plain, parts))]  # noqa: UP007 - of as many as there are
+    if isinstance(origin, type) and parts and not any(isinstance(part, list) for part in parts):
+        return origin[tuple(map(_plain, parts))] if hasattr(origin, "__class_getitem__") else kind
+    return kind
+
+
+def _builtins_as_text(app: Sphinx, doctree: nodes.document) -> None:
+    """Take references to Python's own types for text, which else find fields of the same name."""
+    for reference in list(doctree.findall(addnodes.pending_xref)):
+        if reference.get("refdomain") == "py" and hasattr(builtins, reference["reftarget"]):
+            reference.replace_self(reference.children)
 
 
 def _returns_without_types(
@@ -72,6 +107,11 @@ def _returns_without_types(
 
 
 _KEPT: dict[str, list[str]] = {}
+
+
+def _flags_as_code(app: Sphinx, what: str, name: str, obj: object, options: object, lines: list[str]) -> None:
+    """Show ``--flag`` with both its dashes, which a typographer joins to one."""
+    lines[:] = [re.sub(r"(?<![\w`'-])--[a-z][\w.-]*", r"``\g<0>``", line) for line in lines]
 
 
 def _keep_attribute(

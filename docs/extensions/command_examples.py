@@ -211,7 +211,7 @@ READ: dict[str, str] = {
     "export": "[export](../guide/export.md)",
     "convert": "[run folder](formats.md#run-folder)",
     "plot": "[figures in Python](api/plots.rst)",
-    "benchmark": "[measured](../results/measured.md)",
+    "benchmark": "[how fast is it?](../results/how_fast.md)",
     "sweep": "[training](../guide/training.md)",
     "config": "[configuration](configuration.md)",
     "completion": "[studies by name](configuration.md#packaged-studies)",

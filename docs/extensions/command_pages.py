@@ -67,6 +67,8 @@ def _flag(action: argparse.Action, taken: Any) -> Flag:
     if parameter is not None and parameter.name == "workers" and parameter.default == (os.cpu_count() or 1):
         default = ALL_CORES
     required = "required" in default
+    if parameter is not None and not names:
+        required = parameter.default is inspect.Parameter.empty
     if action.nargs == 0:
         default = names[0] if default == "True" else "off"
     elif default in ("None", "required", "repeatable", ""):
@@ -119,7 +121,8 @@ def command(name: str) -> str:
             lines.append(_flags(name, title, main))
     if headers := [flag for flag in own if flag.names and "." in flag.names[0]]:
         lines.append(
-            "Where in the headers of a SEG-Y file each value is, as the number of its first byte; 0 where the file has no such value:\n"
+            "Where in the headers of a SEG-Y file each value is, as the number of its first byte; 0 where "
+            "the file has no such value:\n"
         )
         lines.append(_flags(name, "flag", headers))
     lines.append(f"Writes {WRITES[name]}. More: {READ[name]}.\n")
@@ -153,8 +156,8 @@ def _about_the_study(name: str) -> str:
     if name == "demo":
         whose = " Without `--config` it is `salt_demo` with `demo_short`, or `demo` with `--full`."
     return (
-        "The study comes from `--config FILE` or `--config NAME`, repeated to merge several left to right, and every "
-        f"[key of a study](configuration.md) is a flag: `--train.epochs 3`.{whose}\n"
+        "The study comes from `--config FILE` or `--config NAME`, repeated to merge several left to right, "
+        f"and every [key of a study](configuration.md) is a flag: `--train.epochs 3`.{whose}\n"
     )
 
 

@@ -1,4 +1,4 @@
-"""Parts of pages that are written by the code: a fence ``{generated} part`` is replaced before the page is read.
+"""Parts of pages that the code writes: a fence ``{generated} part`` is replaced before the page is read.
 
 A part is a function without arguments that returns Markdown. So headings, anchors and links of generated
 parts are those of any page, and a test reads the same text that the site shows.
@@ -18,11 +18,10 @@ FENCE = re.compile(r"^```\{generated\} ([\w.-]+)\n```$", re.MULTILINE)
 def parts() -> dict[str, Callable[[], str]]:
     """All parts by name."""
     import command_pages
-    import error_pages
     import study_pages
     import zoo_pages
 
-    return command_pages.PARTS | study_pages.PARTS | zoo_pages.PARTS | error_pages.PARTS
+    return command_pages.PARTS | study_pages.PARTS | zoo_pages.PARTS
 
 
 @functools.cache
@@ -67,9 +66,9 @@ def _generated_pages(
 
 
 def table(heads: list[str], rows: list[list[str]]) -> str:
-    """Format a table of Markdown."""
+    """Format a table of Markdown, whose last column says what the others mean."""
     lines = [heads, ["---"] * len(heads), *rows]
-    return "\n".join("| " + " | ".join(cells) + " |" for cells in lines) + "\n"
+    return "{.meanings}\n" + "\n".join("| " + " | ".join(cells) + " |" for cells in lines) + "\n"
 
 
 def text(words: str) -> str:
@@ -85,7 +84,7 @@ def text(words: str) -> str:
 
 def code(value: str) -> str:
     """Show a value as code."""
-    return "`" + value.replace("|", r"\|") + "`" if value else "–"
+    return "`" + value.replace("|", r"\|") + "`" if value else "-"
 
 
 def anchored(name: str, shown: str, kind: str) -> str:

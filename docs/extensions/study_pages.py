@@ -94,7 +94,7 @@ def key_table(found: list[Key]) -> str:
             [
                 anchored(key.name, key.name, "key"),
                 code(key.default),
-                text(key.unit) or "–",
+                text(key.unit) or "-",
                 key.values,
                 text(_without_unit(key.meaning)),
             ]
@@ -145,7 +145,7 @@ def presets() -> str:
             [
                 anchored(f"{name}-{key.name}", key.name, "preset"),
                 code(key.default),
-                text(key.unit) or "–",
+                text(key.unit) or "-",
                 key.values,
                 text(_without_unit(key.meaning)),
             ]
@@ -211,8 +211,8 @@ def losses() -> str:
         "l1": "mean absolute error",
         "mse": "mean squared error",
         "ssim": "one minus the structural similarity, {py:func}`~fwi.losses.ssim_loss`",
-        "salt": "cross-entropy of salt against sediment, {py:func}`~fwi.losses.salt_loss`; needs `salt.threshold` within "
-        "`grid.velocity`",
+        "salt": "cross-entropy of salt against sediment, {py:func}`~fwi.losses.salt_loss`; needs "
+        "`salt.threshold` within `grid.velocity`",
     }
     from fwi.losses import LOSSES
 

@@ -16,7 +16,7 @@ def summary() -> str:
         facts = zoo.card(name).facts
         size = zoo.path(name).stat().st_size / 1e6
         rows.append(
-            [f"[`{name}`](#card-{name})", f"{size:.1f} MB", *(text(facts.get(head, "–")) for head in heads)]
+            [f"[`{name}`](#card-{name})", f"{size:.1f} MB", *(text(facts.get(head, "-")) for head in heads)]
         )
     return table(["network", "file", *heads], rows)
 

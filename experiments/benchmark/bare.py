@@ -1,4 +1,4 @@
-"""deepwave without this project: records and gradients in a loop, in a process of their own."""
+"""Bare deepwave without this project: records and gradients in a loop, in a process of their own."""
 
 import time
 from collections.abc import Callable

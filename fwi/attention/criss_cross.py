@@ -60,7 +60,15 @@ class CrissCrossAttention(nn.Module):
         return torch.cat([column, row], dim=3).softmax(dim=3)
 
     def weights_of(self, cell: tuple[int, int], x: Tensor) -> Tensor:
-        """Return the weights of the cell at a row and column: ``(batch, height, width)``, 0 off its cross."""
+        """Return the weights with which one cell gathers from its row and its column.
+
+        Args:
+            cell: row and column of the cell.
+            x: the map, shape ``(batch, channel, height, width)``.
+
+        Returns:
+            Weights, shape ``(batch, height, width)``, 0 off the cell's cross, with a sum of 1.
+        """
         row, column = cell
         weights = self.weights(x)[:, row, column]
         found = weights.new_zeros(x.shape[0], *x.shape[2:])

@@ -70,12 +70,29 @@ class CrossAttention(nn.Module):
         return attended if self.gamma is None else x + self.gamma * attended
 
     def weights(self, x: Tensor, context: Tensor) -> Tensor:
-        """Return the weights of each cell of ``x``: ``(batch, heads, cells, context cells)``."""
+        """Return the weights with which each cell gathers from the context.
+
+        Args:
+            x: the map that gathers, shape ``(batch, channel, height, width)``.
+            context: the map that is gathered from, of any size, with the context's channels.
+
+        Returns:
+            Weights, shape ``(batch, heads, cells, context cells)``; each row has a sum of 1.
+        """
         query, key, _ = self._project(x, context)
         return weights(query, key, self.heads, self.scale)
 
     def weights_of(self, cell: tuple[int, int], x: Tensor, context: Tensor) -> Tensor:
-        """Return a cell's weights, averaged over the heads: ``(batch, *pooled size of the context)``."""
+        """Return the weights with which one cell gathers from the context, averaged over the heads.
+
+        Args:
+            cell: row and column of the cell in ``x``.
+            x: the map that gathers, shape ``(batch, channel, height, width)``.
+            context: the map that is gathered from, of any size, with the context's channels.
+
+        Returns:
+            Weights, shape ``(batch, height, width)`` of the context after pooling, with a sum of 1.
+        """
         query, key, _ = self._project(x, context)
         found = weights_of(cell[0] * x.shape[3] + cell[1], query, key, self.heads, self.scale)
         return found.reshape(-1, *pooled_size(context, self.pool))

@@ -15,6 +15,11 @@ def hidden_width(channels: int, reduction: int, minimum: int) -> int:
     Without the minimum, a map with fewer channels than the reduction would get an empty hidden layer, and its
     gate would be the same for every input.
 
+    Args:
+        channels: number of channels of the map.
+        reduction: channels per hidden unit.
+        minimum: smallest width.
+
     Raises:
         ValueError: channels or reduction is below one.
     """
@@ -56,7 +61,10 @@ def factor(excitation: Tensor, form: GateForm) -> Tensor:
 
 
 def at_least_single(x: Tensor) -> Tensor:
-    """Convert half precision to float32, as sums of squares would overflow; float64 stays as it is."""
+    """Convert half precision to float32, as sums of squares would overflow; float64 stays as it is.
+
+    The shape of ``x`` is kept.
+    """
     return x.to(torch.promote_types(x.dtype, torch.float32))
 
 

@@ -59,7 +59,15 @@ class AttentionGate(nn.Module):
         return gated
 
     def factors(self, x: Tensor, g: Tensor) -> Tensor:
-        """Return the factors that multiply the skip, given the gating map: ``(batch, 1, height, width)``."""
+        """Return the factors that multiply the map of the skip connection.
+
+        Args:
+            x: the skip connection's map, shape ``(batch, channel, height, width)``.
+            g: the decoder's coarser map, with the gating channels.
+
+        Returns:
+            Factors, shape ``(batch, 1, height, width)``.
+        """
         height, width = x.shape[2:]
         # Odd sizes are padded, so that a coarse cell stands for the same finer ones as in a pooled map.
         coarse: Tensor = self.theta(pad(x, (0, width % STRIDE, 0, height % STRIDE)))

@@ -41,7 +41,14 @@ class AlignmentAndFusion(nn.Module):
         self.heads, self.raw = heads, residual == "raw"
 
     def forward(self, x: Tensor, y: Tensor) -> Tensor:
-        """Fuse two maps of one shape ``(batch, channel, height, width)``.
+        """Fuse the map of a skip connection and the decoder's map.
+
+        Args:
+            x: the skip connection's map, shape ``(batch, channel, height, width)``.
+            y: the decoder's map, same shape.
+
+        Returns:
+            The fused map, same shape.
 
         Raises:
             ValueError: the shapes differ.
@@ -57,6 +64,11 @@ class AlignmentAndFusion(nn.Module):
 
         The column of the cell holds the weights of its row over the rows of ``x``; the row of the cell holds
         the weights of its column over the columns of ``y``. Each counts half; heads are averaged.
+
+        Args:
+            cell: row and column of the cell.
+            x: the skip connection's map, shape ``(batch, channel, height, width)``.
+            y: the decoder's map, same shape.
         """
         row, column = cell
         _, seen = self._see(x, y)

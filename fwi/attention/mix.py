@@ -125,7 +125,16 @@ class MixAttention(nn.Module):
         return refined
 
     def weights_of(self, cell: tuple[int, int], x: Tensor, keys: Tensor) -> Tensor:
-        """Return a cell's weights, averaged over the heads: ``(batch, *size of the keys)``."""
+        """Return the weights with which one cell gathers from the keys, averaged over the heads.
+
+        Args:
+            cell: row and column of the cell in ``x``.
+            x: the level's map, shape ``(batch, channel, height, width)``.
+            keys: the map of mixed keys, shape ``(batch, key channel, height, width)``.
+
+        Returns:
+            Weights, shape ``(batch, height, width)`` of the keys, with a sum of 1.
+        """
         _, query, key, _ = self._project(x, keys)
         found = weights_of(cell[0] * x.shape[3] + cell[1], query, key, self.heads, self.scale)
         return found.reshape(-1, *keys.shape[2:])
@@ -153,7 +162,15 @@ class MixFeedForward(nn.Module):
         self.narrow = nn.Linear(hidden, channels)
 
     def forward(self, tokens: Tensor, size: Sequence[int]) -> Tensor:
-        """Return ``(batch, token, channel)`` of tokens that lie on a map of ``size``."""
+        """Transform tokens that lie on a map.
+
+        Args:
+            tokens: features, shape ``(batch, token, channel)``.
+            size: rows and columns of the map.
+
+        Returns:
+            Features, same shape.
+        """
         hidden = self.widen(tokens).transpose(1, 2).unflatten(2, size)
         narrowed: Tensor = self.narrow(gelu(self.convolve(hidden)).flatten(2).transpose(1, 2))
         return narrowed

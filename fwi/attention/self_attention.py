@@ -67,7 +67,15 @@ class SelfAttention(nn.Module):
         return weights(query, key, self.heads, self.scale)
 
     def weights_of(self, cell: tuple[int, int], x: Tensor) -> Tensor:
-        """Return the weights of the cell at a row and column, mean over heads: ``(batch, *pooled size)``."""
+        """Return the weights with which one cell gathers from all cells, averaged over the heads.
+
+        Args:
+            cell: row and column of the cell.
+            x: the map, shape ``(batch, channel, height, width)``.
+
+        Returns:
+            Weights, shape ``(batch, height, width)`` of the map after pooling, with a sum of 1.
+        """
         query, key, _ = self._project(x)
         found = weights_of(cell[0] * x.shape[3] + cell[1], query, key, self.heads, self.scale)
         return found.reshape(-1, *pooled_size(x, self.pool))
@@ -79,12 +87,25 @@ class SelfAttention(nn.Module):
 
 
 def pooled(x: Tensor, pool: int) -> Tensor:
-    """Return the maxima over ``pool x pool`` cells, with sizes rounded up."""
+    """Return the maxima over ``pool x pool`` cells, with sizes rounded up.
+
+    Args:
+        x: the map, shape ``(batch, channel, height, width)``.
+        pool: number of cells along each side.
+
+    Returns:
+        The pooled map, shape ``(batch, channel, rows, columns)``.
+    """
     return max_pool2d(x, pool, ceil_mode=True) if pool > 1 else x
 
 
 def pooled_size(x: Tensor, pool: int) -> tuple[int, int]:
-    """Return the number of rows and columns of a map after pooling."""
+    """Return the number of rows and columns of a map after pooling.
+
+    Args:
+        x: the map, shape ``(batch, channel, height, width)``.
+        pool: number of cells along each side.
+    """
     return -(-x.shape[2] // pool), -(-x.shape[3] // pool)
 
 

@@ -33,7 +33,16 @@ def attend(query: Tensor, key: Tensor, value: Tensor, heads: int, scale: float) 
 
 
 def weights(query: Tensor, key: Tensor, heads: int, scale: float) -> Tensor:
-    """Return the matrix of weights: ``(batch, heads, queries, keys)``, each row with a sum of one.
+    """Return the matrix of weights with which queries gather from keys.
+
+    Args:
+        query: queries, shape ``(batch, channel, queries)``.
+        key: keys, shape ``(batch, channel, keys)``.
+        heads: number of parts of the channels that attend independently.
+        scale: factor of the products of queries and keys.
+
+    Returns:
+        Weights, shape ``(batch, heads, queries, keys)``; each row has a sum of 1.
 
     Raises:
         ValueError: there are too many tokens; the message says how much memory the matrix would take.
@@ -44,6 +53,11 @@ def weights(query: Tensor, key: Tensor, heads: int, scale: float) -> Tensor:
 
 def require_explicit(queries: int, keys: int, copies: int) -> None:
     """Refuse to write out more weights than fit into memory.
+
+    Args:
+        queries: number of queries.
+        keys: number of keys.
+        copies: how many such matrices there are: samples times heads.
 
     Raises:
         ValueError: there are too many; the message says how much memory they would take.
@@ -57,7 +71,18 @@ def require_explicit(queries: int, keys: int, copies: int) -> None:
 
 
 def weights_of(token: int, query: Tensor, key: Tensor, heads: int, scale: float) -> Tensor:
-    """Return the weights of one query, averaged over the heads: ``(batch, keys)``, with a sum of one."""
+    """Return the weights of one query, averaged over the heads.
+
+    Args:
+        token: number of the query.
+        query: queries, shape ``(batch, channel, queries)``.
+        key: keys, shape ``(batch, channel, keys)``.
+        heads: number of parts of the channels that attend independently.
+        scale: factor of the products of queries and keys.
+
+    Returns:
+        Weights, shape ``(batch, keys)``, with a sum of 1.
+    """
     return _softmax(query[:, :, token : token + 1], key, heads, scale).mean(dim=1)[:, 0]
 
 

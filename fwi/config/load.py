@@ -56,7 +56,12 @@ def load(paths: Iterable[Path | str], over: StudyConfig | None = None, earlier: 
 
 
 def merge(base: Mapping[str, Any], override: Mapping[str, Any]) -> dict[str, Any]:
-    """Merge two nested mappings key by key; ``override`` wins where the values are not both mappings."""
+    """Merge two nested mappings key by key; ``override`` wins where the values are not both mappings.
+
+    Args:
+        base: nested keys and values.
+        override: those that win.
+    """
     merged = dict(base)
     for key, value in override.items():
         old = merged.get(key)
@@ -68,6 +73,14 @@ def merge(base: Mapping[str, Any], override: Mapping[str, Any]) -> dict[str, Any
 
 def validate(kind: type[SectionT], values: Mapping[str, Any], source: str) -> SectionT:
     """Build a section from plain values.
+
+    Args:
+        kind: class of the section.
+        values: its keys and values, as of YAML.
+        source: where they come from, for the message: the name of a file, or ``the flags``.
+
+    Returns:
+        The section, frozen.
 
     Raises:
         ConfigError: the values have mistakes; the message lists all of them, each with its key.

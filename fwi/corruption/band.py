@@ -28,7 +28,10 @@ TAIL_PERIODS = 2.0
 
 
 def rms(gathers: Gathers) -> float:
-    """RMS amplitude; the number of traces that are counted cancels out in ratios of two."""
+    """Return the RMS amplitude of gathers ``(..., time, receiver)``, missing traces included.
+
+    The number of traces that are counted cancels out in ratios of two such amplitudes.
+    """
     return float(np.sqrt(np.square(gathers, dtype=np.float64).mean()))
 
 

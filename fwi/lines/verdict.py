@@ -19,6 +19,7 @@ class Stretch(NamedTuple):
     first: int
     """Column of the line in which it begins; negative where the line is shorter than a window."""
     verdict: Verdict
+    """The verdict on it."""
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,7 @@ class LineVerdict:
     """The verdicts on all stretches of a line."""
 
     stretches: tuple[Stretch, ...]
+    """The stretches, from one end of the line to the other."""
     survey: Survey
     """Survey of the line."""
 

@@ -16,7 +16,9 @@ class Attends(NamedTuple):
     """A module that attends, and the name of its mechanism."""
 
     mechanism: str
+    """Name of the mechanism."""
     module: nn.Module
+    """The module that attends."""
 
 
 class Network(nn.Module, ABC):

@@ -18,7 +18,10 @@ Gather = Callable[[Tensor], Tensor]
 
 
 def all_gather(here: Tensor) -> Tensor:
-    """Gather the tensors of all processes through the training's process group."""
+    """Gather the tensors of all processes through the training's process group.
+
+    The result has one more axis in front than ``here``: the shape ``(process, ...)``.
+    """
     parts = [torch.empty_like(here) for _ in range(dist.get_world_size())]
     dist.all_gather(parts, here)
     return torch.stack(parts)

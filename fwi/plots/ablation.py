@@ -17,6 +17,7 @@ class Dots(NamedTuple):
     """A variant's score."""
 
     mean: float
+    """Mean over the trainings."""
     by_seed: Sequence[float]
     """The score of each training."""
     bar: tuple[float, float] | None

@@ -28,6 +28,7 @@ class SampleColumn(NamedTuple):
     """One sample of a data set: its model, where that is known, and one of its gathers."""
 
     name: str
+    """Title of the column."""
     gather: Array
     """Pressure, shape ``(time, receiver)``."""
     velocity: Array | None = None
@@ -161,7 +162,15 @@ def samples(
 
 
 def draw_gather(axes: "Axes", gather: Array, receiver_x: Array, dt: float, clip: float) -> None:
-    """Draw amplitudes times time in grey, black positive, traces along the line and time downward."""
+    """Draw amplitudes times time in grey, black positive, traces along the line and time downward.
+
+    Args:
+        axes: where to draw.
+        gather: pressure, shape ``(time, receiver)``.
+        receiver_x: positions of the receivers [m], shape ``(receiver,)``.
+        dt: interval of the samples [s].
+        clip: amplitude times time that is drawn as black.
+    """
     along_line = np.argsort(receiver_x, kind="stable")
     distance, time = np.asarray(receiver_x)[along_line] / 1000, np.arange(len(gather)) * dt
     shown = gather[:, along_line] * time[:, np.newaxis]
@@ -172,7 +181,12 @@ def draw_gather(axes: "Axes", gather: Array, receiver_x: Array, dt: float, clip:
 
 
 def clip_of(gathers: Sequence[Array], dt: float) -> float:
-    """The amplitude times time at which gathers ``(time, receiver)`` are clipped."""
+    """Return the amplitude times time at which gathers are clipped.
+
+    Args:
+        gathers: gathers that are drawn alike, shape ``(time, receiver)`` each.
+        dt: interval of the samples [s].
+    """
     return percentile([gather * np.arange(len(gather))[:, np.newaxis] * dt for gather in gathers])
 
 

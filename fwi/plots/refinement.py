@@ -31,6 +31,7 @@ class RefinedRow(NamedTuple):
     """One refined section and, where they are known, the truth and the salt in it."""
 
     name: str
+    """Title of the row."""
     start: Array
     """The section that the refinement began with [m/s], shape ``(depth, x)``."""
     refined: Array
@@ -47,16 +48,20 @@ class MisfitPoint(NamedTuple):
     """The misfit after some gradients."""
 
     gradients: float
+    """Number of gradients so far."""
     stage: str
+    """Stage of the refinement."""
     misfit: float
     """What is minimised: the misfit of the data, and the penalty of the section."""
     data_misfit: float
+    """Misfit with the records alone."""
 
 
 class GatherRow(NamedTuple):
     """One shot as recorded and as simulated from the section before and after the refinement."""
 
     name: str
+    """Title of the row."""
     recorded: Array
     """Pressure, shape ``(time, receiver)``."""
     before: Array
@@ -156,7 +161,8 @@ def error_over_gradients(lines: Mapping[str, tuple[Array, Array]], label: str) -
     """Draw the error of several refinements against the gradients computed.
 
     Args:
-        lines: number of gradients and error, by the name of what is compared.
+        lines: number of gradients and error after them, arrays of the shape ``(step,)``, by the name of what
+            is compared.
         label: what the error is.
 
     Raises:

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-COLUMNS = 5
+COLUMNS = 4
 """Panels beside each other."""
 FAINT, STRONG = LINE_COLOURS["training"], LINE_COLOURS["validation"]
 
@@ -19,6 +19,7 @@ class StrengthPanel(NamedTuple):
     """One way of making records worse."""
 
     title: str
+    """Title of the panel."""
     strengths: Sequence[str]
     """The strengths, from mild to severe, as they are written below the axis."""
     errors: Sequence[tuple[float | None, float | None, float | None]]
@@ -45,7 +46,7 @@ def error_by_strength(
         raise ValueError("no errors to draw: give at least one way of making records worse")
     down = math.ceil(len(panels) / COLUMNS)
     across = min(COLUMNS, len(panels))
-    figure = page(2.1 * across + 0.6, 1.75 * down + 0.5, layout="constrained")
+    figure = page(2.2 * across + 0.6, 1.75 * down + 0.5, layout="constrained")
     all_axes = figure.subplots(down, across, sharey=True, squeeze=False).ravel()
     for axes, panel in zip(all_axes, panels, strict=False):
         _draw(axes, panel, clean, mean_model)

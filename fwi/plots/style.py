@@ -26,7 +26,13 @@ LINE_COLOURS = {"training": "#7f8c8d", "validation": "#11467b"}
 
 
 def page(width: float, height: float, layout: Any = "compressed") -> "Figure":
-    """Make an empty figure of a size in inches."""
+    """Make an empty figure.
+
+    Args:
+        width: width [inches].
+        height: height [inches].
+        layout: matplotlib's way of arranging axes.
+    """
     from matplotlib.figure import Figure
 
     return Figure(figsize=(width, height), layout=layout)
@@ -35,7 +41,15 @@ def page(width: float, height: float, layout: Any = "compressed") -> "Figure":
 def draw_velocity(
     axes: "Axes", velocity: Array, spacing: float, velocity_range: tuple[float, float], salt: Array | None
 ) -> "AxesImage":
-    """Draw a section of speeds [m/s] in km/s, with the outline of the salt."""
+    """Draw a section of speeds in km/s, with the outline of the salt.
+
+    Args:
+        axes: where to draw.
+        velocity: the section [m/s], shape ``(depth, x)``.
+        spacing: size of the cells [m].
+        velocity_range: slowest and fastest speed of the colours [m/s].
+        salt: true where there is salt, same shape; None for no outline.
+    """
     slowest, fastest = velocity_range
     image = draw_section(axes, as_float(velocity) / 1000, spacing, "batlow", (slowest / 1000, fastest / 1000))
     outline(axes, salt, spacing, "black")
@@ -45,7 +59,15 @@ def draw_velocity(
 def draw_section(
     axes: "Axes", values: Array, spacing: float, colours: str, limits: tuple[float, float]
 ) -> "AxesImage":
-    """Draw values ``(depth, x)`` on axes in km, in the colours of a map of cmcrameri."""
+    """Draw a value for each cell of a section, on axes in km.
+
+    Args:
+        axes: where to draw.
+        values: the values, shape ``(depth, x)``.
+        spacing: size of the cells [m].
+        colours: name of a colour map of cmcrameri.
+        limits: smallest and largest value of the colours.
+    """
     from cmcrameri import cm
 
     nz, nx = values.shape
@@ -57,7 +79,14 @@ def draw_section(
 
 
 def outline(axes: "Axes", salt: Array | None, spacing: float, colour: str) -> None:
-    """Draw the line around the salt, where there is salt."""
+    """Draw the line around the salt, where there is salt.
+
+    Args:
+        axes: where to draw.
+        salt: true where there is salt, shape ``(depth, x)``; None for no line.
+        spacing: size of the cells [m].
+        colour: colour of the line.
+    """
     if salt is None or salt.all() or not salt.any():
         return
     nz, nx = salt.shape
@@ -66,7 +95,14 @@ def outline(axes: "Axes", salt: Array | None, spacing: float, colour: str) -> No
 
 
 def draw_bands(axes: "Axes", top: Array, base: Array, spacing: float) -> None:
-    """Draw the bands in which top (solid) and base (dashed) of salt lie [m], shape ``(2, x)`` each."""
+    """Draw the bands in which top (solid) and base (dashed) of salt lie.
+
+    Args:
+        axes: where to draw.
+        top: shallowest and deepest top of salt [m], shape ``(2, x)``; NaN where there is none.
+        base: the same for its base.
+        spacing: size of the cells [m].
+    """
     x = np.arange(top.shape[1]) * spacing / 1000
     for band, style in ((top, "-"), (base, "--")):
         shallow, deep = as_float(band) / 1000
@@ -75,12 +111,15 @@ def draw_bands(axes: "Axes", top: Array, base: Array, spacing: float) -> None:
 
 
 def as_float(values: Array | None) -> Array:
-    """Convert values to double precision."""
+    """Convert values of any shape to double precision; the shape is kept."""
     return np.asarray(values, dtype=np.float64)
 
 
 def percentile(arrays: Sequence[Array]) -> float:
-    """Return the amplitude at which to clip; for gathers of zeros any positive number will do."""
+    """Return the amplitude at which to clip gathers of any shape.
+
+    For gathers of zeros any positive number will do.
+    """
     if not arrays:
         return 1.0
     amplitudes = np.abs(np.concatenate([array.ravel() for array in arrays]))

@@ -26,6 +26,7 @@ class SectionRow(NamedTuple):
     """One sample of a comparison: its inversion and, where they are known, the truth and the salt in it."""
 
     name: str
+    """Title of the row."""
     inversion: Array
     """Velocity [m/s], shape ``(depth, x)``."""
     truth: Array | None = None

@@ -24,12 +24,15 @@ class Explained(NamedTuple):
     """What a section explains of the records."""
 
     simulator: Simulator
+    """What simulates the section."""
     recorded: Array
+    """The records, shape ``(shot, time, receiver)``."""
     true: Array
     """Gathers of the section, on the grid that is taken as true, shape ``(shot, time, receiver)``."""
     lacking: Array
     """What its gathers on the refinement's grid lack of them."""
     source: SourceMatch
+    """Gain, delay and wavelet of the recorded source."""
 
     @property
     def matched(self) -> Array:
@@ -42,16 +45,23 @@ class Explained(NamedTuple):
         return RecordMisfit(self.simulator, self.recorded, self.source, self.lacking, power, highest)
 
     def unexplained(self, power: float, shots: Numbers) -> float:
-        """The misfit of this section with some shots."""
+        """Return the misfit of this section with some shots.
+
+        Args:
+            power: power of the time by which the records are weighted.
+            shots: numbers of the shots that count, shape ``(chosen shot,)``.
+        """
         nothing = np.zeros_like(self.lacking)
         misfit = RecordMisfit(self.simulator, self.recorded, self.source, nothing, power)
         return misfit.of(self.true, shots)
 
     def time_shift(self, shots: Numbers, power: float, noise: float) -> float:
-        """Size of the time shift [s] that ``LARGE_SHIFTS`` of the traces stay below, of those above noise.
+        """Return the size of the time shift [s] that most traces above noise stay below.
+
+        Most are the share ``LARGE_SHIFTS`` of them.
 
         Args:
-            shots: the shots whose traces count.
+            shots: numbers of the shots whose traces count, shape ``(chosen shot,)``.
             power: power of the time by which traces are weighted.
             noise: RMS of the noise; traces of less than ``ABOVE_NOISE`` times as much tell no shift.
         """

@@ -14,6 +14,13 @@ CERTAIN = 0.1
 def admissible_section(section: Array, survey: Survey) -> Array:
     """Refuse a section of another grid, or with speeds that are not the grid's.
 
+    Args:
+        section: the section [m/s], shape ``(depth, x)``.
+        survey: survey whose grid it is to be on.
+
+    Returns:
+        The section in single precision.
+
     Raises:
         ValueError: the message says which.
     """
@@ -34,6 +41,13 @@ def admissible_section(section: Array, survey: Survey) -> Array:
 def admissible_spread(spread: Array | None, survey: Survey) -> Array | None:
     """Bound a spread from below, so that no cell is held where it is.
 
+    Args:
+        spread: how far the truth may be from each cell [m/s], shape ``(depth, x)``; None if not known.
+        survey: survey whose grid it is to be on.
+
+    Returns:
+        The spread with a lower bound, same shape; None if not known.
+
     Raises:
         ValueError: the spread is of another grid, negative, or not finite.
     """
@@ -50,6 +64,13 @@ def admissible_spread(spread: Array | None, survey: Survey) -> Array | None:
 
 def admissible_records(gathers: Array, survey: Survey) -> Array:
     """Refuse records of another survey, of samples that are not finite, or of silence.
+
+    Args:
+        gathers: the records, shape ``(shot, time, receiver)``.
+        survey: their survey.
+
+    Returns:
+        The records in single precision.
 
     Raises:
         ValueError: the message says which.

@@ -28,7 +28,9 @@ class Evaluation(NamedTuple):
     """The objective at a section."""
 
     misfit: float
+    """Misfit with the records."""
     penalty: float
+    """Penalty of what is preferred less."""
     gradient: Array
     """Gradient of misfit plus penalty [1 / (m/s)], shape ``(depth, x)``."""
 

@@ -61,13 +61,23 @@ class RecordMisfit:
         return value / energy, gradient / np.float32(energy)
 
     def of(self, simulated: Array, shots: Numbers) -> float:
-        """Return the misfit of gathers ``(shot, time, receiver)`` that were simulated on the same grid."""
+        """Return the misfit of simulated gathers.
+
+        Args:
+            simulated: gathers of all shots on the record's grid, shape ``(shot, time, receiver)``.
+            shots: numbers of the shots that count, shape ``(chosen shot,)``.
+        """
         chosen = torch.from_numpy(shots).to(self.data.device)
         value = self._summed(self._tensor(simulated)[chosen], chosen)
         return float(value / self.energy[chosen].sum())
 
     def of_noise(self, level: float, shots: Numbers) -> float:
-        """Return the misfit of a section that explains all but noise of a level: see ``noise_share``."""
+        """Return the misfit of a section that explains all but noise: see ``noise_share``.
+
+        Args:
+            level: RMS of the noise.
+            shots: numbers of the shots that count, shape ``(chosen shot,)``.
+        """
         chosen = torch.from_numpy(shots).to(self.data.device)
         return noise_share(self.data[chosen], self.weights[chosen], level)
 

@@ -17,6 +17,7 @@ class Iteration(NamedTuple):
     gradients: float
     """Gradients of all shots so far; one of half the shots counts as half."""
     stage: str
+    """Stage of the refinement, such as the band of frequencies that is fitted."""
     misfit: float
     """What is minimised: the misfit with the records, and the penalty of what is preferred less."""
     data_misfit: float
@@ -36,14 +37,17 @@ class Refined:
     candidate: Array
     """The refined section, whether or not the evidence is for it."""
     accepted: bool
+    """Whether the evidence is for the refined section."""
     reason: str
     """Why the refined section is returned, or why not, in one sentence."""
     history: tuple[Iteration, ...]
+    """The state after each gradient."""
     before: Array
     """Gathers of the start, matched to the records' source, shape ``(shot, time, receiver)``."""
     after: Array
     """Gathers of the refined section, likewise."""
     recorded: Array
+    """The records, same shape as ``before``."""
     held_out: tuple[int, ...]
     """Shots that the first stage did not fit."""
     held_out_before: float
@@ -51,11 +55,14 @@ class Refined:
     held_out_after: float
     """Misfit of the section after the first stage with the shots held out."""
     source: SourceMatch
+    """Gain, delay and wavelet of the source, as estimated."""
     starts: dict[str, Array]
     """Sections to which the race brought other starts, by name; empty without a race."""
     stopped: str
     """``converged``, ``budget``, ``noise`` or ``interrupted``."""
     gradients: float
+    """Number of gradients of all shots; one of half the shots counts as half."""
     seconds: float
+    """Duration [s]."""
     settings: dict[str, Any] = field(default_factory=dict)
     """The study's sections ``physics``, ``check`` and ``refine`` that it was refined by, as plain values."""

@@ -85,7 +85,13 @@ class WholeFiles(TorchCheckpointIO):
     def save_checkpoint(
         self, checkpoint: dict[str, Any], path: str | Path, storage_options: object = None
     ) -> None:
-        """Write a checkpoint, or leave the former one."""
+        """Write a checkpoint, or leave the former one.
+
+        Args:
+            checkpoint: what is written.
+            path: the file.
+            storage_options: options of other kinds of storage, of which there are none here.
+        """
         run_folder.require_there(self.run)
         if Path(path).name == run_folder.BEST.name:
             weights = checkpoints.inverter_weights(checkpoint)
@@ -236,7 +242,13 @@ class WandbRun(Callback):
             raise
 
     def teardown(self, trainer: Trainer, task: LightningModule, stage: str) -> None:
-        """Close the run, also after a failure."""
+        """Close the run, also after a failure.
+
+        Args:
+            trainer: the trainer.
+            task: what is trained.
+            stage: the stage that ends.
+        """
         if getattr(self, "run", None) is not None:
             self.run.finish()
 

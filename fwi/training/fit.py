@@ -29,7 +29,15 @@ from fwi.training.task import InversionTask, precision
 
 
 def take_part(rank: Rank, gather: Gather, study: StudyConfig, run: Path, goes_on: bool) -> None:
-    """Train as one of the processes that do not own the run."""
+    """Train as one of the processes that do not own the run.
+
+    Args:
+        rank: which of the training's processes this is.
+        gather: gathers tensors of all processes.
+        study: the study.
+        run: the run's folder.
+        goes_on: whether the run is resumed.
+    """
     with quiet():
         fit(rank, gather, study, run, goes_on, datasets(study, verify=False), ())
 
@@ -43,7 +51,20 @@ def fit(
     data: tuple[ShotDataset, ShotDataset],
     own: Sequence[Callback],
 ) -> Trainer:
-    """Train in one of the run's processes; ``own`` is what the first one does beside."""
+    """Train in one of the run's processes.
+
+    Args:
+        rank: which of the training's processes this is.
+        gather: gathers tensors of all processes.
+        study: the study.
+        run: the run's folder.
+        goes_on: whether the run is resumed.
+        data: training and validation samples.
+        own: what the first process does beside: logging, tables, checkpoints.
+
+    Returns:
+        The trainer, when the training has ended.
+    """
     memory.keep_freed()
     training, validation = data
     mean_model = None
@@ -128,7 +149,13 @@ def datasets(study: StudyConfig, verify: bool = True) -> tuple[ShotDataset, Shot
 
 
 def seeded_task(study: StudyConfig, training: ShotDataset, mean_model: Array | None = None) -> InversionTask:
-    """Seed everything, and make the task with the training split's statistics, laid out as the study asks."""
+    """Seed all random numbers, and make the task, laid out in memory as the study asks.
+
+    Args:
+        study: the study.
+        training: training samples, whose statistics normalise the records.
+        mean_model: mean of the training models [m/s], shape ``(depth, x)``; computed if None.
+    """
     seed_everything(study.train.seed, verbose=False)
     task = InversionTask(study, Normalisation.measured(study.data, training), mean_model)
     task.lay_out()
@@ -150,7 +177,13 @@ def trainer(study: StudyConfig, callbacks: Sequence[Callback], **others: Any) ->
 
 
 def callbacks(study: StudyConfig, run: Path, samples: int) -> list[Callback]:
-    """Moving average, checkpoints, early stop."""
+    """Make what every training does beside its steps: moving average, checkpoints, early stop.
+
+    Args:
+        study: the study.
+        run: the run's folder.
+        samples: number of training samples.
+    """
     chosen = moving_average(study, samples)
     chosen += [Checkpoints(run, study.train.freeze), LastCheckpoint(run)]
     stop = study.train.early_stop

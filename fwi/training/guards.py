@@ -23,7 +23,13 @@ class FiniteLoss(Callback):
         self.run = run
 
     def on_before_backward(self, trainer: Trainer, task: LightningModule, loss: Tensor) -> None:
-        """Look at the loss of a step, before anything follows from it."""
+        """Refuse a loss, a scalar, that is not finite, before anything follows from it.
+
+        Args:
+            trainer: the trainer.
+            task: what is trained.
+            loss: the loss of the step, a scalar.
+        """
         finite = bool(torch.isfinite(loss))
         if not trainer.strategy.reduce_boolean_decision(finite):
             self._end(trainer, "training loss", loss.item(), trainer.global_step + 1)

@@ -42,7 +42,7 @@ class InversionTask(LightningModule):
         self._scores: dict[str, list[Tensor]] = {}
 
     def forward(self, gathers: Tensor) -> Tensor:
-        """Invert gathers: see ``Inverter.forward``."""
+        """Invert gathers ``(batch, shot, time, receiver)`` to velocity ``(batch, depth, x)`` [m/s]."""
         velocity: Tensor = self.inverter(gathers)
         return velocity
 
@@ -80,7 +80,13 @@ class InversionTask(LightningModule):
         gradient_clip_val: float | None = None,
         gradient_clip_algorithm: str | None = None,
     ) -> None:
-        """Clip the gradient of the spread's head by itself: the other's norm is as without that head."""
+        """Clip the gradient of the spread's head by itself: the other's norm is as without that head.
+
+        Args:
+            optimizer: the optimiser.
+            gradient_clip_val: largest norm; the study's ``train.clip`` is taken.
+            gradient_clip_algorithm: the trainer's name of how it clips.
+        """
         if not gradient_clip_val:
             return
         head = self.inverter.network.spread

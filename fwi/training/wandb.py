@@ -40,6 +40,14 @@ def open_wandb(study: StudyConfig, folder: Path, mode: Mode) -> Any:
 
     An online run whose server does not answer, or refuses the key, says so and goes on offline.
 
+    Args:
+        study: the study, which is stored with the run.
+        folder: the run's folder.
+        mode: ``offline`` or ``online``.
+
+    Returns:
+        The run of the package ``wandb``.
+
     Raises:
         ValueError: W&B refuses, for example the project's name.
     """

@@ -184,6 +184,10 @@ def _diagnostics(trust: Trust, cases: Cases, fitted: int) -> dict[str, Any]:
 def area(values: Floats, positive: NDArray[Any]) -> float | None:
     """Area under the curve of a ranking: the probability that a positive has a larger value than another.
 
+    Args:
+        values: the values that rank, shape ``(case,)``.
+        positive: true for the positives, same shape.
+
     Returns:
         0.5 for a ranking that tells nothing, 1 for a perfect one; None without positives or others.
     """

@@ -29,6 +29,7 @@ class Cases:
     figures: Figures
     """Figures by name; those that some of the sections lack are NaN there."""
     wrong: Flags
+    """Whether each section is wrong."""
     mae: Floats
     """MAE [m/s]."""
 

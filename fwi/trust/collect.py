@@ -23,7 +23,9 @@ class Source(NamedTuple):
     """Samples of one kind, read as they are needed."""
 
     kind: str
+    """Kind of the sections."""
     samples: int
+    """Number of samples."""
     read: Callable[[Sequence[int]], Sample]
     """Called with numbers below ``samples``; returns them with a leading axis."""
     damages: bool = False
@@ -95,7 +97,13 @@ def collect(
 
 
 def feature_space(inverter: Inverter, dataset: ShotDataset, most: int = 200) -> FeatureSpace:
-    """Describe the features of the records of a data set, of at most so many samples, evenly spread."""
+    """Describe the features that the network computes of a data set's records.
+
+    Args:
+        inverter: the network.
+        dataset: the data set.
+        most: largest number of samples, evenly spread, that are looked at.
+    """
     numbers = np.unique(np.linspace(0, len(dataset) - 1, min(most, len(dataset))).astype(int)).tolist()
     features = [
         deepest_features(inverter, dataset[number].gathers.float().numpy()[None], dataset.survey)

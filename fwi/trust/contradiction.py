@@ -23,7 +23,9 @@ class Place(NamedTuple):
     """A place of a section [m]."""
 
     x: float
+    """Position along the line [m]."""
     depth: float
+    """Depth [m]."""
 
     def __str__(self) -> str:
         return f"{self.x:.0f} m along the line, {self.depth:.0f} m deep"
@@ -78,7 +80,12 @@ def contradiction(checked: Checked, survey: Survey) -> Array:
 
 
 def strongest(contradiction: Array, survey: Survey) -> Place:
-    """Return the place where the records contradict a section most, over about a wavelength around it."""
+    """Return the place where the records contradict a section most, over about a wavelength around it.
+
+    Args:
+        contradiction: the map of ``contradiction``, shape ``(depth, x)``.
+        survey: survey of the records.
+    """
     wavelength = sum(survey.grid.velocity) / 2 / survey.config.wavelet.frequency
     # Nothing beyond the edges: there, few traces make the map uncertain.
     around = ndimage.gaussian_filter(contradiction, wavelength / 2 / survey.grid.spacing, mode="constant")

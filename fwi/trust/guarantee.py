@@ -53,6 +53,7 @@ class Guarantee(BaseModel):
     catch: float
     """Share of wrong sections that was to be caught."""
     confidence: float
+    """Confidence of the guarantee."""
     caught: float
     """Share of wrong sections that is caught with this confidence."""
 

@@ -48,7 +48,9 @@ class Kind(BaseModel):
     """How the verdict does on one kind of sections, of the half on which nothing was fitted."""
 
     sections: int
+    """Number of sections."""
     wrong: int
+    """Number of these that are wrong."""
     missed: int
     """Number of wrong sections that are believed."""
     caught: float
@@ -65,6 +67,7 @@ class Judgement(NamedTuple):
     probability: float
     """Probability that the section is wrong."""
     believed: bool
+    """Whether that is below the threshold."""
     mae: float
     """Expected MAE [m/s]."""
     low: float
@@ -85,7 +88,9 @@ class Trust(BaseModel):
     salt_speed: float
     """Speed from which a cell of a section is salt [m/s]."""
     space: FeatureSpace
+    """Features of the records that the network knows."""
     figures: dict[str, FigureWeights]
+    """What each figure of the check weighs."""
     intercept: float
     """Log-odds of being wrong of a typical good section."""
     error: float
@@ -97,6 +102,7 @@ class Trust(BaseModel):
     threshold: float
     """Probability of being wrong from which on a section is doubted."""
     guarantee: Guarantee
+    """What the threshold guarantees."""
     kinds: dict[str, Kind] = {}
     """The verdict by kind of section."""
 
@@ -171,6 +177,11 @@ def standardised(figures: Figures, weights: Mapping[str, FigureWeights]) -> Floa
 
 
 def logarithm_of(name: str, values: Floats) -> Floats:
-    """Logarithm of a figure above its floor, as figures are compared."""
+    """Return the logarithm of a figure above its floor, as figures are compared.
+
+    Args:
+        name: name of the figure.
+        values: its values, shape ``(case,)``.
+    """
     logarithm: Floats = np.log(np.maximum(values, 0.0) + FIGURES[name].floor)
     return logarithm

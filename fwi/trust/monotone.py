@@ -12,6 +12,7 @@ class Weights(NamedTuple):
     """A linear function of standardised figures."""
 
     intercept: float
+    """Value of the function where all figures are zero."""
     figures: Floats
     """Weight of each figure, zero or positive."""
 
@@ -67,7 +68,7 @@ def regression(values: Floats, target: Floats, counts: Floats, ridge: float) -> 
 
 
 def probability(odds: Floats) -> Floats:
-    """Turn log-odds into probabilities."""
+    """Turn log-odds of any shape into probabilities."""
     return np.exp(-np.logaddexp(0, -odds))
 
 

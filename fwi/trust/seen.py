@@ -70,7 +70,16 @@ def see(inverter: Inverter, gathers: Array, survey: Survey | None = None) -> See
 
 
 def deepest_features(inverter: Inverter, gathers: Array, survey: Survey | None = None) -> Floats:
-    """Return the features of ``see`` alone, shape ``(section, channel)``, at a quarter of the cost."""
+    """Return the features of ``see`` alone, at a quarter of the cost.
+
+    Args:
+        inverter: the network.
+        gathers: records, shape ``(section, shot, time, receiver)``.
+        survey: their survey; None for that of the network.
+
+    Returns:
+        Mean of each channel of the deepest map, shape ``(section, channel)``.
+    """
     survey = None if survey == inverter.survey else survey
     with _deepest(inverter) as deepest:
         _inverted(inverter, inverter.batch(gathers, survey), survey)

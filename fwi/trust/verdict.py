@@ -26,7 +26,9 @@ class Verdict:
     """The outcome of a check of one section, and what the calibrated verdict makes of it."""
 
     checked: Checked
+    """The section, with its records and simulated gathers."""
     survey: Survey
+    """Survey of the records."""
     figures: dict[str, float] = field(default_factory=dict)
     """The figures by the names of ``FIGURES``; without a calibration there are none."""
     judgement: Judgement | None = None
@@ -187,7 +189,14 @@ def meaning(trust: Trust) -> str:
 
 
 def judged(checked: list[Checked], survey: Survey, figures: dict[str, Any], trust: Trust) -> list[Verdict]:
-    """Give the verdicts on checked sections by their figures, each of the shape ``(section,)``."""
+    """Give the verdicts on sections that were checked.
+
+    Args:
+        checked: the sections with their simulated gathers.
+        survey: survey of the records.
+        figures: the figures of the check by name, shape ``(section,)`` each.
+        trust: the calibrated verdict.
+    """
     return [
         Verdict(
             each,

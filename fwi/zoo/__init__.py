@@ -32,6 +32,7 @@ class Card(NamedTuple):
     """The card of a network."""
 
     name: str
+    """Name of the network."""
     text: str
     """The card as it is written: Markdown."""
 

@@ -128,7 +128,15 @@ class ThinnedAttention(nn.Module):
             self.normalise = nn.LayerNorm(channels)
 
     def forward(self, tokens: Tensor, size: torch.Size) -> Tensor:
-        """Return the shape of ``tokens`` ``(batch, token, channel)``, which lie on a map of ``size``."""
+        """Let tokens attend to a thinned map of themselves.
+
+        Args:
+            tokens: features, shape ``(batch, token, channel)``.
+            size: rows and columns of the map that they lie on.
+
+        Returns:
+            Features, same shape.
+        """
         query = self.queries(tokens, size)
         if self.thinning > 1:
             missing = [-length % self.thinning for length in size]
@@ -140,7 +148,15 @@ class ThinnedAttention(nn.Module):
         return projected
 
     def queries(self, tokens: Tensor, size: torch.Size) -> Tensor:
-        """Return the queries of tokens on a map of ``size``: ``(batch, channel, token)``."""
+        """Return the queries of tokens.
+
+        Args:
+            tokens: features, shape ``(batch, token, channel)``.
+            size: rows and columns of the map that they lie on.
+
+        Returns:
+            Queries, shape ``(batch, channel, token)``.
+        """
         query: Tensor = self.query(tokens).transpose(1, 2)
         return query
 
@@ -168,7 +184,15 @@ def to_tokens(x: Tensor) -> Tensor:
 
 
 def to_map(tokens: Tensor, size: torch.Size) -> Tensor:
-    """Lay tokens ``(batch, height * width, channel)`` on a map ``(batch, channel, height, width)``."""
+    """Lay tokens on a map.
+
+    Args:
+        tokens: features, shape ``(batch, height * width, channel)``.
+        size: rows and columns of the map.
+
+    Returns:
+        The map, shape ``(batch, channel, height, width)``.
+    """
     return tokens.transpose(1, 2).reshape(tokens.shape[0], tokens.shape[2], size[0], size[1])
 
 
