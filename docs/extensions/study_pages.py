@@ -120,11 +120,12 @@ def corruptions() -> str:
                     anchored(dotted, dotted, "key"),
                     code(_default(field.default.probability)),
                     code(_default(field.default.range)),
-                    strength.values,
-                    f"{text(field.description or '')} `range`: {_begun_low(text(strength.meaning))}",
+                    strength.values.removeprefix("two values, ").removesuffix(", ascending"),
+                    text(strength.unit) or "-",
+                    f"{text(field.description or '')} `range`: {_begun_low(text(_without_unit(strength.meaning)))}",
                 ]
             )
-    heads = ["key", "`.probability`", "`.range`", "values of the range", "meaning"]
+    heads = ["key", "`.probability`", "`.range`", "within", "unit", "meaning"]
     return f"{key_table([share])}\n{table(heads, rows)}"
 
 
