@@ -72,7 +72,6 @@ sphinx_gallery_conf = {
     "gallery_dirs": ["tutorials", "gallery"],
     "filename_pattern": r"\.py$",
     "within_subsection_order": "FileNameSortKey",
-    "abort_on_example_error": True,
     "parallel": 2,
     "image_scrapers": ("figures",),
     "ignore_repr_types": r"matplotlib",

@@ -1,4 +1,4 @@
-"""What an example finds when it begins: none of its earlier files, and processes that start as in a shell."""
+"""What each example begins with: an empty folder to write into, and processes that it can start."""
 
 import multiprocessing
 import shutil
@@ -9,9 +9,9 @@ EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
 
 
 def fresh(gallery: dict[str, Any], script: str) -> None:
-    """Prepare the place of an example: ``03_segy.py`` writes into the folder ``segy`` alone."""
+    """Remove what an earlier build of an example left: ``03_segy.py`` writes into ``segy`` alone."""
+    # Examples run in processes of joblib, whose own way of starting others is unknown to those that they start.
+    multiprocessing.set_start_method("spawn", force=True)
     name = Path(script).stem.lstrip("0123456789_")
     for source in EXAMPLES.glob(f"*/{Path(script).name}"):
         shutil.rmtree(source.parent / name, ignore_errors=True)
-    # Examples run in processes whose way of starting others is unknown to those that they start.
-    multiprocessing.set_start_method("spawn", force=True)

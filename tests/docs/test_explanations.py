@@ -1,4 +1,4 @@
-"""The page on frequency, grid and offsets says the numbers that the program refuses by."""
+"""The explanations say the numbers that the program refuses by, and their pictures can be drawn again."""
 
 import re
 from importlib import import_module
@@ -12,9 +12,9 @@ from fwi import config
 from fwi.config import StudyConfig
 from fwi.survey import Survey, SurveyError
 
-PAGE = (
-    Path(__file__).resolve().parents[2] / "docs/explanations/choosing_frequency_grid_offsets.md"
-).read_text()
+FOLDER = Path(__file__).resolve().parents[2] / "docs/explanations"
+PAGES = sorted(set(FOLDER.glob("*.md")) - {FOLDER / "index.md"})
+PAGE = (FOLDER / "choosing_frequency_grid_offsets.md").read_text()
 LIMITS = re.findall(r"^\|[^|]+\| ([\d., ]+) \| `([\w.]+)` \|$", PAGE, flags=re.MULTILINE)
 
 
@@ -60,6 +60,19 @@ def test_the_refusal_on_the_page_is_the_one_that_is_printed(example):
         _check(example, spacing=30.0)
 
     assert " ".join(printed[1].split()) == " ".join(str(refused.value).split())
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_an_explanation_opens_with_a_small_picture_that_its_caption_says_how_to_draw(page):
+    title, picture, caption, *_ = page.read_text().split("\n\n")
+    shown = re.fullmatch(r"!\[(.{20,})\]\((.+)\)", picture)
+
+    assert title.startswith("# ")
+    assert shown
+    drawn = (page.parent / shown[2]).resolve()
+    assert drawn.stat().st_size < 150_000
+    assert drawn.with_suffix(".py").is_file()
+    assert f"`python docs/figures/{drawn.stem}.py`" in " ".join(caption.split())
 
 
 def _check(example: dict[str, Any], spacing: float = 25.0, dt: float = 0.0025) -> None:

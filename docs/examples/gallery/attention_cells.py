@@ -8,7 +8,7 @@ all cells look everywhere. The page takes about six seconds. Read :doc:`attentio
 that they learn.
 
 The pictures show what a mechanism *can* weigh after a second of learning. What it brings to a network is
-another question, which only trainings with several seeds answer: see :doc:`/results/measured`.
+another question, which only trainings with several seeds answer: see :doc:`/results/does_attention_help`.
 """
 
 from copy import deepcopy

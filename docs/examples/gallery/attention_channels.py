@@ -8,7 +8,7 @@ and what the eight ways to describe a channel, the *squeezes*, can tell apart. T
 seconds, and begins the gallery's pages on attention: what its first part sets up, the other pages repeat.
 
 The pictures show what a mechanism *can* weigh after a second of learning. What it brings to a network is
-another question, which only trainings with several seeds answer: see :doc:`/results/measured`.
+another question, which only trainings with several seeds answer: see :doc:`/results/does_attention_help`.
 """
 
 from copy import deepcopy

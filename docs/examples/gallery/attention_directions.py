@@ -7,7 +7,7 @@ At the end you will have seen both profiles around a salt body, and why their pr
 outline it. The page takes about three seconds. Read :doc:`attention_channels` first if gates are new to you.
 
 The pictures show what a mechanism *can* weigh after a second of learning. What it brings to a network is
-another question, which only trainings with several seeds answer: see :doc:`/results/measured`.
+another question, which only trainings with several seeds answer: see :doc:`/results/does_attention_help`.
 """
 
 from copy import deepcopy

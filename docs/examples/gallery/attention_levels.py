@@ -8,7 +8,7 @@ takes about four seconds. Read :doc:`attention_channels` first for the task that
 :doc:`attention_cells` for queries and keys.
 
 The pictures show what a mechanism *can* weigh after a second of learning. What it brings to a network is
-another question, which only trainings with several seeds answer: see :doc:`/results/measured`.
+another question, which only trainings with several seeds answer: see :doc:`/results/does_attention_help`.
 """
 
 from copy import deepcopy

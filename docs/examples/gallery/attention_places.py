@@ -8,7 +8,7 @@ them turns up and which it turns down, and what it costs. The page takes about f
 :doc:`attention_channels` first if gates are new to you: it says what a factor is and how it comes about.
 
 The pictures show what a mechanism *can* weigh after a second of learning. What it brings to a network is
-another question, which only trainings with several seeds answer: see :doc:`/results/measured`.
+another question, which only trainings with several seeds answer: see :doc:`/results/does_attention_help`.
 """
 
 from copy import deepcopy

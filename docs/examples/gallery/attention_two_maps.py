@@ -8,7 +8,7 @@ section. At the end you will have seen what each of them takes from where. The p
 Read :doc:`attention_channels` first for the task that they learn.
 
 The pictures show what a mechanism *can* weigh after a second of learning. What it brings to a network is
-another question, which only trainings with several seeds answer: see :doc:`/results/measured`.
+another question, which only trainings with several seeds answer: see :doc:`/results/does_attention_help`.
 """
 
 from copy import deepcopy
@@ -192,7 +192,7 @@ figure.suptitle("Where in the skip two cells of the decoder look (cross)")
 # %%
 # In the slot ``resample`` the context is the record itself, on axes of time and position, and each cell of
 # the section gathers what it needs, wherever in time that is. That takes more than a second to learn; in a
-# small network that was trained with it, its weights stayed diffuse (:doc:`/results/measured`).
+# small network that was trained with it, its weights stayed diffuse (:doc:`/results/does_attention_help`).
 #
 # .. _gallery-mdaf:
 #

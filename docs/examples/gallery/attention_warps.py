@@ -7,7 +7,7 @@ undo a stretch that it was not told of, and where that leads when it is wrong. T
 seconds. Read :doc:`attention_channels` first for the task.
 
 The pictures show what a mechanism *can* learn in a second or two. What it brings to a network is another
-question, which only trainings with several seeds answer: see :doc:`/results/measured`.
+question, which only trainings with several seeds answer: see :doc:`/results/does_attention_help`.
 """
 
 from copy import deepcopy
@@ -197,5 +197,5 @@ print(f"slots: {', '.join(MECHANISMS['stn'].slots)}")
 # Warping moves features, so in a decoder it would move salt: it belongs where positions are not settled yet.
 # To try: shift the features along the line instead of stretching them; let it learn twice as long.
 #
-# All mechanisms are compared in :doc:`/results/measured`; to add one of your own, see
+# All mechanisms are compared in :doc:`/results/does_attention_help`; to add one of your own, see
 # :doc:`/tutorials/index`.

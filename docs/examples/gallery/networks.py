@@ -168,7 +168,8 @@ structure(ModelConfig(name="velocity_gan"), "velocity_gan: the maps that leave i
 structure(ModelConfig(name="umixformer", encoder="mit_b0"), "umixformer: the maps that leave its parts")
 
 # %%
-# Which of them is better, at equal training, is measured in :doc:`/results/measured`.
+# How far the published U-Net gets in the time of ``attention_unet`` is measured in
+# :doc:`/results/how_accurate`, and what all of them cost in :doc:`/results/does_attention_help`.
 # ``fwi config show --model`` prints the table of parts for the network of any study. To try: other
 # ``channels``; another ``encoder``; ``columns="offsets"``, after which the first layer no longer depends on
 # the number of shots.

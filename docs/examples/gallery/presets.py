@@ -142,7 +142,7 @@ parameters(GulfPreset)
 # Each model is drawn from one of the three by weight (2 : 2 : 1), and one in ten is left without its salt, so
 # that a network does not learn that there always is some. The networks of the zoo were trained on it: a
 # network of one geology is best at home and poor elsewhere, and the mixture is nowhere far behind
-# (:doc:`/results/measured`).
+# (:doc:`/results/which_models_to_train_on`).
 #
 # Worth trying: ``parts`` with other weights, or with a changed preset; ``no_salt_share``.
 

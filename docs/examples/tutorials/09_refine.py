@@ -220,7 +220,8 @@ plt.show()
 print(f"{found.seconds / found.gradients:.2f} s for a gradient of {survey.config.shots} shots here")
 
 # %%
-# A dozen gradients are few; on clean records 50 to 150 sharpen edges much further (:doc:`/results/measured`).
+# A dozen gradients are few; on clean records 50 to 150 sharpen edges much further
+# (:doc:`/results/what_refinement_brings`).
 # In a shell, where Ctrl-C keeps the best section so far, and ``--resume`` goes on:
 #
 # .. code-block:: console

@@ -264,4 +264,4 @@ plt.show()
 #    * Calibrate on 14 models instead of 24, and on 40. Look at ``scale.factor``.
 #    * Calibrate on half of the slow-salt models, and draw the curve of the other half.
 #
-# Next: :doc:`11_robustness`. Measured on hundreds of models: :doc:`/results/measured`.
+# Next: :doc:`11_robustness`. Measured on hundreds of models: :doc:`/results/how_uncertain`.

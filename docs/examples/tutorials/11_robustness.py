@@ -136,7 +136,8 @@ def hum(gathers, velocity, strength, random):
     place = random.uniform(0, survey.length)
     distance = np.abs(survey.receiver_x - place)  # (shot, receiver)
     periods = survey.config.wavelet.frequency * survey.time + random.uniform()
-    noise = np.sin(2 * np.pi * periods)[None, :, None] / (1 + distance / 200)[:, None, :]
+    wave = np.sin(2 * np.pi * periods)[None, :, None]
+    noise = wave / (1 + distance / 200)[:, None, :]
     level = 10 ** (-strength / 20) * gathers.std() / noise.std()
     return (gathers + level * noise).astype(np.float32)
 
@@ -186,7 +187,8 @@ plt.show()
 #
 #     data:
 #       corrupt:
-#         share: 0.85 white: {probability: 0.5, range: [0, 40]}
+#         share: 0.85
+#         white: {probability: 0.5, range: [0, 40]}
 #
 # What does it cost? Two trainings of the demo's study, with perfect and with spoiled records, have an MAE of
 # 100 and 105 m/s on clean records: 5 % more. With noise at 20 dB the first one's error is 1.64 times as
@@ -203,7 +205,7 @@ plt.show()
 #    * Add ``"gain"`` to ``names``. Why is its curve flat to the digit? (``data.amplitude`` in
 #      :doc:`/guide/training`.)
 #    * The direct wave looks useless: it has not been below the surface. Yet ``"mute"``, which removes it,
-#      costs a lot. What does the network learn from it?
+#      costs more than half of the traces do. What does the network learn from it?
 #    * Does the verdict doubt what the curve says is bad? Put ``run.check(section, gathers)`` into the first
 #      loop.
 #
