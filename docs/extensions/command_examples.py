@@ -19,7 +19,7 @@ EXAMPLES: dict[str, list[tuple[str, str]]] = {
             "fwi simulate --config mixed_half --part $SLURM_ARRAY_TASK_ID/8",
             "one part of eight, in a job array",
         ),
-        ("fwi simulate --config demo --salt.preset gulf --storage.folder data/gulf", "another geology"),
+        ("fwi simulate --config salt_demo --salt.preset gulf --storage.folder data/gulf", "another geology"),
         ("fwi simulate --config demo --segy", "also as SEG-Y, for other programs"),
     ],
     "import": [
