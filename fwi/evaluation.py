@@ -105,7 +105,7 @@ class Intervals(BaseModel):
 
     @property
     def relative_width(self) -> float | None:
-        """Mean width by that of intervals of one width."""
+        """Mean width over that of intervals of one width."""
         if self.width.mean is None or not self.constant_width.mean:
             return None
         return self.width.mean / self.constant_width.mean
@@ -142,7 +142,7 @@ class RefinedSplit(BaseModel):
 
     @property
     def told(self) -> str:
-        """What came of it, in a sentence."""
+        """Outcome of the refinements, in a sentence."""
         shares = [f"{_share(self.worse.get(kind))} of {kinds}" for kind, kinds in _KINDS.items()]
         cost = f"{self.gradients or 0:.0f} gradients and {self.seconds or 0:.0f} s per section"
         return (

@@ -117,14 +117,14 @@ class Spectrum(NamedTuple):
 
     @property
     def signal_to_noise(self) -> float:
-        """RMS of the wavelet by that of the white noise, in the wavelet's band."""
+        """RMS of the wavelet over that of the white noise, in the wavelet's band."""
         band = self.frequency <= BAND * self.peak
         noise = self.noise * float(band.sum())
         return math.sqrt(float(self.signal[band].sum()) / noise) if noise > 0 else math.inf
 
     @property
     def swell(self) -> float:
-        """RMS of what lies below the wavelet's band and is not the wavelet's, by the RMS of the wavelet."""
+        """RMS of what is below the wavelet's band and not the wavelet's, over the RMS of the wavelet."""
         below = self.frequency < BELOW * self.peak
         excess = (self.power - self.signal)[below].clip(min=0).sum()
         return math.sqrt(float(excess / self.signal.sum()))

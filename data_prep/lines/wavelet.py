@@ -84,7 +84,7 @@ class Wavelet(NamedTuple):
 
     @property
     def weaker(self) -> float:
-        """Amplitude of a shaped wavelet in time, of one that was recorded with an amplitude of one."""
+        """Amplitude in time that a wavelet of amplitude one has after the shaping."""
         return (self.peak / self.recorded) ** 3 if self.shaped else 1.0
 
     @property

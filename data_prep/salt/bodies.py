@@ -81,7 +81,7 @@ def lens(place: Place, centre: Point, length: float, thickness: float, tilt: flo
 
 
 def ellipse(place: Place, centre: Point, length: float, thickness: float, tilt: float = 0.0) -> Field:
-    """An ellipse.
+    """Draw an ellipse.
 
     Args:
         place: where to evaluate it.
@@ -89,6 +89,9 @@ def ellipse(place: Place, centre: Point, length: float, thickness: float, tilt: 
         length: length of its axis along the line [m].
         thickness: length of its axis in depth [m].
         tilt: metres down per metre along the line, by which its long axis is sheared.
+
+    Returns:
+        Distance from the ellipse [m], about, negative inside, shape ``(depth, x)``.
     """
     dx = place.x - centre.x
     dz = place.z - centre.z - tilt * dx
@@ -100,7 +103,7 @@ def ellipse(place: Place, centre: Point, length: float, thickness: float, tilt: 
 def stalk(
     place: Place, top: Point, base: Point, top_width: float, base_width: float, bend: float = 0.0
 ) -> Field:
-    """A feeder, peak or keel: a band from one depth to another, as wide as stated in between.
+    """Draw a feeder, peak or keel: a band from one depth to another, as wide as stated in between.
 
     Args:
         place: where to evaluate it.

@@ -1,4 +1,4 @@
-"""What the page of the commands tells beside what the commands tell themselves: examples, files, further reading.
+"""What the page of the commands tells beside the commands themselves: examples, files, further reading.
 
 Every command has its entry in each table; a test reads the examples against the flags of the commands.
 """
@@ -19,7 +19,7 @@ EXAMPLES: dict[str, list[tuple[str, str]]] = {
             "fwi simulate --config mixed_half --part $SLURM_ARRAY_TASK_ID/8",
             "one part of eight, in a job array",
         ),
-        ("fwi simulate --config demo --salt.preset gulf --storage.folder data/gulf", "another geology"),
+        ("fwi simulate --config salt_demo --salt.preset gulf --storage.folder data/gulf", "another geology"),
         ("fwi simulate --config demo --segy", "also as SEG-Y, for other programs"),
     ],
     "import": [
@@ -54,7 +54,7 @@ EXAMPLES: dict[str, list[tuple[str, str]]] = {
         ("fwi train --config demo --run runs/demo", "train"),
         ("fwi train --run runs/demo --resume", "go on after an interruption, to the very same result"),
         (
-            "fwi train --config demo --run runs/gates --model.attention none se cbam ca --model.skip none none gate",
+            "fwi train --config demo --run runs/ca --model.attention ca ca ca ca --model.skip none none gate",
             "choose attention",
         ),
         (
@@ -158,7 +158,8 @@ EXAMPLES: dict[str, list[tuple[str, str]]] = {
     ],
     "sweep": [
         (
-            "fwi sweep ablation --config fcnvmb_half --variants configs/ablation/plain.yaml configs/ablation/se.yaml --out runs/sweep",
+            "fwi sweep ablation --config fcnvmb_half --out runs/sweep "
+            "--variants configs/ablation/plain.yaml configs/ablation/se.yaml",
             "two variants, three seeds each, compared with intervals",
         ),
     ],
@@ -175,13 +176,16 @@ EXAMPLES: dict[str, list[tuple[str, str]]] = {
 }
 
 WRITES: dict[str, str] = {
-    "demo": "the folder `--run`: `records/` (SEG-Y), `sections/`, `figures/`, `report.html` and all of a [run](formats.md#run-folder); "
-    "a data set in `storage.folder`",
-    "simulate": "[shards and manifest.json](formats.md#shard) in `storage.folder`; with `--segy`, SEG-Y in its folder `segy`",
-    "import": "[shards and manifest.json](formats.md#shard) in `storage.folder`; with `--suggest-config` a YAML alone",
+    "demo": "the folder `--run`: `records/` (SEG-Y), `sections/`, `figures/`, `report.html` and all of a "
+    "[run](formats.md#run-folder); a data set in `storage.folder`",
+    "simulate": "[shards and manifest.json](formats.md#shard) in `storage.folder`; with `--segy`, SEG-Y in "
+    "its folder `segy`",
+    "import": "[shards and manifest.json](formats.md#shard) in `storage.folder`; with `--suggest-config` a "
+    "YAML alone",
     "verify": "`README.md` and `card.png` in the data set's folder",
     "train": "the [run folder](formats.md#run-folder) `--run`",
-    "evaluate": "`evaluation.json`, `robustness.json`, `figures/` and `report.html` in the run's folder, or in `--out`",
+    "evaluate": "`evaluation.json`, `robustness.json`, `figures/` and `report.html` in the run's folder, or "
+    "in `--out`",
     "invert": "[NAME.npy, .segy, .png, .html](formats.md#sections) and the ends of the interval in `--out`",
     "check": "[NAME-contradiction.npy, .segy, .png](formats.md#sections) beside the section, or in `--out`",
     "calibrate": "`trust.json` in the run's folder, and the calibration into its `inverter.safetensors`",

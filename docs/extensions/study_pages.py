@@ -96,7 +96,7 @@ def key_table(found: list[Key]) -> str:
                 code(key.default),
                 text(key.unit) or "-",
                 key.values,
-                text(_without_unit(key.meaning)),
+                _without_unit(key.meaning),
             ]
             for key in found
         ],
@@ -120,11 +120,12 @@ def corruptions() -> str:
                     anchored(dotted, dotted, "key"),
                     code(_default(field.default.probability)),
                     code(_default(field.default.range)),
-                    strength.values,
-                    f"{text(field.description or '')} `range`: {_begun_low(text(strength.meaning))}",
+                    strength.values.removeprefix("two values, ").removesuffix(", ascending"),
+                    text(strength.unit) or "-",
+                    f"{text(field.description or '')} `range`: {_begun_low(_without_unit(strength.meaning))}",
                 ]
             )
-    heads = ["key", "`.probability`", "`.range`", "values of the range", "meaning"]
+    heads = ["key", "`.probability`", "`.range`", "within", "unit", "meaning"]
     return f"{key_table([share])}\n{table(heads, rows)}"
 
 
@@ -147,7 +148,7 @@ def presets() -> str:
                 code(key.default),
                 text(key.unit) or "-",
                 key.values,
-                text(_without_unit(key.meaning)),
+                _without_unit(key.meaning),
             ]
             for key in shown
         ]
@@ -178,7 +179,7 @@ def mechanisms() -> str:
                     anchored(f"{label}-{key.name}", key.name, "option"),
                     code(key.default),
                     key.values,
-                    text(_without_unit(key.meaning)),
+                    _without_unit(key.meaning),
                 ]
                 for key in options
             ]
@@ -260,7 +261,7 @@ PARTS: dict[str, Callable[[], str]] = {
 
 def _without_unit(meaning: str) -> str:
     """The text of a key beside a column that has its unit."""
-    return re.sub(r"\s*\[(?!0)[^\]]+\]", "", meaning, count=1)
+    return text(re.sub(r"\s*\[(?!0)[^\]]+\]", "", meaning, count=1))
 
 
 def _overview_of_mechanisms() -> str:

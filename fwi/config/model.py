@@ -82,7 +82,7 @@ else:
 
 
 class ModelConfig(Section):
-    """The network."""
+    """The network: its architecture, its size, and what attends in it."""
 
     name: NetworkName = "attention_unet"
     """Which network; ``unet`` is ``attention_unet`` without attention."""

@@ -146,7 +146,7 @@ class PhysicsConfig(Section):
 
 
 class StorageConfig(Section):
-    """The data set on disk."""
+    """The data set on disk: where it is, how many samples it has, and their precision."""
 
     folder: Folder = Path("data/salt")
     """Folder that holds the shards."""
@@ -203,7 +203,7 @@ class EarlyStopConfig(Section):
 
 
 class TrainConfig(Section):
-    """The training of the network."""
+    """The training of the network: how long, with which loss and optimiser, and on which devices."""
 
     epochs: Count = 40
     """Passes over the training split."""
@@ -284,7 +284,7 @@ class CheckConfig(Section):
 
 
 class StudyConfig(Section):
-    """A whole study."""
+    """A whole study: every setting that affects a result, in sections."""
 
     grid: GridConfig = GridConfig()
     survey: SurveyConfig = SurveyConfig()

@@ -35,7 +35,7 @@ class ExportError(ValueError):
 
 
 class Exported(NamedTuple):
-    """What was written."""
+    """The files that an export has written, and what it has left out."""
 
     files: tuple[Path, ...]
     """The files, the card first."""

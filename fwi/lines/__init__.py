@@ -1,8 +1,8 @@
 """Lines of any length and scale, inverted by a trained network window by window.
 
 >>> line = Line(fwi.load_run("salt-half"), gathers, survey)
->>> inverted = line.invert()
->>> line.check(inverted.section)
+>>> section = line.invert()
+>>> verdict = line.check(section)
 """
 
 from fwi.lines.line import Line

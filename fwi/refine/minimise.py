@@ -36,7 +36,7 @@ class Evaluation(NamedTuple):
 
     @property
     def objective(self) -> float:
-        """What is minimised."""
+        """Misfit and penalty together, which are minimised."""
         return self.misfit + self.penalty
 
 

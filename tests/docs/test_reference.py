@@ -18,10 +18,12 @@ import command_pages  # noqa: E402
 import generated  # noqa: E402
 import study_pages  # noqa: E402
 
+from data_prep.salt import require_range  # noqa: E402
 from experiments.cli import COMMANDS, function_of  # noqa: E402
 from fwi import zoo  # noqa: E402
-from fwi.config import NETWORK_KINDS, LossName, Section, StudyConfig, known_studies  # noqa: E402
+from fwi.config import NETWORK_KINDS, LossName, Section, StudyConfig, known_studies, load, merge  # noqa: E402
 from fwi.config.choice import CHOICES  # noqa: E402
+from fwi.survey import Survey  # noqa: E402
 
 UNITS = {
     "m", "s", "Hz", "m/s", "min", "cells", "degrees", "bytes", "count", "share", "probability",
@@ -207,6 +209,44 @@ def test_the_studies_of_the_examples_are_packaged():
 
     assert named
     assert set(named) <= set(known_studies())
+
+
+def studies_of_the_examples() -> list[tuple[str, dict]]:
+    """The packaged studies that examples name, with the keys that their flags change."""
+    found = []
+    for name, examples in command_examples.EXAMPLES.items():
+        for words, _ in examples if "study" in inspect.signature(function_of(name)).parameters else ():
+            named = re.findall(r"--config (\S+)", words)
+            if not named or any(each.endswith(".yaml") for each in named):
+                continue
+            values: dict = {}
+            for flag, given in re.findall(r"--(\w+\.[\w.-]+)((?: (?!--)\S+)*)", words):
+                path, _, last = flag.replace("-", "_").rpartition(".")
+                parsed = [study_pages.yaml.safe_load(word) for word in given.split()]
+                of_many = isinstance(STUDY[f"{path}.{last}"], list)
+                for part in reversed([*path.split("."), last]):
+                    parsed = {part: parsed if of_many or isinstance(parsed, dict) else parsed[0]}
+                values = merge(values, parsed)
+            found.append((words, merge(load(named).model_dump(mode="json"), values)))
+    return found
+
+
+@pytest.mark.parametrize(("words", "values"), studies_of_the_examples())
+def test_the_study_of_each_example_can_be_simulated(words, values):
+    study = StudyConfig.model_validate(values)
+
+    Survey(study.grid, study.survey).check(study.physics.order)
+    if words.startswith("fwi simulate"):
+        require_range(study.grid, study.salt)
+
+
+def test_the_study_on_the_page_of_the_configuration_is_valid():
+    text = re.search(r"```yaml\n(.*?)```", (ROOT / "docs/reference/configuration.md").read_text(), re.DOTALL)
+
+    study = StudyConfig.model_validate(study_pages.yaml.safe_load(text[1]))
+
+    Survey(study.grid, study.survey).check(study.physics.order)
+    require_range(study.grid, study.salt)
 
 
 def test_every_card_of_the_zoo_is_on_the_page():

@@ -28,7 +28,7 @@ Preset = Annotated[Single | MixedPreset, Field(discriminator="name"), BeforeVali
 
 
 class SaltConfig(Section):
-    """The random velocity models."""
+    """The random velocity models: their geology and their seed."""
 
     preset: Preset = YangMaPreset()
     """The geology to draw from."""
