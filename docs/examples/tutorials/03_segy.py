@@ -134,10 +134,10 @@ plots.line_section(
 )
 
 # %%
-# The salt is where it should be, and its top lies within the bands almost everywhere. The interval is
-# widest along the salt's flanks, and the records contradict the section most at its lower edge, of which
-# few waves come back within the time that the network takes. A map that darkens downwards without a place
-# of its own is usual; look for spots.
+# The salt is where it should be, its top lies within the bands along most of the line, and at the right the
+# section continues the salt a little too far. The interval is widest along the salt's flanks, and the
+# records contradict the section most at its lower edge, of which few waves come back within the time that
+# the network takes. A map that darkens downwards without a place of its own is usual; look for spots.
 #
 # Records on a survey of your own
 # -------------------------------
