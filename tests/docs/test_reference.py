@@ -178,6 +178,20 @@ def test_each_parameter_of_a_command_has_a_row_with_its_default_and_meaning(name
             assert default == f"`{parameter.default}`"
 
 
+def test_each_action_of_a_command_has_a_row(commands):
+    for name in COMMANDS:
+        words = [
+            get_args(kind)
+            for parameter in inspect.signature(function_of(name)).parameters.values()
+            if parameter.name in ("what", "action", "shell")
+            for kind in get_args(parameter.annotation)[:1]
+        ]
+        assert (name in command_examples.ACTIONS) == bool(words)
+        for word in words[0] if words else ():
+            assert f"[[`fwi {name} {word}`](#action-{name}-{word})]" in commands
+            assert word in command_examples.ACTIONS[name]
+
+
 def test_examples_files_and_links_are_told_of_every_command():
     for table in (command_examples.EXAMPLES, command_examples.WRITES, command_examples.READ):
         assert list(table) == list(COMMANDS)
