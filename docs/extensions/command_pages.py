@@ -74,8 +74,8 @@ def _flag(action: argparse.Action, taken: Any) -> Flag:
     elif default in ("None", "required", "repeatable", ""):
         default = ""
     takes = re.sub(r"\{None\}\||(?<=\{)None,", "", str(action.metavar or ""))
-    takes = re.sub(r"\[+(\w+) \[\1 \.\.\.\]\]+", r"\1 ...", takes)  # [PATH [PATH ...]]
-    takes = re.sub(r"^\[(\w+|\{.*\})\]$", r"\1", takes)  # [PATH]
+    takes = re.sub(r"\{?\[+(\w+|\{[\w,]+\}) \[\1 \.\.\.\]\]+\}?", r"\1 ...", takes)  # [PATH [PATH ...]]
+    takes = re.sub(r"^\[(\w+|\{.*\})\]$|^\{([A-Z ]+)\}$", r"\1\2", takes)  # [PATH], {FLOAT FLOAT}
     if action.option_strings and names[0].startswith("--bytes"):
         takes = "BYTE"
     return Flag(names, action.dest.rpartition(".")[2], takes, default, required, meaning.strip())
@@ -178,7 +178,7 @@ def _flags(command: str, title: str, found: list[Flag]) -> str:
             else code(flag.default)
         )
         takes = code(flag.takes)
-        if flag.takes.startswith("{"):
+        if re.fullmatch(r"\{.*\}", flag.takes):
             takes = ", ".join(code(choice) for choice in flag.takes.strip("{}").split(","))
         rows.append(
             [
