@@ -71,7 +71,7 @@ sphinx_gallery_conf = {
     "examples_dirs": ["examples/tutorials", "examples/gallery"],
     "gallery_dirs": ["tutorials", "gallery"],
     "filename_pattern": r"\.py$",
-    "within_subsection_order": "FileNameSortKey",
+    "within_subsection_order": "teaching_order.TeachingOrder",
     "parallel": 2,
     "image_scrapers": ("figures",),
     "ignore_repr_types": r"matplotlib",

@@ -115,7 +115,8 @@ def raised() -> Iterator[Interruption]:
 def held_back() -> Iterator[None]:
     """Hold back Ctrl-C and SIGTERM while processes are started; this process receives them after the block.
 
-    Ctrl-C does not reach the started processes, and none is left half started.
+    Ctrl-C does not reach the started processes, and none is left half started. Nor do they run the caller's
+    script again.
     """
     came: list[int] = []
     # Another thread may take the signal, whose handler then runs here although this thread blocks it.
@@ -126,13 +127,29 @@ def held_back() -> Iterator[None]:
     resource_tracker.ensure_running()  # which, begun in the block, would end what the next line does
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # processes started now inherit this
     try:
-        yield
+        with _without_script():
+            yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         for number, handler in before.items():
             signal.signal(number, handler)
         if came:
             signal.raise_signal(came[0])
+
+
+@contextlib.contextmanager
+def _without_script() -> Iterator[None]:
+    """Start processes that do not run the caller's script again, as they would where it has no main guard.
+
+    What they do is imported from this project, so they need nothing of the script.
+    """
+    main = sys.modules["__main__"]
+    script = main.__dict__.pop("__file__", None) if main.__spec__ is None else None
+    try:
+        yield
+    finally:
+        if script is not None:
+            main.__file__ = script
 
 
 def end_with_parent() -> None:

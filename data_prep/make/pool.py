@@ -6,7 +6,6 @@ better than threads within the wave equation.
 
 import contextlib
 import multiprocessing
-import sys
 import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -50,7 +49,7 @@ def completed(
         # Not futures.wait(): it locks every future, and an interruption there leaves locks taken that the
         # executor's thread needs in order to end.
         finished: SimpleQueue[Future[ResultT]] = SimpleQueue()
-        with held_back(), _without_script():
+        with held_back():
             for job in jobs:
                 executor.submit(work, job).add_done_callback(finished.put)
         done, waiting = 0, len(jobs)
@@ -85,21 +84,6 @@ def _all_of(queue: SimpleQueue[JobT], patience: float) -> list[JobT]:
         while True:
             items.append(queue.get_nowait())
     return items
-
-
-@contextlib.contextmanager
-def _without_script() -> Iterator[None]:
-    """Start processes that do not run the caller's script again, as they would where it has no main guard.
-
-    What they do is imported from this project, so they need nothing of the script.
-    """
-    main = sys.modules["__main__"]
-    script = main.__dict__.pop("__file__", None) if main.__spec__ is None else None
-    try:
-        yield
-    finally:
-        if script is not None:
-            main.__file__ = script
 
 
 @contextlib.contextmanager

@@ -107,6 +107,24 @@ def test_processes_started_in_the_block_are_deaf_to_ctrl_c():
     assert asked.stdout == "True\nFalse\n"
 
 
+def test_processes_started_in_the_block_do_not_run_a_script_without_a_main_guard(tmp_path):
+    script = tmp_path / "unguarded.py"
+    script.write_text(
+        "import multiprocessing, time\n"
+        "from fwi.interrupts import held_back\n"
+        "print('the script begins', flush=True)\n"
+        "process = multiprocessing.get_context('spawn').Process(target=time.sleep, args=(0,))\n"
+        "with held_back():\n"
+        "    process.start()\n"
+        "process.join()\n"
+        "print(process.exitcode, __file__ is not None)\n"
+    )
+
+    run = subprocess.run([sys.executable, str(script)], capture_output=True, text=True)
+
+    assert run.stdout == "the script begins\n0 True\n", run.stderr
+
+
 def test_an_interruption_that_a_library_swallows_is_raised_again_at_the_next_step():
     with raised():
         check()

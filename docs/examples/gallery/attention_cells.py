@@ -87,7 +87,7 @@ def learn(mechanism, *maps, steps=50, rate=0.02):
 
 readout = Readout(features.shape[1])
 readout = learn(nn.Identity(), features, steps=150, rate=0.1)
-readout.strength.requires_grad_(False)
+readout.strength.requires_grad = False
 
 # %%
 # Each figure below shows the weights of three cells (stars), in the salt, beside it and below it: how much

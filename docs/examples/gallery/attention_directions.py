@@ -84,7 +84,7 @@ def learn(mechanism, *maps, steps=50, rate=0.02):
 
 readout = Readout(features.shape[1])
 readout = learn(nn.Identity(), features, steps=150, rate=0.1)
-readout.strength.requires_grad_(False)
+readout.strength.requires_grad = False
 
 # %%
 # Each figure below shows the factors of the first record, averaged over the channels, with their profiles
@@ -106,7 +106,7 @@ def show(name, mechanism, own):
         (right, salt, "lajolla_r", (0, 1)),
     ):
         # A cell of the map is two by two of the grid.
-    fine = np.kron(cells, np.ones((2, 2)))[: grid.nz, : grid.nx]
+        fine = np.kron(cells, np.ones((2, 2)))[: grid.nz, : grid.nx]
         image = draw_section(axes, fine, grid.spacing, colours, limits)
         outline(axes, models[0].salt, grid.spacing, "black")
         axes.set_aspect("auto")

@@ -88,7 +88,7 @@ def learn(mechanism, *maps, steps=50, rate=0.02):
 
 readout = Readout(features.shape[1])
 readout = learn(nn.Identity(), features, steps=150, rate=0.1)
-readout.strength.requires_grad_(False)
+readout.strength.requires_grad = False
 salt_of_all = salt
 
 
@@ -211,15 +211,15 @@ figure.suptitle("Where three fine cells look among the coarse ones (mix)")
 # On three levels of 32, 64 and 128 channels on 51 x 76, 26 x 38 and 13 x 19 cells. Multiply-adds are those of
 # convolutions and matrix products.
 
-torch.set_default_device("meta")  # shapes alone, without numbers
-maps = [torch.rand(1, 32, 51, 76), torch.rand(1, 64, 26, 38), torch.rand(1, 128, 13, 19)]
-for name in ("pmfs", "mix"):
-    mechanism = attention.build(name, [32, 64, 128]).eval()
-    with torch.no_grad(), sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
-        mechanism(maps)
-    parameters = sum(each.numel() for each in mechanism.parameters())
-    cost = f"{parameters:8,} parameters {counter.get_total_flops() / 2e6:6.1f} M multiply-adds"
-    print(f"{name:5} {cost}; slots: {', '.join(MECHANISMS[name].slots) or 'none, it is a decoder'}")
+with torch.device("meta"):  # shapes alone, without numbers
+    maps = [torch.rand(1, 32, 51, 76), torch.rand(1, 64, 26, 38), torch.rand(1, 128, 13, 19)]
+    for name in ("pmfs", "mix"):
+        mechanism = attention.build(name, [32, 64, 128]).eval()
+        with torch.no_grad(), sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
+            mechanism(maps)
+        parameters = sum(each.numel() for each in mechanism.parameters())
+        cost = f"{parameters:8,} parameters {counter.get_total_flops() / 2e6:6.1f} M multiply-adds"
+        print(f"{name:5} {cost}; slots: {', '.join(MECHANISMS[name].slots) or 'none, it is a decoder'}")
 
 # %%
 # .. code-block:: yaml

@@ -100,7 +100,7 @@ def learn(mechanism, *maps, steps=50, rate=0.02):
 
 readout = Readout(features.shape[1])
 readout = learn(nn.Identity(), features, steps=150, rate=0.1)
-readout.strength.requires_grad_(False)
+readout.strength.requires_grad = False
 
 
 def draw(axes, cells, title, colours, limits, line):
@@ -171,7 +171,7 @@ figure.suptitle("What the gate leaves of the skip: red turned up, blue turned do
 
 readout = Readout(48)
 readout = learn(nn.Identity(), up, steps=150, rate=0.1)
-readout.strength.requires_grad_(False)
+readout.strength.requires_grad = False
 torch.manual_seed(0)
 cross = attention.build("cross", 48, heads=4, pool=2)
 own = learn(cross, up, skip, steps=40, rate=0.004)
@@ -200,15 +200,16 @@ figure.suptitle("Where in the skip two cells of the decoder look (cross)")
 # ------------------------------
 # .. math::
 #
-#     y = x_1 + x_2 + P(R) + P(K), \quad R = \mathrm{softmax}(\tau \, \hat{q}_2 \hat{k}_1^T) \, v_1 +
-#     \hat{q}_2
+#     y = x_1 + x_2 + P(R) + P(K), \quad
+#     R = \mathrm{softmax}\left( \tau \, q \, k^T \right) v + q
 #
 # It replaces the joining of skip :math:`x_1` and decoder :math:`x_2`. Both are normalised and convolved with
 # strips of 7, 11 and 21 cells along either axis; then whole *rows* of the one attend to rows of the other
-# (:math:`R`, rows as long vectors, by their cosine), and whole *columns* the other way round (:math:`K`). So
-# it finds out which depths, and which places along the line, of two maps belong together. The temperature
-# :math:`\tau` says how sharp the weights are. Skip and decoder are mixed here, so the strengths of the
-# readout learn along.
+# (:math:`R`: queries :math:`q` from :math:`x_2`, keys :math:`k` and values :math:`v` from :math:`x_1`,
+# compared as long vectors by their cosine), and whole *columns* the other way round (:math:`K`). So it finds
+# out which depths, and which places along the line, of two maps belong together. The temperature :math:`\tau`
+# says how sharp the weights are. Skip and decoder are mixed here, so the strengths of the readout learn
+# along.
 #
 # :Parameters: :math:`C^2 + 173 C`, and two temperatures per head: 15,170 of 64 channels; it saves the next
 #     convolution half of its input
@@ -249,19 +250,19 @@ figure.suptitle("Which rows and columns the row and column of two cells attend t
 # On maps of 64 channels and 51 x 76 cells, the coarse map of the gate with 128 channels on 26 x 38.
 # Multiply-adds are those of convolutions and matrix products.
 
-torch.set_default_device("meta")  # shapes alone, without numbers
-fine, other, below = torch.rand(1, 64, 51, 76), torch.rand(1, 64, 51, 76), torch.rand(1, 128, 26, 38)
-for name, asked, options in (
-    ("gate", below, {"gating_channels": 128}),
-    ("cross", other, {}),
-    ("mdaf", other, {}),
-):
-    mechanism = attention.build(name, 64, **options).eval()
-    with torch.no_grad(), sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
-        mechanism(fine, asked)
-    parameters = sum(each.numel() for each in mechanism.parameters())
-    cost = f"{parameters:6,} parameters {counter.get_total_flops() / 2e6:7.1f} M multiply-adds"
-    print(f"{name:6} {cost}; slots: {', '.join(MECHANISMS[name].slots)}")
+with torch.device("meta"):  # shapes alone, without numbers
+    fine, other, below = torch.rand(1, 64, 51, 76), torch.rand(1, 64, 51, 76), torch.rand(1, 128, 26, 38)
+    for name, asked, options in (
+        ("gate", below, {"gating_channels": 128}),
+        ("cross", other, {}),
+        ("mdaf", other, {}),
+    ):
+        mechanism = attention.build(name, 64, **options).eval()
+        with torch.no_grad(), sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
+            mechanism(fine, asked)
+        parameters = sum(each.numel() for each in mechanism.parameters())
+        cost = f"{parameters:6,} parameters {counter.get_total_flops() / 2e6:7.1f} M multiply-adds"
+        print(f"{name:6} {cost}; slots: {', '.join(MECHANISMS[name].slots)}")
 
 # %%
 # .. code-block:: yaml

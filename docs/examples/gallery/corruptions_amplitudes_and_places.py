@@ -160,6 +160,6 @@ for name in ("gain", "shot_gain", "receiver_gain", "swapped", "jitter", "mute"):
 
 # %%
 # To try: give ``gain`` a factor below one; another ``seed``, for which ``swapped`` takes a block. What these
-# do to sections: :doc:`/guide/training`, under robustness. Go on with :doc:`corruptions_missing`.
+# do to sections: :doc:`/results/how_robust`. Go on with :doc:`corruptions_missing`.
 
 # sphinx_gallery_thumbnail_number = 3

@@ -117,7 +117,7 @@ show_traces("sparse_shots")
 # Wider intervals of receivers: ``sparse_receivers``
 # --------------------------------------------------
 # One of every few receivers is kept, the same ones for every shot. With receivers further apart than half a
-# wavelength of the slowest waves, these are aliased: the network sees them dip the other way.
+# wavelength of the slowest waves, these are aliased: they seem to dip the other way.
 
 show("sparse_receivers")
 

@@ -123,6 +123,6 @@ for name in ("white", "dips", "swell", "bursts", "spikes"):
 
 # %%
 # To try: another ``seed``; the first of the three strengths. What these do to sections:
-# :doc:`/guide/training`, under robustness. Go on with :doc:`corruptions_amplitudes_and_places`.
+# :doc:`/results/how_robust`. Go on with :doc:`corruptions_amplitudes_and_places`.
 
 # sphinx_gallery_thumbnail_number = 2

@@ -104,4 +104,4 @@ for name in ("frequency", "phase", "delay"):
 # %%
 # The gather itself is left alone where a strength is zero (or one, for a factor). To try: a ``delay`` below
 # zero; a phase of 180 degrees, ``source.phase(gathers, survey, 180.0, None)`` of ``fwi.corruption``. What
-# these do to sections: :doc:`/guide/training`, under robustness. Go on with :doc:`corruptions_noise`.
+# these do to sections: :doc:`/results/how_robust`. Go on with :doc:`corruptions_noise`.

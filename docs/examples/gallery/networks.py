@@ -132,7 +132,7 @@ structure(
 # -------------------------------
 # The record is shrunk, first in time, then in both axes, until it is one vector without any place, and a
 # section is grown from the vector. So the change of axes costs nothing and says nothing: the vector has to
-# hold where everything is. No skip passes it by, and what comes out is smooth.
+# hold where everything is. No skip passes it by, and the section is drawn from it alone.
 #
 # Options: ``channels`` (five), ``output`` (``raw`` for the published tanh). Wu & Lin (2019),
 # `arXiv:1811.07875 <https://arxiv.org/abs/1811.07875>`__, in OpenFWI's form,

@@ -98,7 +98,7 @@ parameters(YangMaPreset)
 # with thin fast and slow beds and overpressure. After the SEG/EAGE salt model (Aminzadeh et al., 1997).
 #
 # Worth trying: ``faults: [3, 8]``; ``stringers: [0, 0]`` to see how much thin beds matter;
-# ``detached_share: 0`` for diapirs alone, whose stems networks find hardest.
+# ``detached_share: 0`` for diapirs alone, whose stems networks often miss.
 
 show(SaltConfig(preset="seg_eage"), "Twelve models of seg_eage")
 

@@ -107,7 +107,7 @@ for path in sorted(Path("segy/sections").iterdir()):
 #
 # The same from Python
 # --------------------
-# :func:`~data_prep.lines.read_line` reads the file for a network without a word, and returns what it did in
+# :func:`~data_prep.lines.reading.read_line` reads the file for a network without a word, and returns what it did in
 # ``changes`` and ``warnings``.
 run = fwi.load_run("salt-demo")
 read = read_line(Path("segy/line.segy"), run.survey, run.study.physics)

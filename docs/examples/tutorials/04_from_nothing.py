@@ -52,7 +52,12 @@ model:
   channels: [8, 16, 32, 64]
   attention: [none, se, cbam, ca]
 train:
-  {epochs: 11, batch_size: 4, learning_rate: 3.0e-3, loss: {l1: 1, salt: 0.3}, ema: 0}
+  epochs: 12
+  batch_size: 4
+  learning_rate: 4.0e-3
+  warmup: 0.2
+  loss: {l1: 1, salt: 0.6}
+  ema: 0
 tracking: {mode: disabled}
 trust: {after_training: false}
 """
@@ -150,7 +155,7 @@ print("the same section:", np.array_equal(again, run.invert(test[0].gathers.nump
 # %%
 # What more would bring
 # ---------------------
-# This network has seen 48 models in 132 steps. ``fwi demo --full`` does the same with 800 models, 900 steps
+# This network has seen 48 models in 144 steps. ``fwi demo --full`` does the same with 800 models, 900 steps
 # and a network four times as wide, in some minutes, and halves the error (:doc:`/results/when_is_it_wrong`
 # has its scores). What pays beyond that has been measured: steps before models, models of several geologies
 # before many of one, midpoints and the salt term before any attention
@@ -164,7 +169,7 @@ print("the same section:", np.array_equal(again, run.invert(test[0].gathers.nump
 # :doc:`10_uncertainty`). On GPUs and clusters: :doc:`13_scale_out`. Curves in W&B: :doc:`15_wandb`. All of
 # ``model`` and ``train``: :doc:`/guide/training`.
 #
-# **Try it.** Train for 36 epochs instead of 11 (``--train.epochs 36 --run from_nothing/longer``): which
+# **Try it.** Train for 36 epochs instead of 12 (``--train.epochs 36 --run from_nothing/longer``): which
 # curves still fall? Leave out the salt term (``--train.loss '{l1: 1}'``): when does salt appear? Give the
 # test a geology that the training has not seen, ``salt: {preset: seg_eage}`` in another folder, and
 # evaluate with ``--data``: which rows suffer most?

@@ -144,7 +144,7 @@ for name in ("se", "cbam", "ca", "self"):
 # ----------
 #
 # A study names them in its section ``model``, by name or as a mapping with options. This is the section of
-# the study that ``salt-demo`` was trained with, with a self-attention added at the deepest level:
+# ``salt-demo``, with another width of the kernel in ``cbam`` and a self-attention at the deepest level:
 #
 # .. code-block:: yaml
 #
@@ -168,7 +168,8 @@ fwi_command("config show --model --config salt_demo --model.bottleneck self".spl
 # A slot that a mechanism does not fit is refused, with the slot that it fits:
 
 try:
-    config.validate(StudyConfig, {"model": {"channels": [24, 48], "attention": ["gate", "se"]}}, "my study")
+    wrong = {"model": {"channels": [24, 48], "attention": ["gate", "se"]}}
+    config.validate(StudyConfig, wrong, "my study")
 except ValueError as error:
     print(error)
 
@@ -236,16 +237,14 @@ for look in looks:
     print(f"{look.place:11}{look.mechanism:9}{look.kind:8}{size:10}{low:.2f} to {high:.2f}")
 
 # %%
-# Drawn over the section and its salt. From the shell, with a data set or a file of records,
+# Drawn over the section and its salt (from the shell, of a data set or a file of records):
 #
 # .. code-block:: console
 #
 #    $ fwi plot attention --run salt-demo --data data/salt_demo --sample 8 --out attention.png
-#
-# draws the same picture.
 
 grid, section, shot = study.grid, sections[example], 11
-sample = plots.SampleColumn("inverted", gathers[example, shot], section, section > 4400)
+sample = plots.SampleColumn("inverted", gathers[example, shot], section, section > study.salt.threshold)
 along = survey.receiver_x[shot], survey.recorded_dt
 plots.attention_maps(sample, looks, (25, 38), grid.spacing, grid.velocity, *along)
 
@@ -256,10 +255,13 @@ plots.attention_maps(sample, looks, (25, 38), grid.spacing, grid.velocity, *alon
 # - The **gate** of ``skip 2`` follows the salt: what the encoder hands across is turned up at the salt and
 #   damped above it.
 # - **ca** weighs rows and columns; here it dims a depth below the salt.
-# - Both maps of **cbam** have a frame along the edges of the section. That is no geology: its convolution
-#   sees zeros beyond the edge.
+# - Both maps of **cbam** have a frame along the edges of the section. That need not be geology:
+#   convolutions see zeros beyond the edges, and few rays pass there.
 # - **se** has one factor for each channel and knows of no place.
 # - A map is the mean over all channels, and hides what single channels do.
+#
+# A mechanism that gathers has a map of *weights* instead: where one cell, marked by a star, looks for what
+# it takes up. A network with such ones is drawn on the page :doc:`/results/does_attention_help`.
 #
 # Does it matter?
 # ---------------

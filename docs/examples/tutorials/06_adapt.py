@@ -80,7 +80,7 @@ survey = unseen.survey
 new = np.stack([sample.velocity.numpy() for sample in unseen])
 new_records = np.stack([sample.gathers.float().numpy() for sample in unseen])
 
-at_home = SaltConfig.model_validate({"preset": "mixed", "seed": 31})
+at_home = SaltConfig(preset="mixed", seed=31)
 old = np.stack([generate(grid, at_home, stream=9, index=n).velocity for n in range(8)])
 propagator = fwi.Propagator(survey, network.study.physics)
 with torch.inference_mode():

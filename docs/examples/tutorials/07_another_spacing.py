@@ -47,8 +47,9 @@ from fwi.lines import Line, scaled
 
 run = fwi.load_run("salt-demo")
 grid, network_survey = run.study.grid, run.survey
+preset = SaltConfig(preset="yang_ma", seed=5)
 factor = 1.6  # 40 m / 25 m = 8 Hz / 5 Hz
-model, _ = generate(grid, SaltConfig(seed=5), stream=9, index=2)
+model, _ = generate(grid, preset, stream=9, index=2)
 
 finer = scaled(network_survey, 1 / factor)
 surveys = {"40 m, 5 Hz": network_survey, "25 m, 8 Hz": finer}
@@ -76,7 +77,7 @@ fade = 16  # columns over which two models pass into each other
 share = np.linspace(0, 1, fade, dtype=np.float32)
 truth = model
 for index in (0, 9):
-    other, _ = generate(grid, SaltConfig(seed=5), stream=9, index=index)
+    other, _ = generate(grid, preset, stream=9, index=index)
     passing = (1 - share) * truth[:, -fade:] + share * other[:, :fade]
     truth = np.concatenate([truth[:, :-fade], passing, other[:, fade:]], axis=1)
 
@@ -98,9 +99,9 @@ print(f"{path}: {recorded_by.layout()}, {recorded_by.length / 1000:.1f} km")
 # %%
 # Read for a network
 # ------------------
-# :func:`data_prep.lines.read_line` is not told any of that. It knows the network's survey, and measures the
-# rest. First the peak frequency: the spectrum of the records is fitted by that of a Ricker wavelet, as it
-# arrives in two dimensions, and white noise.
+# :func:`data_prep.lines.read_line <data_prep.lines.reading.read_line>` is not told any of that. It knows the
+# network's survey, and measures the rest. First the peak frequency: the spectrum of the records is fitted by
+# that of a Ricker wavelet, as it arrives in two dimensions, and white noise.
 
 spectrum = measure_spectrum(open_shots(path), "line")
 figure, axes = plt.subplots(figsize=(8, 3.2), layout="constrained")
@@ -187,7 +188,7 @@ plots.line_section(
 #     $ fwi invert another_spacing/line.segy --run salt-demo --out another_spacing/sections
 #
 # Without ``--run``, that network of the zoo is chosen which reaches deepest with the time that was recorded.
-# The command prints what you have read above, and writes files:
+# The command prints what you have read above, the verdict, and what it writes:
 
 fwi_command(f"invert {path} --run salt-demo --out {folder}/sections".split())
 # %%
@@ -216,4 +217,5 @@ for each in sorted((folder / "sections").iterdir()):
 #    * Remove every second shot (``gathers[::2]`` with ``"shots": 20``). Which columns of the interval get
 #      wider?
 #
-# Next: :doc:`08_verdict`. What is warned of and refused: :doc:`/guide/lines`.
+# Next: :doc:`08_verdict`. What is warned of and refused: :doc:`/guide/lines`; which frequency to take:
+# :doc:`/explanations/choosing_frequency_grid_offsets`.

@@ -38,7 +38,7 @@ from fwi.trust.verdict import meaning
 run = fwi.load_run("salt-demo")
 grid, survey = run.study.grid, run.survey
 propagator = fwi.Propagator(survey, run.study.physics)
-preset = SaltConfig(seed=5)  # of the preset yang_ma
+preset = SaltConfig(preset="yang_ma", seed=5)
 
 truth, salt = generate(grid, preset, stream=9, index=4)
 with torch.inference_mode():
@@ -169,8 +169,8 @@ plots.sections([row], grid.spacing, grid.velocity)
 
 slow = {"name": "yang_ma", "sediment_speeds": [1700, 3200], "salt_speed": 3800}
 kinds = {
-    "known": SaltConfig.model_validate({"preset": "mixed", "seed": 6}),
-    "slow salt": SaltConfig.model_validate({"preset": slow, "seed": 5, "threshold": 3500}),
+    "known": SaltConfig(preset="mixed", seed=6),
+    "slow salt": SaltConfig(preset=slow, seed=5, threshold=3500),
 }
 figure, axes = plt.subplots(figsize=(7, 5), layout="constrained")
 for kind, colour in zip(kinds, ("#11467b", "#a23b1e"), strict=True):
@@ -250,4 +250,5 @@ for name, kind in trust.kinds.items():
 #      The section hardly changes. Does the verdict?
 #    * Replace ``"mixed"`` by ``"gulf"``, the hardest preset.
 #
-# Next: :doc:`09_refine`. More on the figures and the calibration: :doc:`/guide/trust`.
+# Next: :doc:`09_refine`. A verdict read aloud, figure by figure: :doc:`/explanations/reading_the_verdict`;
+# what an NRMS tells and does not: :doc:`/explanations/nrms`; the calibration: :doc:`/guide/trust`.

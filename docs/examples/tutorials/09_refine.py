@@ -48,7 +48,7 @@ def other_source(gathers):
     return source.delay(gathers, survey, 0.03, random)
 
 
-truth, salt = generate(grid, SaltConfig(seed=5), stream=9, index=4)
+truth, salt = generate(grid, SaltConfig(preset="yang_ma", seed=5), stream=9, index=4)
 with torch.inference_mode():
     clean = propagator(torch.from_numpy(truth)[None])[0].numpy()
 true_gains = np.exp(0.3 * random.standard_normal(survey.config.shots))
@@ -183,7 +183,7 @@ plots.residuals([row], survey.recorded_dt)
 # The other case is a wrong start. Here is a model of the hardest geology, which the network gets wrong; its
 # records are clean.
 
-gulf = SaltConfig.model_validate({"preset": "gulf", "seed": 5})
+gulf = SaltConfig(preset="gulf", seed=5)
 hard_truth, hard_salt = generate(grid, gulf, stream=9, index=2)
 with torch.inference_mode():
     hard_records = propagator(torch.from_numpy(hard_truth)[None])[0].numpy()
@@ -221,8 +221,8 @@ print(f"{found.seconds / found.gradients:.2f} s for a gradient of {survey.config
 
 # %%
 # A dozen gradients are few; on clean records 50 to 150 sharpen edges much further
-# (:doc:`/results/what_refinement_brings`).
-# In a shell, where Ctrl-C keeps the best section so far, and ``--resume`` goes on:
+# (:doc:`/results/what_refinement_brings`). In a shell, where Ctrl-C keeps the best section so far, and
+# ``--resume`` goes on:
 #
 # .. code-block:: console
 #
@@ -242,4 +242,5 @@ print(f"{found.seconds / found.gradients:.2f} s for a gradient of {survey.config
 #      does the error turn?
 #    * Let ``"wavelet"`` loose on ``clean`` records. Does freedom that is not needed harm?
 #
-# Next: :doc:`10_uncertainty`. Why networks and FWI together, and cycle skipping: :doc:`/explanations/index`.
+# Next: :doc:`10_uncertainty`. More: :doc:`/explanations/why_networks_and_fwi`,
+# :doc:`/explanations/cycle_skipping`.

@@ -39,8 +39,8 @@ survey = fwi.Survey(grid, run.survey.config.model_copy(update={"shots": 11}))
 propagator = fwi.Propagator(survey, run.study.physics)
 
 slow = {"name": "yang_ma", "sediment_speeds": [1700, 3200], "salt_speed": 3800}
-known = SaltConfig.model_validate({"preset": "mixed", "seed": 7})
-foreign = SaltConfig.model_validate({"preset": slow, "seed": 7, "threshold": 3500})
+known = SaltConfig(preset="mixed", seed=7)
+foreign = SaltConfig(preset=slow, seed=7, threshold=3500)
 
 models = [generate(grid, known, stream=9, index=number) for number in range(40)]
 others = [generate(grid, foreign, stream=9, index=number) for number in range(12)]
@@ -65,9 +65,10 @@ title = f"MAE {np.abs(sections[one] - truth[one]).mean():.0f} m/s"
 plots.velocity_interval(sections[one], of_one, grid.spacing, grid.velocity, title)
 
 # %%
-# Left: the section with the bands of top (solid lines) and base (dashed) of salt. Right: half the width of
-# the interval. It is widest along the edge of the salt, where a cell is either salt or sediment, and narrow
-# in the salt, whose speed is known. Down two columns of the section:
+# Left: the section with the bands of top (solid lines) and base (dashed) of salt. That of the base is several
+# times as wide: of all that is asked of the network, the base is what it knows least. Right: half the width
+# of the interval. It is widest along the edge of the salt, where a cell is either salt or sediment, and
+# narrow in the salt, whose speed is known. Down two columns of the section:
 
 figure, axes = plt.subplots(1, 2, figsize=(7.5, 4.5), sharey=True, layout="constrained")
 depth = survey.depth / 1000
@@ -247,8 +248,9 @@ plt.show()
 
 # %%
 # Each panel has its own scale: neither the head nor the disagreement is an error in m/s before it is
-# calibrated. Compare the *places*. The mean of three need not be better than one: here two of them were
-# trained on very little since. And where all were taught the same they agree, also on what is wrong.
+# calibrated. Compare the *places*. Both mark the edges. Neither marks the stem of the right body, which none
+# of the three has found: where all were taught the same they agree, also on what is wrong. Nor need the mean
+# of three be better than one; here two of them were trained on very little since.
 # ``fwi.uncertainty.calibrate(inverter, validation, members=[...])`` fits a weight for each hint, and so tells
 # what it is worth.
 #

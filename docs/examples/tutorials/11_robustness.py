@@ -93,7 +93,7 @@ plt.show()
 # ---------
 # One record is an anecdote. :func:`fwi.robustness.measure` inverts all samples as they are and again under
 # each corruption at three strengths, mild to severe. The random numbers depend on the corruption and the
-# number of the sample alone, so that every network is scored on the very same records. We take seven of its
+# number of the sample alone, so that every network is scored on the very same records. We take some of its
 # rows.
 
 everything = rows(survey, run.study.check.finer, run.simulate)
@@ -192,8 +192,9 @@ plt.show()
 #
 # What does it cost? Two trainings of the demo's study, with perfect and with spoiled records, have an MAE of
 # 100 and 105 m/s on clean records: 5 % more. With noise at 20 dB the first one's error is 1.64 times as
-# large, the second one's 1.07 times (:doc:`/results/how_robust`, with the commands). More is not always better:
-# records that were spoiled harder still made a worse network in as many steps. Spoil them as yours are.
+# large, the second one's 1.07 times (:doc:`/results/how_robust`, with the commands). More is not always
+# better: records that were spoiled harder still made a worse network in as many steps. Spoil them as yours
+# are.
 #
 # .. admonition:: What you have seen
 #

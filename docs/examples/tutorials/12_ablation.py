@@ -179,10 +179,10 @@ by_seed = {
     "ca": [149, 150, 146],
     "mixed": [158, 170, 155],
 }
-less = {"se": (-19.1, 13.7), "cbam": (-177, 235), "ca": (-25.3, 11.9), "mixed": (0.8, 10.8)}
+ends = {"se": (-19.1, 13.7), "cbam": (-177, 235), "ca": (-25.3, 11.9), "mixed": (0.8, 10.8)}
 rows = {name: plots.Dots(np.mean(maes), maes, None) for name, maes in by_seed.items()}
-for name, ends in less.items():
-    rows[name] = rows[name]._replace(bar=[rows["plain"].mean + end for end in ends])
+for name, interval in ends.items():
+    rows[name] = rows[name]._replace(bar=[rows["plain"].mean + end for end in interval])
 plots.dots_and_bars({"Test MAE (m/s), 80 models": rows}, reference="plain")
 
 # %%

@@ -11,6 +11,7 @@ It takes some fifteen seconds on one processor core. Read :doc:`/tutorials/01_sa
 :doc:`/tutorials/02_survey` before.
 """
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -30,7 +31,8 @@ from fwi import config
 # samples in shards of four; a *shard* is an HDF5 file with some of the samples.
 
 folder = Path("scale_out")
-folder.mkdir(exist_ok=True)
+shutil.rmtree(folder, ignore_errors=True)  # begin anew
+folder.mkdir()
 study_file = folder / "small.yaml"
 study_file.write_text("""\
 grid: {nz: 24, nx: 36, spacing: 80.0, velocity: [2000.0, 4500.0]}

@@ -54,7 +54,8 @@ from fwi.networks.sizes import Sizes
 # Something to try it on: sections of 24 x 36 cells, 4 shots.
 
 folder = Path("your_own")
-folder.mkdir(exist_ok=True)
+shutil.rmtree(folder, ignore_errors=True)  # begin anew
+folder.mkdir()
 
 settings = {
     "grid": {"nz": 24, "nx": 36, "spacing": 80.0, "velocity": [2000.0, 4500.0]},

@@ -10,6 +10,7 @@ not answer.
 It takes some twenty seconds on one processor core. Read :doc:`/tutorials/04_from_nothing` before.
 """
 
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -26,7 +27,8 @@ from fwi import plots
 # So there is nothing to do but train. A small study: sections of 24 x 36 cells, four shots, 96 models.
 
 folder = Path("wandb")
-folder.mkdir(exist_ok=True)
+shutil.rmtree(folder, ignore_errors=True)  # begin anew
+folder.mkdir()
 study = folder / "small.yaml"
 _ = study.write_text("""\
 grid: {nz: 24, nx: 36, spacing: 80.0, velocity: [2000.0, 4500.0]}
