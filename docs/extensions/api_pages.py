@@ -17,7 +17,9 @@ from typing import Any
 from docutils import nodes
 from sphinx import addnodes
 from sphinx.application import Sphinx
+from sphinx.environment import BuildEnvironment
 from sphinx.ext.napoleon import GoogleDocstring
+from sphinx.util.nodes import make_refnode
 
 PACKAGES = ("fwi", "data_prep", "experiments")
 BEFORE_NAPOLEON, AFTER_NAPOLEON = 400, 600
@@ -31,6 +33,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("autodoc-process-docstring", _restore_attribute, priority=AFTER_NAPOLEON)
     app.connect("autodoc-process-docstring", _flags_as_code, priority=AFTER_NAPOLEON)
     app.connect("doctree-read", _builtins_as_text)
+    app.connect("missing-reference", _by_another_name)
     app.connect("autodoc-process-signature", _sections_without_signature)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
 
@@ -95,6 +98,28 @@ def _builtins_as_text(app: Sphinx, doctree: nodes.document) -> None:
     for reference in list(doctree.findall(addnodes.pending_xref)):
         if reference.get("refdomain") == "py" and hasattr(builtins, reference["reftarget"]):
             reference.replace_self(reference.children)
+
+
+def _by_another_name(
+    app: Sphinx, env: BuildEnvironment, reference: addnodes.pending_xref, shown: nodes.Element
+) -> nodes.Element | None:
+    """Find what another name of it documents: ``fwi.run.Run.invert`` is shown as ``fwi.Run.invert``."""
+    target = reference.get("reftarget", "")
+    if reference.get("refdomain") != "py" or target.partition(".")[0] not in PACKAGES:
+        return None
+    wanted, last = _thing(target), target.rpartition(".")[2]
+    for name, entry in env.domaindata["py"]["objects"].items():
+        if wanted is not None and name.endswith(f".{last}") and _thing(name) is wanted:
+            return make_refnode(app.builder, reference["refdoc"], entry.docname, entry.node_id, shown, name)
+    return None
+
+
+def _thing(name: str) -> Any:
+    """What a dotted name stands for; None for a name of nothing."""
+    try:
+        return pkgutil.resolve_name(name)
+    except (AttributeError, ImportError, ValueError):
+        return None
 
 
 def _returns_without_types(

@@ -220,3 +220,37 @@ READ: dict[str, str] = {
     "config": "[configuration](configuration.md)",
     "completion": "[studies by name](configuration.md#packaged-studies)",
 }
+
+ACTIONS: dict[str, dict[str, str]] = {
+    "zoo": {
+        "list": "list the networks, one a line; this is what `fwi zoo` does",
+        "show": "print the card of the network that is named",
+    },
+    "plot": {
+        "section": "a velocity section of a shard, or of a `.npy` on the study's grid",
+        "gather": "a shot gather of a shard",
+        "corruptions": "a gather of a shard, clean and under each corruption of `data.corrupt`",
+        "attention": "what a trained network attends to in a record, over the section or the gather",
+    },
+    "benchmark": {
+        "simulate": "`fwi simulate` against the bare wave equation; a GPU against what its memory can move",
+        "load": "the loader against what a training step eats",
+        "train": "the training step against plain PyTorch",
+        "devices": "training on all devices against one of them",
+        "physics": "error and cost of other orders, absorbing layers and time steps than the study's",
+        "attention": "size, time and memory of each mechanism in each place of the network, against none",
+        "refine": "gradients against those of bare deepwave; error against their number from several starts",
+    },
+    "sweep": {"ablation": "train variants that are given as files, several seeds of each, and compare them"},
+    "config": {
+        "show": "print the merged study as YAML; with `--model` the network instead, part by part",
+        "validate": "list all mistakes, those that only training would notice among them",
+        "schema": "print the JSON Schema of study files",
+    },
+    "completion": {
+        "bash": "the script for bash",
+        "zsh": "the script for zsh",
+        "fish": "the script for fish",
+    },
+}
+"""What each of the words does that a command takes first."""

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import tyro
-from command_examples import EXAMPLES, READ, WRITES
+from command_examples import ACTIONS, EXAMPLES, READ, WRITES
 from generated import anchored, code, table, text
 
 from experiments.cli import COMMANDS, OF_A_RUN, function_of
@@ -73,15 +73,9 @@ def _flag(action: argparse.Action, taken: Any) -> Flag:
         default = names[0] if default == "True" else "off"
     elif default in ("None", "required", "repeatable", ""):
         default = ""
-    takes = (
-        re.sub(r"\{None\}\|", "", str(action.metavar or ""))
-        .replace("{None,", "{")
-        .replace("[[PATH [PATH ...]]]", "PATH ...")
-    )
-    takes = re.sub(r"^\[\{None\}\|(.*)\]$|^\[(\{.*\})\]$", r"\1\2", takes).replace(
-        "[PATH [PATH ...]]", "PATH ..."
-    )
-    takes = re.sub(r"^\[(PATH|STR)\]$", r"\1", takes)
+    takes = re.sub(r"\{None\}\||(?<=\{)None,", "", str(action.metavar or ""))
+    takes = re.sub(r"\{?\[+(\w+|\{[\w,]+\}) \[\1 \.\.\.\]\]+\}?", r"\1 ...", takes)  # [PATH [PATH ...]]
+    takes = re.sub(r"^\[(\w+|\{.*\})\]$|^\{([A-Z ]+)\}$", r"\1\2", takes)  # [PATH], {FLOAT FLOAT}
     if action.option_strings and names[0].startswith("--bytes"):
         takes = "BYTE"
     return Flag(names, action.dest.rpartition(".")[2], takes, default, required, meaning.strip())
@@ -109,8 +103,8 @@ def command(name: str) -> str:
     lines += [f"```text\n{usage(name)}\n```\n", *(f"{text(part)}\n" for part in description.split("\n\n"))]
     if has_study:
         lines.append(_about_the_study(name))
-    if name == "plot":
-        lines.append(_figures())
+    if name in ACTIONS:
+        lines.append(_actions(name))
     own = flags(name)
     for title, found in (
         ("argument", [f for f in own if not f.names]),
@@ -161,12 +155,16 @@ def _about_the_study(name: str) -> str:
     )
 
 
-def _figures() -> str:
-    rows = [
-        [code(f"fwi plot {what}"), ", ".join(code(name if name == "FILE" else f"--{name}") for name in takes)]
-        for what, takes in TAKES.items()
-    ]
-    return table(["figure", "takes, beside `--out`"], rows)
+def _actions(name: str) -> str:
+    """What each word does that the command takes first; of the figures also which flags."""
+    rows = []
+    for action, meaning in ACTIONS[name].items():
+        takes = ""
+        if name == "plot":
+            own = ", ".join(code(each if each == "FILE" else f"--{each}") for each in TAKES[action])
+            takes = f"; takes {own} and `--out`"
+        rows.append([anchored(f"{name}-{action}", f"fwi {name} {action}", "action"), f"{meaning}{takes}"])
+    return table(["action", "does"], rows)
 
 
 def _flags(command: str, title: str, found: list[Flag]) -> str:
@@ -180,7 +178,7 @@ def _flags(command: str, title: str, found: list[Flag]) -> str:
             else code(flag.default)
         )
         takes = code(flag.takes)
-        if flag.takes.startswith("{"):
+        if re.fullmatch(r"\{.*\}", flag.takes):
             takes = ", ".join(code(choice) for choice in flag.takes.strip("{}").split(","))
         rows.append(
             [

@@ -88,8 +88,9 @@ def code(value: str) -> str:
 
 
 def anchored(name: str, shown: str, kind: str) -> str:
-    """Show a name as code with an anchor of its own, such as ``#key-grid-nz``."""
-    return f"[{code(shown)}]{{#{anchor(kind, name)}}}"
+    """Show a name as code, as a link to its own place, such as ``#key-grid-nz``, that can be handed on."""
+    place = anchor(kind, name)
+    return f"[[{code(shown)}](#{place})]{{#{place}}}"
 
 
 def anchor(kind: str, name: str) -> str:

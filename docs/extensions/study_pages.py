@@ -198,7 +198,7 @@ def networks() -> str:
         takes = ", ".join(f"`{key}`" for key in sorted(kind.takes)) or "none of them"
         rows.append(
             [
-                f"[`{name}`]{{#network-{name.replace('_', '-')}}}",
+                anchored(name, name, "network"),
                 f"{{py:class}}`~{module}.{attribute}`",
                 takes,
             ]

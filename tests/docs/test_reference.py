@@ -66,9 +66,9 @@ STUDY = leaves(StudyConfig().model_dump(mode="json"))
 
 def row(text: str, key: str) -> list[str]:
     """The cells of the row of a key."""
-    found = re.search(rf"^\| \[`{re.escape(key)}`\]{{#[\w-]+}} \|(.*)\|$", text, re.MULTILINE)
+    found = re.search(rf"^\| \[\[`{re.escape(key)}`\]\(#([\w-]+)\)\]{{#\1}} \|(.*)\|$", text, re.MULTILINE)
     assert found, f"{key} is not on the page"
-    return [cell.strip() for cell in re.split(r"(?<!\\)\|", found[1])]
+    return [cell.strip() for cell in re.split(r"(?<!\\)\|", found[2])]
 
 
 @pytest.mark.parametrize("key", [key for key in STUDY if not key.startswith("data.corrupt.")])
@@ -147,7 +147,7 @@ def test_presets_networks_losses_and_studies_are_all_there(configuration):
     presets = ("yang_ma", "seg_eage", "gulf", "mixed")
 
     assert all(f"### `{name}`" in configuration for name in presets)
-    assert all(f"[`{name}`]{{#network-" in configuration for name in NETWORK_KINDS)
+    assert all(f"[[`{name}`](#network-" in configuration for name in NETWORK_KINDS)
     assert all(f"| `{name}` |" in configuration for name in get_args(LossName))
     assert all(len(row(configuration, name)[0]) > 20 for name in known_studies())
 
@@ -162,7 +162,9 @@ def test_each_parameter_of_a_command_has_a_row_with_its_default_and_meaning(name
         if parameter.name == "study" or (name, parameter.name) == ("import", "segy"):  # flags of their own
             continue
         flag = f"--{parameter.name.replace('_', '-')}"
-        found = re.search(rf"^\| \[`(?:{flag}|{parameter.name.upper()})[` ][^|]*\|(.*)\|$", own, re.MULTILINE)
+        found = re.search(
+            rf"^\| \[\[`(?:{flag}|{parameter.name.upper()})[` ][^|]*\|(.*)\|$", own, re.MULTILINE
+        )
         assert found, f"fwi {name}: {flag} is not on the page"
         _, default, meaning = (cell.strip() for cell in re.split(r"(?<!\\)\|", found[1]))
         assert re.search(
@@ -174,6 +176,20 @@ def test_each_parameter_of_a_command_has_a_row_with_its_default_and_meaning(name
             assert default == (f"`{flag}`" if parameter.default else "`off`")
         elif isinstance(parameter.default, int | str | Path) and parameter.name != "workers":
             assert default == f"`{parameter.default}`"
+
+
+def test_each_action_of_a_command_has_a_row(commands):
+    for name in COMMANDS:
+        words = [
+            get_args(kind)
+            for parameter in inspect.signature(function_of(name)).parameters.values()
+            if parameter.name in ("what", "action", "shell")
+            for kind in get_args(parameter.annotation)[:1]
+        ]
+        assert (name in command_examples.ACTIONS) == bool(words)
+        for word in words[0] if words else ():
+            assert f"[[`fwi {name} {word}`](#action-{name}-{word})]" in commands
+            assert word in command_examples.ACTIONS[name]
 
 
 def test_examples_files_and_links_are_told_of_every_command():
