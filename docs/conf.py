@@ -11,7 +11,7 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE / "extensions"))
-os.environ.update(OMP_NUM_THREADS="1", WANDB_MODE="offline", WANDB_SILENT="true", COLUMNS="100")
+os.environ.update(OMP_NUM_THREADS="1", WANDB_SILENT="true", COLUMNS="100")
 
 project = "salt-fwi"
 author = "The salt-fwi authors"

@@ -14,6 +14,10 @@ FIRST = (
     "networks",
     "networks_encoders",
     "metrics",
+    "corruptions_source",
+    "corruptions_noise",
+    "corruptions_amplitudes_and_places",
+    "corruptions_missing",
 )
 """Pages of the gallery that come first; the others follow by name."""
 

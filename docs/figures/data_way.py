@@ -1,6 +1,6 @@
 """Draw data_way.png: the way of the data from a salt model, or a SEG-Y file, to a section that is believed.
 
-Run from the repository as ``python docs/figures/data_way.py``; it takes a minute. All pictures in it are of one
+Run from the repository as ``python docs/figures/data_way.py``; it takes a minute. All pictures are of one
 salt model, its record with noise, and the network ``salt-demo``.
 """
 

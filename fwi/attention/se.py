@@ -31,7 +31,7 @@ class SqueezeExcitation(nn.Module):
         channels: int,
         reduction: int,
         gate: GateForm,
-        squeeze: Sequence[SqueezeName],
+        squeeze: SqueezeName | Sequence[SqueezeName],
         bias: bool,
         min_hidden: int,
     ) -> None:

@@ -42,14 +42,15 @@ class Squeeze(nn.Module):
 
     Args:
         channels: number of channels of the map.
-        names: names of the squeezes.
+        names: name of the squeeze, or names of several.
 
     Raises:
         ValueError: there is no name, or an unknown one.
     """
 
-    def __init__(self, channels: int, names: Sequence[SqueezeName]) -> None:
+    def __init__(self, channels: int, names: SqueezeName | Sequence[SqueezeName]) -> None:
         super().__init__()
+        names = (names,) if isinstance(names, str) else names
         unknown = [name for name in names if name not in NUMBERS]
         if unknown or not names:
             raise ValueError(f"squeeze {', '.join(unknown) or 'is empty'}; known: {', '.join(NUMBERS)}")

@@ -106,6 +106,10 @@ def test_impossible_options_are_refused_with_the_reason(name, channels, options,
         attention.build(name, channels, **options)
 
 
+def test_one_squeeze_is_named_as_it_is_in_a_study():
+    assert attention.build("se", 8, squeeze="std").describe.names == ("std",)
+
+
 @given(channels=st.integers(1, 600), heads=st.integers(1, 64))
 def test_heads_are_refused_exactly_where_they_do_not_divide_and_what_is_offered_does(channels, heads):
     if channels % heads == 0:

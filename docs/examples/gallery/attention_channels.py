@@ -269,7 +269,7 @@ for name in ("se", "eca", "gct"):
         mechanism(maps)
     parameters = sum(each.numel() for each in mechanism.parameters())
     cost = f"{parameters:6,} parameters {counter.get_total_flops() / 2:7,.0f} multiply-adds"
-    print(f"{name:4} {cost}; slots: {', '.join(MECHANISMS[name].slots)}")
+    print(f"{name:4} {cost}\n    slots: {', '.join(MECHANISMS[name].slots)}")
 
 # %%
 # In a study they stand by name in a level's place, or as a mapping with options:

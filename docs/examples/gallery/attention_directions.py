@@ -132,15 +132,12 @@ def show(name, mechanism, own):
 #
 # Coordinate attention: ``ca``
 # ----------------------------
-# .. math::
+# .. math:: y_{c,i,j} = x_{c,i,j} \, f\left( W_h \, g(p_i) \right)_c \, f\left( W_w \, g(q_j) \right)_c
 #
-#     y_{c,i,j} = x_{c,i,j} \, f\left( W_h \, g(\bar{x}_{i}) \right)_c \, f\left( W_w \, g(\bar{x}^{j})
-#     \right)_c
-#
-# The means :math:`\bar{x}_i` over each row and :math:`\bar{x}^j` over each column pass the same layer
-# :math:`g` (a :math:`1 \times 1` convolution down to :math:`m` channels, batch normalisation, hard swish),
-# and then one layer each. The first profile resolves depth, the second the position along the line. For
-# sections this is a natural choice: layers lie along rows, and a salt body has a depth and a place.
+# The means :math:`p_i` over each row and :math:`q_j` over each column pass the same layer :math:`g` (a
+# :math:`1 \times 1` convolution down to :math:`m` channels, batch normalisation, hard swish), and then one
+# layer each. The first profile resolves depth, the second the position along the line. For sections this is a
+# natural choice: layers lie along rows, and a salt body has a depth and a place.
 #
 # :Parameters: :math:`3 C m + 3 m + 2 C` with :math:`m = \max(8, C / 32)`: 1688 of 64 channels
 # :Multiply-adds: :math:`2 C m` for every row and every column, and two passes over the map
@@ -156,10 +153,7 @@ show("ca", ca, learn(ca, features))
 #
 # Efficient local attention: ``ela``
 # ----------------------------------
-# .. math::
-#
-#     y_{c,i,j} = x_{c,i,j} \, f\left( N(w_c * \bar{x}_{c}) \right)_i \, f\left( N(w_c * \bar{x}^{c})
-#     \right)_j
+# .. math:: y_{c,i,j} = x_{c,i,j} \, f\left( N(w_c * p_c) \right)_i \, f\left( N(w_c * q_c) \right)_j
 #
 # The same two profiles, but each channel keeps to itself: a convolution over :math:`k` neighbouring rows (or
 # columns), with weights of its own, takes the place of the mixing, and a normalisation :math:`N` over groups
@@ -193,7 +187,7 @@ for name in ("ca", "ela"):
         mechanism(maps)
     parameters = sum(each.numel() for each in mechanism.parameters())
     cost = f"{parameters:6,} parameters {counter.get_total_flops() / 2:9,.0f} multiply-adds"
-    print(f"{name:4} {cost}; slots: {', '.join(MECHANISMS[name].slots)}")
+    print(f"{name:4} {cost}\n    slots: {', '.join(MECHANISMS[name].slots)}")
 
 # %%
 # .. code-block:: yaml

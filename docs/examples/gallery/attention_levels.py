@@ -133,7 +133,7 @@ class OnList(nn.Module):
 
 torch.manual_seed(0)
 pmfs = OnList(attention.build("pmfs", [24, 48, 96]))
-own = learn(pmfs, *levels, steps=30, rate=0.03)
+own = learn(pmfs, *levels, steps=25, rate=0.03)
 shown = [level[:1] for level in levels]
 with torch.no_grad():
     factors, salt = pmfs.mechanism.factors(shown)[0], own(pmfs(*shown))[0].sigmoid()
@@ -182,7 +182,7 @@ wanted = adaptive_avg_pool2d(salt_of_all, levels[1].shape[2:])
 readout = Readout(48)
 torch.manual_seed(0)
 mix = Finest(attention.build("mix", [48, 96]))
-own = learn(mix, *levels[1:], steps=25, rate=0.006)
+own = learn(mix, *levels[1:], steps=20, rate=0.008)
 asked = []
 mix.mechanism.stages[0].register_forward_hook(lambda module, given, out: asked.append(given))
 with torch.no_grad():
@@ -219,7 +219,7 @@ with torch.device("meta"):  # shapes alone, without numbers
             mechanism(maps)
         parameters = sum(each.numel() for each in mechanism.parameters())
         cost = f"{parameters:8,} parameters {counter.get_total_flops() / 2e6:6.1f} M multiply-adds"
-        print(f"{name:5} {cost}; slots: {', '.join(MECHANISMS[name].slots) or 'none, it is a decoder'}")
+        print(f"{name:5} {cost}\n    slots: {', '.join(MECHANISMS[name].slots) or 'none, it is a decoder'}")
 
 # %%
 # .. code-block:: yaml

@@ -297,7 +297,7 @@ for name in ("spatial", "cbam", "cbam_conv", "scse", "simam", "psa", "hard"):
         mechanism(maps)
     parameters = sum(each.numel() for each in mechanism.parameters())
     cost = f"{parameters:6,} parameters {counter.get_total_flops() / 2e6:7.2f} M multiply-adds"
-    print(f"{name:9} {cost}; slots: {', '.join(MECHANISMS[name].slots)}")
+    print(f"{name:9} {cost}\n    slots: {', '.join(MECHANISMS[name].slots)}")
 
 # %%
 # In a study they stand by name in a level's place, or as a mapping with options:

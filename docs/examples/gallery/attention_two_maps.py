@@ -174,7 +174,7 @@ readout = learn(nn.Identity(), up, steps=150, rate=0.1)
 readout.strength.requires_grad = False
 torch.manual_seed(0)
 cross = attention.build("cross", 48, heads=4, pool=2)
-own = learn(cross, up, skip, steps=40, rate=0.004)
+own = learn(cross, up, skip, steps=30, rate=0.005)
 cells = ((13, 16), (22, 16))  # row and column
 figure, axes = plt.subplots(1, 3, figsize=(9, 2.7), layout="constrained")
 for panel, (row, column) in zip(axes, cells):
@@ -220,7 +220,7 @@ figure.suptitle("Where in the skip two cells of the decoder look (cross)")
 readout = Readout(48)
 torch.manual_seed(0)
 mdaf = attention.build("mdaf", 48)
-own = learn(mdaf, skip, up, steps=20, rate=0.03)
+own = learn(mdaf, skip, up, steps=25, rate=0.03)
 figure, axes = plt.subplots(1, 3, figsize=(9, 2.7), layout="constrained")
 for panel, (row, column) in zip(axes, cells):
     with torch.no_grad():
@@ -262,7 +262,7 @@ with torch.device("meta"):  # shapes alone, without numbers
             mechanism(fine, asked)
         parameters = sum(each.numel() for each in mechanism.parameters())
         cost = f"{parameters:6,} parameters {counter.get_total_flops() / 2e6:7.1f} M multiply-adds"
-        print(f"{name:6} {cost}; slots: {', '.join(MECHANISMS[name].slots)}")
+        print(f"{name:6} {cost}\n    slots: {', '.join(MECHANISMS[name].slots)}")
 
 # %%
 # .. code-block:: yaml

@@ -89,17 +89,16 @@ compare("delay")
 # %%
 # Strengths
 # ---------
-# The range and the probability with which training records suffer it, unless the study says otherwise
-# (``data.corrupt``), and the three strengths at which ``fwi evaluate --robustness`` compares networks:
+# The range from which the strength of a training record is drawn and the probability that it suffers it,
+# unless the study says otherwise (``data.corrupt``), and the three strengths at which
+# ``fwi evaluate --robustness`` compares networks:
 
+print(f"{'':17}{'training':15}{'probability':13}{'compared at':16}unit")
 for name in ("frequency", "phase", "delay"):
     corruption, settings = CORRUPTIONS[name], getattr(CorruptConfig(), name)
-    low, high = settings.range
-    strengths = ", ".join(f"{strength:g}" for strength in corruption.strengths)
-    print(
-        f"{name:16} trained {low:g} to {high:g}, probability {settings.probability:g}; "
-        f"compared at {strengths} ({corruption.unit})"
-    )
+    drawn = " to ".join(f"{end:g}" for end in settings.range)
+    compared = ", ".join(f"{strength:g}" for strength in corruption.strengths)
+    print(f"{name:17}{drawn:15}{settings.probability:<13g}{compared:16}{corruption.unit}")
 
 # %%
 # The gather itself is left alone where a strength is zero (or one, for a factor). To try: a ``delay`` below

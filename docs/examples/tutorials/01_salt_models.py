@@ -67,8 +67,8 @@ def show(salt, title):
 # -------------------------
 # The public set of Yang and Ma (2019), on which many papers train, has flat layers and one body: a dome
 # whose base is below the section, or a lens. ``yang_ma`` draws such models; how closely, is measured in
-# :doc:`/results/how_accurate`. It is the easiest of the geologies: below the salt of a dome there is nothing to
-# be found.
+# :doc:`/results/how_accurate`. It is the easiest of the geologies: below the salt of a dome there is
+# nothing to be found.
 show(SaltConfig(preset="yang_ma"), "Six models of yang_ma: domes and a lens")
 
 # %%

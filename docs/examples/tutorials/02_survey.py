@@ -70,6 +70,7 @@ right.set_title("Its spectrum; dashed: 2.5 times the peak")
 # To see what happens we take the simplest ground, rock of 2000 m/s with a block of salt, and look at the
 # wave itself. Receivers may be at any depth; with a row of them at every depth, one simulation after the
 # other, every cell is recorded.
+# sphinx_gallery_thumbnail_number = 2
 velocity = torch.full((1, grid.nz, grid.nx), 2000.0)
 velocity[:, 24:36, 20:55] = 4500.0  # salt from 0.96 km to 1.44 km
 one_shot = config.model_copy(

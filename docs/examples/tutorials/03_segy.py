@@ -107,8 +107,8 @@ for path in sorted(Path("segy/sections").iterdir()):
 #
 # The same from Python
 # --------------------
-# :func:`~data_prep.lines.reading.read_line` reads the file for a network without a word, and returns what it did in
-# ``changes`` and ``warnings``.
+# :func:`~data_prep.lines.read_line` reads the file for a network without a word, and returns what
+# it did in ``changes`` and ``warnings``.
 run = fwi.load_run("salt-demo")
 read = read_line(Path("segy/line.segy"), run.survey, run.study.physics)
 line = Line(run, read.gathers[0], read.survey)
@@ -134,6 +134,11 @@ plots.line_section(
 )
 
 # %%
+# The salt is where it should be, its top lies within the bands along most of the line, and at the right the
+# section continues the salt a little too far. The interval is widest along the salt's flanks, and the
+# records contradict the section most at its lower edge, of which few waves come back within the time that
+# the network takes. A map that darkens downwards without a place of its own is usual; look for spots.
+#
 # Records on a survey of your own
 # -------------------------------
 # For training and for tests of your own, records are brought onto the survey of a study. This is what ``fwi

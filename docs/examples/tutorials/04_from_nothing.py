@@ -104,11 +104,12 @@ fwi_command("train --config from_nothing/study.yaml --run from_nothing/run".spli
 plots.curves(Path("from_nothing/run/metrics.csv"))
 
 # %%
-# How to read them. Training and validation loss should fall together; when the validation's rises again
-# while the training's falls, the network learns its models by heart, and more models would help. At first
-# the network draws no salt at all (an IoU of zero: *intersection over union*, the overlap of its salt and
-# the true salt), since a smooth section is the cheapest way to a small error. Salt appears when the smooth
-# part is done. A run that is stopped goes on with ``--resume``, to the very same weights.
+# How to read them. Training and validation loss should fall together (the zigzag of the validation comes
+# from its eight samples and from large steps); when the validation's rises again while the training's
+# falls, the network learns its models by heart, and more models would help. At first the network draws no
+# salt at all (an IoU of zero: *intersection over union*, the overlap of its salt and the true salt), since
+# a smooth section is the cheapest way to a small error. Salt appears when the smooth part is done. A run
+# that is stopped goes on with ``--resume``, to the very same weights.
 #
 # Evaluate
 # --------
@@ -131,6 +132,7 @@ fwi_command("evaluate --run from_nothing/run --checks 1".split())
 #
 # The command also writes figures and a report that needs no network: ``from_nothing/run/report.html``. The
 # same from Python, with the sections themselves:
+# sphinx_gallery_thumbnail_number = 2
 run = fwi.load_run("from_nothing/run")
 test = fwi.ShotDataset([fwi.DataSet.read(Path("from_nothing/data"))], "test")
 
@@ -156,8 +158,8 @@ print("the same section:", np.array_equal(again, run.invert(test[0].gathers.nump
 # What more would bring
 # ---------------------
 # This network has seen 48 models in 144 steps. ``fwi demo --full`` does the same with 800 models, 900 steps
-# and a network four times as wide, in some minutes, and halves the error (:doc:`/results/when_is_it_wrong`
-# has its scores). What pays beyond that has been measured: steps before models, models of several geologies
+# and a network twice as wide, in some minutes, and halves the error (:doc:`/results/when_is_it_wrong` has
+# its scores). What pays beyond that has been measured: steps before models, models of several geologies
 # before many of one, midpoints and the salt term before any attention
 # (:doc:`/results/what_pays_in_training`, :doc:`/results/which_models_to_train_on`). A network for any
 # survey took 2,000 models and two core-hours (:doc:`/results/how_accurate`).

@@ -220,6 +220,7 @@ for name in list(published)[1:]:
 left.axhline(0, color="0.5", linewidth=1)
 left.set(xticks=[1, 2, 3], xlabel="Trainings of each variant", ylabel="Error against plain (%)")
 left.set_title("What the mean of the seeds so far says")
+left.set_ylim(-32, 6)
 left.legend(loc="lower right", ncols=2)
 
 scatter = np.sqrt(np.mean([np.var(maes, ddof=1) for maes in published.values()]))
@@ -241,8 +242,8 @@ plt.show()
 # Right: the half width of a 95 % interval for the difference of two variants, :math:`t\, s \sqrt{2 / n}`,
 # with the scatter :math:`s` of these trainings. Three seeds show differences of a sixth of the error and
 # more. To show seven per cent, which is what attention brought in the one setting where it brought
-# anything, takes ten or more where seeds scatter so. On harder models and with longer trainings they
-# scatter less, and there three sufficed. So
+# anything, takes ten or more where seeds scatter so. On the harder models of that setting they scattered
+# less, and three sufficed. So
 #
 # - run three seeds of ``plain`` first, and look at their scatter;
 # - decide which difference would matter to you, and read off how many seeds it takes, *before* you look at

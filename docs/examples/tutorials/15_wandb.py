@@ -169,9 +169,9 @@ print("\n".join(line for line in lines[:24] if not line.startswith("file")))
 # ------
 #
 # ``fwi sweep ablation`` (:doc:`/tutorials/12_ablation`) trains many runs. Each is a W&B run of its own; all
-# have the sweep's folder as their *group* and their variant as a *tag*. In the browser, group by ``Group``,
-# filter by tag, and put ``validation/mae`` over the step: the band of each variant is the scatter of its
-# seeds. Each run's output on the terminal is in ``sweep.log`` of its folder.
+# have the sweep's folder as their *group* and their variant as a *tag*. In the browser, filter by the
+# group, group by tag, and put ``validation/mae`` over the step: the band of each variant is the scatter of
+# its seeds. Each run's output on the terminal is in ``sweep.log`` of its folder.
 #
 # Try it
 # ------
