@@ -62,8 +62,7 @@ class Checkpoints(ModelCheckpoint):
 
 
 class LastCheckpoint(ModelCheckpoint):
-    """Write a checkpoint after every epoch, to resume from (``save_last`` would skip those that are not
-    best)."""
+    """Write a checkpoint after every epoch, to resume from (``save_last`` would write the best alone)."""
 
     def __init__(self, run: Path) -> None:
         super().__init__(
