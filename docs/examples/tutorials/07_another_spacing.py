@@ -230,8 +230,7 @@ for each in sorted((folder / "sections").iterdir()):
 #    * ``read_line(..., frequency=6.0)`` has the records low-passed to 6 Hz. What happens to cell size and
 #      depth? When would you want that?
 #    * ``frequency=10.0`` is refused. Why can it not be had?
-#    * Remove every second shot (``gathers[::2]`` with ``"shots": 20``). Which columns of the interval get
-#      wider?
+#    * Record the line with half of the shots (``"shots": 20``). Which columns of the interval get wider?
 #
 # Next: :doc:`08_verdict`. What is warned of and refused: :doc:`/guide/lines`; which frequency to take:
 # :doc:`/explanations/choosing_frequency_grid_offsets`.

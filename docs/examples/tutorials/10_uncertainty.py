@@ -269,7 +269,7 @@ plt.show()
 # .. admonition:: Exercises
 #
 #    * Add noise at 10 dB to ``gathers``. Do the intervals get wider? Do they hold?
-#    * Calibrate on 14 models instead of 24, and on 40. Look at ``scale.factor``.
+#    * Calibrate on 14 models instead of 24, and on 32. Look at ``scale.factor``.
 #    * Calibrate on half of the slow-salt models, and draw the curve of the other half.
 #
 # Next: :doc:`11_robustness`. Measured on hundreds of models: :doc:`/results/how_uncertain`.
