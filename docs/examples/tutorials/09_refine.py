@@ -190,7 +190,7 @@ gulf = SaltConfig(preset="gulf", seed=5)
 hard_truth, hard_salt = generate(grid, gulf, stream=9, index=2)
 with torch.inference_mode():
     hard_records = propagator(torch.from_numpy(hard_truth)[None])[0].numpy()
-few = run.study.refine.within("6 gradients")
+few = run.study.refine.within("8 gradients")
 hard = run.refine(None, hard_records, survey, config=few)
 
 word = "accepted" if hard.accepted else "not accepted"
