@@ -175,8 +175,7 @@ plt.show()
 # %%
 # Left, what was gained; right, what was paid for it. Eight steps on sixteen models take a part of the error
 # away, on models that the network has not seen; and they make it worse on the geology that it came from
-# (*catastrophic forgetting*). With the encoder held it
-# gains about as much and forgets less.
+# (*catastrophic forgetting*). With the encoder held it gains about as much and forgets less.
 #
 # The same model as above, and where the errors of all eight are:
 
