@@ -154,8 +154,8 @@ figure
 # 1. *Stability*: in a time step :math:`\Delta t` no wave may cross more than a part of a cell :math:`h`, or
 #    errors grow without end. The Courant number :math:`v_{max} \Delta t \sqrt{2} / h` must not exceed 0.65.
 # 2. *Resolution*: the shortest wave, :math:`v_{min} / (2.5 f)` for the peak frequency :math:`f`, needs 3
-#    cells at order 8 (which takes eight neighbours along each axis), 4 at order 4; with fewer, waves of different frequencies travel at different speeds,
-#    which is not the rock's doing (*dispersion*).
+#    cells at order 8 (eight neighbours along each axis take part), 4 at order 4; with fewer, waves of
+#    different frequencies travel at different speeds, which is not the rock's doing (*dispersion*).
 # 3. *Speeds*: models must stay within the range of the grid, for which time step and cells were chosen.
 #
 # The third and fourth change below are mistakes of another kind: sources between cells, and two shots in
@@ -281,6 +281,7 @@ plots.samples(columns, grid.spacing, grid.velocity, survey.receiver_x[4], survey
 # :doc:`/guide/data`.
 #
 # **Try it.** Move the block of salt down to begin at 1.5 km: what is left of it in the gather? Give it
-# 2500 m/s instead of 4500: which of the events get weak? Let the surface reflect, ``top="free"`` in
-# ``SurveyConfig``: every wave that goes up comes down again with its sign reversed. Find the *multiples*,
-# waves that went down twice.
+# 2500 m/s instead of 4500: which of the events get weak? Let the surface reflect
+# (``top="free"`` in ``SurveyConfig``) above salt that begins at 0.4 km: every wave that goes up comes down
+# again with its sign reversed. How often does the top of the salt appear in the gather now? These are the
+# *multiples* that have to be removed from records before a network sees them.
