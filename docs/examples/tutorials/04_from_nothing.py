@@ -135,12 +135,12 @@ fwi_command("evaluate --run from_nothing/run --checks 1".split())
 # %%
 # ``ssim_openfwi``, a likeness of structure, and ``salt_iou`` are 1 where all is right; the other rows are
 # errors, in m/s and, of the salt's top and base, in m. Read the column of the network against that of the
-# mean: where it is better, the network has learnt from the records. It should be so in every row. Here it is
-# so by far in what concerns the salt and hardly in ``ssim_openfwi``; below the salt (``mae_subsalt``), from
-# where few waves come back, it depends on the processor. A hundred and fifty steps do not make a good
-# network. Against the left edge the rows differ: where there is no salt, exact layers are hard to beat; at
-# the salt the layers are worthless. ``mae_salt_boundary`` and ``salt_iou`` tell whether the salt is at its
-# place, and that is what salt inversion is about.
+# mean: where it is better, the network has learnt from the records. It should be so in every row. Here it
+# is so by far in what concerns the salt and hardly in ``ssim_openfwi``; below the salt (``mae_subsalt``),
+# from where few waves come back, it depends on the processor. A hundred and fifty steps do not make a
+# good network. Against the left edge the rows differ: where there is no salt, exact layers are hard to
+# beat; at the salt the layers are worthless. ``mae_salt_boundary`` and ``salt_iou`` tell whether the salt
+# is at its place, and that is what salt inversion is about.
 #
 # The command also writes figures and a report that needs no network: ``from_nothing/run/report.html``.
 # The same from Python, with the sections themselves:
@@ -187,6 +187,7 @@ print("the same section:", np.array_equal(again, run.invert(test[0].gathers.nump
 # of ``model`` and ``train``: :doc:`/guide/training`.
 #
 # **Try it.** Train for 36 epochs instead of 12 (``--train.epochs 36 --run from_nothing/longer``): which
-# curves still fall? Leave out the salt term (``--train.loss '{l1: 1}'``): when does salt appear? Give the
-# test a geology that the training has not seen, ``salt: {preset: seg_eage}`` in another folder, and
-# evaluate with ``--data``: which rows suffer most?
+# curves still fall? Leave out the salt term (``--train.loss '{l1: 1}'``): when does salt appear? Test it
+# on lenses alone, which it has seen less often than domes: simulate with ``--salt.preset '{name: yang_ma,
+# lens_share: 1.0}' --storage.folder from_nothing/lenses``, and evaluate with ``--data
+# from_nothing/lenses``. Which rows suffer most?
