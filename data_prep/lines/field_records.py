@@ -94,7 +94,7 @@ def _interval(file: RecordedShots) -> float:
     if not len(steps):
         raise GeometryError(
             f"{file.path}: one receiver per shot; a survey needs two or more. Each trace has a source of its "
-            "own, as in a stacked section; if these are shots, other bytes of the trace headers tell them apart "
+            "own, as in a stacked section; if these are shots, other bytes of the headers tell them apart "
             "or hold the sources: data_prep.lines.read_line takes them as header_bytes, and 'fwi import' as "
             "--bytes.shot and --bytes.source-x"
         )

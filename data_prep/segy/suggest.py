@@ -222,7 +222,7 @@ def _study(file: SegyShots, layout: Layout, terms: _Terms, doublings: int) -> di
     if not len(steps):
         raise GeometryError(
             f"{file.path}: one receiver per shot; a survey needs two or more. Each trace has a source of its "
-            "own, as in a stacked section; if these are shots, other bytes of the trace headers tell them apart "
+            "own, as in a stacked section; if these are shots, other bytes of the headers tell them apart "
             "(--bytes.shot) or hold the sources (--bytes.source-x)"
         )
     receivers = float(np.median(steps))
