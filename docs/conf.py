@@ -46,6 +46,8 @@ myst_heading_anchors = 4
 highlight_language = "none"  # most blocks are what a terminal shows; others name their language
 
 autodoc_member_order = "bysource"
+autodoc_default_options = {"exclude-members": "model_config"}  # pydantic's own
+autodoc_preserve_defaults = True  # a default as it is written, not as it prints
 autodoc_typehints = "description"
 autodoc_typehints_description_target = "documented_params"
 napoleon_google_docstring, napoleon_numpy_docstring = True, False

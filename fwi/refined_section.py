@@ -41,7 +41,7 @@ class Step(BaseModel):
     stage: str
     """Stage of the refinement."""
     misfit: Number = None
-    """What is minimised: the misfit of the fitted records, and the penalty of the section."""
+    """What is minimised: the misfit of the fitted records plus the penalty of a rough section."""
     data_misfit: Number = None
     """Misfit with the records alone."""
     seconds: Number = None
@@ -86,7 +86,7 @@ class RefinedSection(BaseModel):
     records: str = ""
     """The records that were fitted, in words."""
     accepted: bool
-    """Whether the refined section is returned; its start is otherwise."""
+    """Whether the refined section is returned; otherwise the start is."""
     reason: str
     """Why the refined section is returned, or why not."""
     stopped: Literal["converged", "budget", "noise", "interrupted"]
@@ -106,13 +106,14 @@ class RefinedSection(BaseModel):
     scores: dict[str, dict[str, Number]] = {}
     """Scores by section (``start``, ``candidate``, ``returned``) and metric, where the truth is known."""
     interval: RefinedInterval | None = None
-    """Interval of the section that is returned, where the run's are calibrated for refined sections."""
+    """Interval of the section that is returned, where the run's intervals are calibrated for refined
+    sections."""
     history: list[Step] = []
     """The state after each gradient."""
     captions: dict[str, str] = {}
     """Captions of the figures by file stem."""
     settings: dict[str, Any] = {}
-    """The study's sections that it was refined by."""
+    """The study's settings by which it was refined."""
     identity: str = ""
     """Checksum of start, records and survey."""
     provenance: dict[str, Any] = {}

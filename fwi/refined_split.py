@@ -62,7 +62,8 @@ def refine_split(
         sections: the sections of all samples [m/s], shape ``(sample, depth, x)``, to begin with.
         numbers: the samples to refine.
         config: settings of the refinement; those of the run's study if left out.
-        against_gradient: also refine from the linear gradient that fits the training models' mean.
+        against_gradient: also refine from speeds that grow linearly with depth, fitted to the mean of the
+            training models.
         progress: shows the progress.
         journals: folder that keeps the gradients until all sections are refined, so that the same call goes
             on after an interruption.
@@ -176,7 +177,7 @@ def _journal(folder: Path | None, name: str) -> Path | None:
 
 
 def finished(refined: "Refined") -> "Refined":
-    """Give up where the user did: half a refinement would be scored as a whole one."""
+    """Return a refinement, unless it was interrupted: it would be scored as a whole one."""
     if refined.stopped == "interrupted":
         interrupted = KeyboardInterrupt()
         interrupted.add_note("the same command goes on from the gradients that it has computed")

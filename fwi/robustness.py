@@ -35,7 +35,7 @@ class Errors(BaseModel):
     """The errors of the sections that were inverted from some records."""
 
     mae: Score = Score()
-    """[m/s]"""
+    """Mean absolute error [m/s]."""
     salt_iou: Score = Score()
     """Intersection over union of true and inverted salt."""
 

@@ -66,7 +66,7 @@ def source_of(seed: int, row: str, sample: int) -> Generator:
 
 
 def irregular_shots(gathers: Array, survey: Survey, strength: float, random: Generator) -> Array:
-    """Keep as many shots as one in every few are, but at random places: not evenly spaced if three or more.
+    """Keep one in every few shots, chosen at random; three or more of them are never evenly spaced.
 
     Args:
         gathers: shape ``(shot, time, receiver)``.

@@ -48,8 +48,9 @@ def refuse_differences(what: str, differences: list[str], remedy: str = "") -> N
     """Refuse data that were made with other settings than required.
 
     Args:
-        what: what differs from what, such as "data/salt was made for another survey than this study's".
-        differences: the settings that differ, as ``fwi.survey.differences`` names them; none is all right.
+        what: beginning of the message, such as "data/salt was made for another survey than this study's".
+        differences: the settings that differ, as ``fwi.survey.differences`` names them; nothing is refused
+            without any.
         remedy: what to do about it.
 
     Raises:
@@ -195,7 +196,7 @@ def open_shard(path: Path) -> h5py.File:
 
 
 def elsewhere(data: h5py.h5d.DatasetID) -> str:
-    """Where else a data set of an HDF5 file has its numbers, in words; nothing if they are in the file."""
+    """Say where a data set keeps its numbers outside its HDF5 file; empty if it keeps them inside."""
     properties = data.get_create_plist()
     if properties.get_layout() == h5py.h5d.VIRTUAL:
         return "a virtual data set, whose numbers are in other files"
@@ -205,7 +206,7 @@ def elsewhere(data: h5py.h5d.DatasetID) -> str:
 
 
 def largest_read(data: h5py.h5d.DatasetID) -> int:
-    """Bytes of a data set, or of one of its chunks, which HDF5 unpacks as a whole, where that is more."""
+    """Bytes that reading a data set takes: its size, or that of a chunk if larger."""
     properties = data.get_create_plist()
     chunked = properties.get_layout() == h5py.h5d.CHUNKED
     chunk = math.prod(properties.get_chunk()) if chunked else 0
@@ -252,7 +253,7 @@ def attribute(file: h5py.File, name: str) -> dict[str, Any]:
 
 
 def origin(file: h5py.File) -> Origin:
-    """Where the samples of an open shard come from, as it was noted when the shard was made.
+    """Read where the samples of an open shard come from, as noted when the shard was made.
 
     Raises:
         ShardError: the file has no such attribute, or it is damaged.

@@ -126,7 +126,7 @@ def oversized(grid: GridConfig, survey: SurveyConfig) -> list[str]:
 
 
 def points_per_wavelength(grid: GridConfig, survey: SurveyConfig) -> float:
-    """Number of cells in the shortest wavelength, and a billionth more, lest rounding refuse a grid."""
+    """Number of cells in the shortest wavelength, plus a billionth, so that rounding refuses no grid."""
     shortest = grid.velocity[0] / (HIGHEST_FREQUENCY * survey.wavelet.frequency)
     return shortest / grid.spacing * (1 + 1e-9)
 

@@ -43,7 +43,7 @@ class Arrived(NamedTuple):
     compared: int = 0
     """Number of shots on which it was measured."""
     why: str = "as stated"
-    """Why the times are shifted where nothing was measured."""
+    """Why the times are shifted by this much, where nothing was measured."""
     problem: str = ""
     """Why no direct arrival was recognised; empty if one was, or none was looked for."""
 

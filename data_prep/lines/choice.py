@@ -34,7 +34,7 @@ def choose_network(
         frequency: peak frequency that the records are to have [Hz].
         made_for: YAML file with the grid and survey of a .npy.
         spreading: of SEG-Y: whether the records are those of a line source or of a point source.
-        header_bytes: where the trace headers of SEG-Y keep what.
+        header_bytes: the byte at which each value of a trace header of SEG-Y begins.
 
     Returns:
         The network's name, and why it is chosen, in a sentence.

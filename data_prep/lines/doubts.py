@@ -1,4 +1,4 @@
-"""What of a line's records a network was not trained for: warnings with numbers."""
+"""Warnings, with numbers, about records that are unlike those on which a network was trained."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,7 +59,7 @@ def doubts(
     gathers: Array,
     arrived: Arrived,
 ) -> list[str]:
-    """List what the network was not trained for, a sentence each.
+    """List in what the records are unlike those of the network's training, a sentence each.
 
     Args:
         file: the recorded shots.

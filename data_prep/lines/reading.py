@@ -39,10 +39,10 @@ def read_line(
         spreading: of SEG-Y: ``line`` for records of 2-D simulation, ``point`` for those of the field.
         shift: seconds to add to the records' times; those of SEG-Y are measured on the direct arrival if not
             given.
-        header_bytes: where the trace headers of SEG-Y keep what.
+        header_bytes: the byte at which each value of a trace header of SEG-Y begins.
 
     Raises:
-        ValueError: the file cannot be read, or its records are nothing for the network; the message gives the
+        ValueError: the file cannot be read, or the network cannot invert its records; the message gives the
             numbers.
     """
     refuse_no_frequency(frequency)

@@ -1,4 +1,4 @@
-"""What of a line's records is nothing for a network, and is refused with numbers."""
+"""Refusals, with numbers, of records that a network cannot invert."""
 
 import math
 from pathlib import Path
@@ -18,7 +18,7 @@ speed."""
 
 
 def refuse_no_frequency(frequency: float | None) -> None:
-    """Refuse a stated peak frequency [Hz] that is none.
+    """Refuse a stated peak frequency [Hz] that is not a positive number.
 
     Raises:
         GeometryError: it is not positive, or not finite.
@@ -35,7 +35,7 @@ def refuse_depths(file: RecordedShots, survey: Survey) -> None:
         survey: the network's survey in the metres and seconds of the file.
 
     Raises:
-        GeometryError: they are, by more than ``DEPTH_LIMIT``.
+        GeometryError: the depths differ by more than ``DEPTH_LIMIT``.
     """
     peak, slowest = survey.config.wavelet.frequency, survey.grid.velocity[0]
     most = DEPTH_LIMIT * slowest / peak
@@ -59,10 +59,10 @@ def missing(file: RecordedShots, survey: Survey, shift: float, highest: float = 
         file: the recorded shots.
         survey: the network's survey in the metres and seconds of the file.
         shift: added to the records' times [s].
-        highest: peak frequency of the records [Hz], up to which one may be stated.
+        highest: peak frequency of the records [Hz]; the message proposes no higher one.
 
     Raises:
-        GeometryError: it is more than ``MOST_MISSING``.
+        GeometryError: the share is more than ``MOST_MISSING``.
     """
     first, last = recorded_times(file, shift)
     end, peak = float(survey.time[-1]), survey.config.wavelet.frequency
@@ -88,7 +88,7 @@ def recorded_times(file: RecordedShots, shift: float) -> tuple[float, float]:
 
 
 def known_depths(file: RecordedShots, survey: Survey) -> list[tuple[str, float, float]]:
-    """Recorded and the network's depths [m], but not of land, where headers have none below the surface."""
+    """Recorded depths beside those of the network [m]; those above the surface, as on land, are left out."""
     recorded, wanted = depths(file), (survey.shot_depth, survey.receiver_depth)
     each = zip(("sources", "receivers"), recorded, wanted, strict=True)
     return [(who, depth, of_network) for who, depth, of_network in each if depth >= 0]
@@ -98,7 +98,7 @@ def refuse_oversized(path: Path, survey: Survey) -> None:
     """Refuse records that do not fit into the machine's memory.
 
     Raises:
-        GeometryError: they do not.
+        GeometryError: they do not fit.
     """
     if mistakes := oversized(survey.grid, survey.config):
         raise GeometryError(f"{path}: take a part of the line:\n" + "\n".join(mistakes))

@@ -91,9 +91,9 @@ class Spectrum(NamedTuple):
         return fit(self.frequency, self.power * response(self.frequency) ** 2, self.exponent)
 
     def matching(self, frequency: Floats) -> Floats:
-        """Factors of the amplitudes that make the records' spectrum that of the fitted wavelet.
+        """Factors of the amplitudes by which the records get the spectrum of the fitted wavelet.
 
-        Where next to nothing was recorded they fall to zero, lest noise be raised.
+        They fall to zero where next to nothing was recorded, so that noise is not raised.
 
         Args:
             frequency: frequencies [Hz], shape ``(frequency,)``.
@@ -110,7 +110,7 @@ class Spectrum(NamedTuple):
 
     @property
     def misfit(self) -> float:
-        """Deviation of the amplitudes from those of the fit, as a share of all, up to ``FITTED`` peaks."""
+        """RMS of amplitudes less fit over RMS of amplitudes, up to ``FITTED`` times the peak frequency."""
         some = self.frequency <= FITTED * self.peak
         error = np.sqrt(self.power[some]) - np.sqrt(self.signal[some] + self.noise)
         return float(np.sqrt(np.square(error).sum() / self.power[some].sum()))
@@ -124,7 +124,7 @@ class Spectrum(NamedTuple):
 
     @property
     def swell(self) -> float:
-        """RMS of what is below the wavelet's band and not the wavelet's, over the RMS of the wavelet."""
+        """RMS of what the wavelet does not explain below its band, over the RMS of the wavelet."""
         below = self.frequency < BELOW * self.peak
         excess = (self.power - self.signal)[below].clip(min=0).sum()
         return math.sqrt(float(excess / self.signal.sum()))
@@ -135,9 +135,9 @@ def measure_spectrum(
 ) -> Spectrum:
     """Measure the spectrum of the records of up to ``MOST_SHOTS`` shots, and fit it.
 
-    Of the traces' spectra, each relative to its energy, the median counts, weighted by the energies up to the
-    loudest ones. Near offsets are loud, and their spectra are the least coloured by what lies below; bad
-    traces, however loud, are few.
+    Each trace's spectrum is divided by its energy. Of these spectra the weighted median is taken, with the
+    energy of a trace, up to a limit, as its weight: near offsets are loud, and their spectra are the least
+    coloured by the ground, while bad traces are few, however loud they are.
 
     Args:
         file: the recorded shots.

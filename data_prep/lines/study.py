@@ -1,4 +1,4 @@
-"""A study that goes on training a network for the geology and the geometry of a recorded line."""
+"""A study by which a trained network is trained further for the geology and geometry of a recorded line."""
 
 import math
 from pathlib import Path
@@ -66,10 +66,10 @@ def study_from(
         salt: the geology; that of the preset ``mixed`` if not given.
         spreading: ``line`` for records of 2-D simulation, ``point`` for those of the field.
         shift: seconds to add to the records' times; measured on the direct arrival if not given.
-        header_bytes: where the trace headers of SEG-Y keep what.
+        header_bytes: the byte at which each value of a trace header of SEG-Y begins.
 
     Raises:
-        ValueError: the network takes its own survey alone, or the file's records are nothing for it.
+        ValueError: the network takes its own survey alone, or cannot invert the file's records.
     """
     run = load_run(start)
     if not isinstance(run.inverter.sort, CommonOffsets):

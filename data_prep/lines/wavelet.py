@@ -1,4 +1,4 @@
-"""The wavelet that a line's records have, and the one that they are to have."""
+"""The wavelet of a line's records as recorded, and as they are to be shaped for the network."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -22,7 +22,7 @@ SAME = 0.1
 
 
 class Wavelet(NamedTuple):
-    """Peak frequencies of records."""
+    """The peak frequency of records, as recorded and as wanted."""
 
     recorded: float
     """Peak frequency with which they were recorded [Hz]."""
@@ -68,8 +68,8 @@ class Wavelet(NamedTuple):
     def response(self) -> Response | None:
         """Filter that shapes records as recorded into those of the wanted peak frequency.
 
-        To a lower one, it is the ratio of the amplitude spectra of two Ricker wavelets, and one at frequency
-        zero: a low-pass that raises nothing.
+        For a lower peak frequency it is the ratio of the amplitude spectra of two Ricker wavelets, which is
+        one at frequency zero and falls from there: a low-pass that raises nothing.
         """
         matching = self.matching
         if not self.shaped:

@@ -1,4 +1,4 @@
-"""A data set as SEG-Y: a file of the records and one of the model for each sample, written where missing."""
+"""Export of a data set as SEG-Y: for each sample a file of its records and one of its model."""
 
 import shlex
 import shutil
@@ -57,7 +57,7 @@ def export(data: DataSet, on_progress: Callable[[int], None] = lambda done: None
 
 
 def size(survey: Survey, samples: int) -> int:
-    """Bytes of that many samples' files."""
+    """Size of the files of some number of samples [bytes]."""
     shots, nt, receivers = survey.gather_shape
     traces = shots * receivers * (TRACE_HEADER + nt * 4) + survey.grid.nx * (
         TRACE_HEADER + survey.grid.nz * 4

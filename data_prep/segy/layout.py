@@ -1,4 +1,4 @@
-"""How a SEG-Y or SU file is laid out: its number format, byte order, and the size and number of its traces.
+"""The layout of a SEG-Y or SU file: its number format, byte order, and the size and number of its traces.
 
 SEG-Y is a textual header of 3200 bytes, a binary one of 400, perhaps more textual ones, and then traces, each
 behind a header of its own and in revision 2 perhaps further ones. SU (Seismic Unix) is the traces alone, in
@@ -26,7 +26,7 @@ MOST_TEXTS = 2**15 - 1
 
 @dataclass(frozen=True)
 class Layout:
-    """How a file is laid out.
+    """The layout of a file.
 
     Args:
         path: the file.
@@ -74,11 +74,12 @@ def detect(path: Path, header_bytes: HeaderBytes = STANDARD) -> Layout:
 
     Args:
         path: the file; SU is recognised by its suffix .su, and where the content is not SEG-Y's.
-        header_bytes: where trace headers keep what.
+        header_bytes: the byte at which each value of a trace header begins.
 
     Raises:
-        StrangerError: records of another format than SEG-Y and SU.
-        SegyError: no such file, neither SEG-Y nor SU, or not a whole number of traces.
+        StrangerError: the file holds records in another format than SEG-Y and SU.
+        SegyError: there is no such file, it is neither SEG-Y nor SU, or it does not hold a whole number of
+            traces.
     """
     with open_file(path) as file:
         size = file.seek(0, 2)

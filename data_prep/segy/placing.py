@@ -38,7 +38,7 @@ class GeometryError(SegyError):
 
 @dataclass(frozen=True)
 class Placement:
-    """A survey laid on a file's line.
+    """A survey on a file's line, with the recorded shot that stands for each of its shots.
 
     Args:
         start: position on the file's line of the survey's x = 0 [m].
@@ -70,7 +70,7 @@ class Placement:
 
 
 def place(file: SegyShots, survey: Survey, start: float | None = None) -> Placement:
-    """Lay a survey on a file's line.
+    """Place a survey on a file's line, shot by shot.
 
     Args:
         file: the recorded shots.

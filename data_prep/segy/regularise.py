@@ -50,7 +50,7 @@ def bring(
     low_cut: bool = True,
     response: Callable[[Floats], Floats] | None = None,
 ) -> NDArray[np.float32]:
-    """Bring one survey's worth of recorded shots onto it.
+    """Bring the recorded shots of one placement onto the survey.
 
     Args:
         file: the recorded shots, read one at a time.
@@ -87,8 +87,9 @@ def bring(
 def interpolate(spectrum: Complex, frequency: Floats, x: Floats, wanted: Floats, survey: Survey) -> Complex:
     r"""Interpolate traces along the line, assuming no arrival slower than the survey's slowest speed.
 
-    Among all wavefields whose wavenumbers at frequency f are up to :math:`f / v_{min}`, the smallest one that
-    passes through the nearest recorded traces (Yen, 1956). What is sampled twice per wavelength comes out
+    The result is the smallest of all wavefields whose wavenumbers at frequency f are at most :math:`f /
+    v_{min}` and that
+    pass through the nearest recorded traces (Yen, 1956). What is sampled twice per wavelength comes out
     exact up to ``NOISE``, in irregular spacing too. It misses the near field, within half a wavelength of
     the source, and slow arrivals of high frequency across a dead trace.
 

@@ -155,9 +155,12 @@ def _fill(headers: NDArray[Any], values: Mapping[str, int | NDArray[Any]]) -> No
 
 
 def _encoded(text: Sequence[str]) -> bytes:
-    """The textual header: 40 numbered lines of 80 characters in EBCDIC."""
-    number = len("C40 ")
-    lines = [part for line in text for part in textwrap.wrap(line, TEXT_WIDTH - number) or [""]]
+    """The textual header: 40 numbered lines of 80 characters in EBCDIC, of which the last stays blank.
+
+    Readers that show the lines one after the other would join a full one to the number of the next.
+    """
+    width = TEXT_WIDTH - len("C40 ") - 1
+    lines = [part for line in text for part in textwrap.wrap(line, width) or [""]]
     free = TEXT_LINES - len(LAST_LINES)
     lines = [*lines, *[""] * free][:free]
     cards = "".join(f"C{i:2d} {line}".ljust(TEXT_WIDTH) for i, line in enumerate([*lines, *LAST_LINES], 1))

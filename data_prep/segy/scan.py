@@ -1,4 +1,4 @@
-"""The scan of a file: the headers of all its traces and how loud each is; and the samples of some of them."""
+"""The scan of a file: the headers of all its traces, how loud each is, and the samples of some of them."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -27,7 +27,7 @@ class Loudness(NamedTuple):
     """How loud the traces of a file are, shape ``(trace,)`` each."""
 
     peak: NDArray[np.float32]
-    """Largest magnitude of a sample; 0 of a dead trace, NaN where a sample is."""
+    """Largest magnitude of a sample; 0 for a dead trace, NaN for a trace with a sample that is NaN."""
     at_peak: NDArray[np.int64]
     """Number of samples of exactly that magnitude."""
 
@@ -38,7 +38,7 @@ class Scan:
 
     Args:
         layout: how the file is laid out.
-        header_bytes: where its trace headers keep what.
+        header_bytes: the byte at which each value of its trace headers begins.
         columns: the header values, for each name in ``HeaderBytes``, shape ``(trace,)``; zero where the file
             has none.
         loudness: how loud the traces are.
@@ -68,7 +68,7 @@ class Scan:
         return replace(self, columns=columns, loudness=loudness)
 
     def doubt_format(self) -> None:
-        """Note it if some of the samples look like another number format than the file says."""
+        """Add a finding where samples look as if they had another number format than the file says."""
         some = np.unique(np.linspace(0, self.layout.traces - 1, COMPARED).astype(np.int64))
         code = self.layout.format
         likely = looks_like(_read_raw(self.layout, some), code, self.layout.order)
@@ -113,7 +113,7 @@ def scan(path: Path, header_bytes: HeaderBytes = STANDARD) -> Scan:
 
     Args:
         path: SEG-Y, or SU (Seismic Unix).
-        header_bytes: where trace headers keep what.
+        header_bytes: the byte at which each value of a trace header begins.
 
     Raises:
         SegyError: the file is no SEG-Y or SU, cannot be read, or becomes shorter while it is read.

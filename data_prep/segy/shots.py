@@ -25,7 +25,8 @@ class Shot:
     """One shot and its receivers.
 
     Args:
-        number: the field record by which the file names it; where that is of no use, 1 and up along the line.
+        number: number of the field record in the file; where the file has no useful one, shots are numbered
+            from 1 along the line.
         x: position of the source along the line [m].
         depth: depth of the source below the datum [m].
         receiver_x: positions of the receivers [m], ascending, shape ``(receiver,)``.
@@ -47,7 +48,7 @@ class Shot:
 
 
 class RecordedShots(Protocol):
-    """Shot gathers with their geometry, whatever they are read from."""
+    """Shot gathers with their geometry: what the import needs of any kind of file."""
 
     @property
     def path(self) -> Path:
@@ -84,7 +85,7 @@ class SegyShots:
         line: the line on the map that positions are measured along.
         shots: in order of their position.
         dead: the dead traces, counted from 0, shape ``(trace,)``.
-        findings: what is odd about the file and what is done about it, each in a sentence.
+        findings: sentences that say what is odd about the file, and what is done about it.
     """
 
     layout: Layout
@@ -140,7 +141,7 @@ def open_shots(path: Path, header_bytes: HeaderBytes = STANDARD) -> SegyShots:
 
     Args:
         path: SEG-Y, or SU (Seismic Unix).
-        header_bytes: where trace headers keep what.
+        header_bytes: the byte at which each value of a trace header begins.
 
     Raises:
         SegyError: the file is no SEG-Y or SU, is damaged, or has headers that contradict each other or do not

@@ -1,4 +1,4 @@
-"""SEG-Y shots on a survey: what is done to them, in sentences, and the jobs that make shards of them."""
+"""Import of SEG-Y shots onto a survey: what is done to them, in sentences, and the jobs that make shards."""
 
 import math
 import re
@@ -96,12 +96,12 @@ def prepare(
     shift: float | None = None,
     placement: Placement | None = None,
 ) -> SegyLine:
-    """Lay a survey on a file's line, and find what brings its records onto the simulation's scale.
+    """Place a survey on a file's line, and measure gain and time shift of its records.
 
     Args:
         file: the recorded shots.
         survey: the survey wanted.
-        physics: how the direct arrival is simulated on which gain and shift are measured.
+        physics: how the direct arrival is simulated, with which gain and shift are measured.
         dtype: what the records are to be stored as, ``float16`` or ``float32``.
         start: position on the file's line of the survey's x = 0 [m]; the best fit if not given.
         every: distance between samples along the line [m]; one sample if not given.
@@ -144,7 +144,7 @@ def prepare(
 
 
 def jobs(study: StudyConfig, line: SegyLine, split: Split) -> list[Job]:
-    """Lay out the shards that are to hold a file's records.
+    """List the shards that are to hold a file's records, as jobs.
 
     Args:
         study: the study.

@@ -49,7 +49,7 @@ ROUND = (1.0, 1.25, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 7.5, 8.0)
 
 
 class FrequencyError(GeometryError):
-    """A peak frequency that the records do not allow."""
+    """A peak frequency cannot be found in the records, or is higher than that of the records."""
 
 
 class Suggestion(NamedTuple):
@@ -86,7 +86,7 @@ class _Fit:
 def suggest(
     file: SegyShots, velocity: tuple[float, float] = VELOCITY, **stated: Unpack[Stated]
 ) -> Suggestion:
-    """Find a study whose survey takes a file's records, by an import with the stated values alone.
+    """Find a study whose survey fits a file's records, so that they can be imported without further flags.
 
     Args:
         file: the recorded shots.

@@ -43,7 +43,7 @@ class Section(NamedTuple):
 
 @dataclass(frozen=True)
 class SegyVelocity:
-    """Files of one velocity section each, brought to a grid: a source of shards, records to be simulated.
+    """Files of one velocity section each, brought to a grid: models of shards whose records are simulated.
 
     Args:
         paths: SEG-Y or SU.
@@ -90,7 +90,7 @@ class SegyVelocity:
         return found
 
     def origin(self, numbers: Sequence[int], digest: Callable[[Path], str]) -> ImportedModels:
-        """Where some models come from, for the manifest."""
+        """Describe where some models come from, for the manifest."""
         paths = [self.paths[number] for number in numbers]
         names = f"{paths[0].name} .. {paths[-1].name}" if len(paths) > 1 else paths[0].name
         digests = [digest(path) for path in paths]

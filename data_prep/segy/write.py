@@ -1,6 +1,6 @@
-"""SEG-Y out: gathers and depth sections with their geometry, units and provenance.
+"""Writing of SEG-Y: gathers and depth sections with their geometry, units and provenance.
 
-Values of 16 bits are at most 32767: the standard has them signed, and readers follow it.
+Whole numbers of 16 bits are at most 32767, because the standard and its readers take them as signed.
 """
 
 import math
@@ -42,7 +42,7 @@ def write_gathers(path: Path, gathers: NDArray[np.floating[Any]], survey: Survey
         provenance: where the records come from, for the textual header.
 
     Raises:
-        SegyError: the gathers are of another shape or not finite, or the survey is not to be had in SEG-Y.
+        SegyError: the gathers are of another shape or not finite, or SEG-Y cannot hold the survey.
         OSError: the file cannot be written.
     """
     _refuse(_misfits(survey))
@@ -95,8 +95,8 @@ def write_section(
     """Write a velocity model as a depth section: one trace per column of cells.
 
     The sample interval is dz in millimetres, as SEG-Y readers take it for depth; where that exceeds its
-    field (32.767 m), in whole metres. The textual header says which. Rows that are further apart, and not by
-    whole metres, are interpolated at the next smaller whole number of them.
+    field (32.767 m), in whole metres. The textual header says which. Rows that are further apart than this,
+    but not by whole metres, are interpolated to the next smaller whole number of metres.
 
     Args:
         path: the file.
@@ -145,7 +145,7 @@ def require_fits(survey: Survey) -> None:
     """Refuse a survey whose records or models SEG-Y's 16-bit fields cannot describe.
 
     Raises:
-        SegyError: naming each number that does not fit, and the limit.
+        SegyError: the message names each number that does not fit, and the limit.
     """
     _refuse([*_misfits(survey), *_too_many("rows of cells", survey.grid.nz)])
     _depth_interval(survey.grid.spacing)
@@ -172,8 +172,8 @@ def _gathers_text(survey: Survey, provenance: str) -> list[str]:
         "UNITS: METRES, SECONDS, HERTZ. X IS ALONG THE LINE FROM THE MODEL'S FIRST",
         "  COLUMN, Y IS 0. ELEVATION 0 IS THE MODEL'S TOP, BELOW IT IS NEGATIVE;",
         "  DEPTHS ARE POSITIVE. OFFSET: RECEIVER X LESS SHOT X, IN WHOLE METRES",
-        "BYTES: FIELD RECORD 9, TRACE IN RECORD 13, SHOT POINT 17, CDP 21, OFFSET 37,",
-        "  RECEIVER ELEVATION 41, SOURCE DEPTH 49, THEIR SCALAR 69,",
+        "BYTES: FIELD RECORD 9, TRACE IN RECORD 13, SHOT POINT 17, CDP 21,",
+        "  OFFSET 37, RECEIVER ELEVATION 41, SOURCE DEPTH 49, THEIR SCALAR 69,",
         "  SOURCE X 73, RECEIVER X 81, CDP X 181, THEIR SCALAR 71",
         f"  CDP 1 IS AT X 0, THE BINS ARE {_bin(survey):g} M",
         "",

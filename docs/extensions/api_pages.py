@@ -32,6 +32,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("autodoc-process-docstring", _keep_attribute, priority=BEFORE_NAPOLEON)
     app.connect("autodoc-process-docstring", _restore_attribute, priority=AFTER_NAPOLEON)
     app.connect("autodoc-process-docstring", _flags_as_code, priority=AFTER_NAPOLEON)
+    app.connect("autodoc-process-docstring", _name_of_module, priority=AFTER_NAPOLEON)
     app.connect("doctree-read", _builtins_as_text)
     app.connect("missing-reference", _by_another_name)
     app.connect("autodoc-process-signature", _sections_without_signature)
@@ -137,6 +138,14 @@ _KEPT: dict[str, list[str]] = {}
 def _flags_as_code(app: Sphinx, what: str, name: str, obj: object, options: object, lines: list[str]) -> None:
     """Show ``--flag`` with both its dashes, which a typographer joins to one."""
     lines[:] = [re.sub(r"(?<![\w`'-])--[a-z][\w.-]*", r"``\g<0>``", line) for line in lines]
+
+
+def _name_of_module(
+    app: Sphinx, what: str, name: str, obj: object, options: object, lines: list[str]
+) -> None:
+    """Begin what a page tells of a module with its name, so that modules of a page stand apart."""
+    if what == "module":
+        lines[:0] = [f".. rubric:: ``{name}``", ""]
 
 
 def _keep_attribute(

@@ -10,8 +10,8 @@ def jitter(gathers: Gathers, survey: Survey, strength: float, random: np.random.
     """Record at other positions than the survey says.
 
     Each receiver is off by its own error, the same for every shot, and each shot by one that moves all its
-    receivers together. Traces are interpolated linearly between their neighbours, of which dead traces are
-    none, and not beyond the outermost ones.
+    receivers together. Traces are interpolated linearly between their live neighbours, and not beyond the
+    outermost ones.
 
     Args:
         gathers: shape ``(shot, time, receiver)``.

@@ -31,7 +31,7 @@ FARTHEST = 0.1
 
 
 class ExportError(ValueError):
-    """A network that cannot be exported, or a folder that is another's."""
+    """A network cannot be exported, or the folder holds something else."""
 
 
 class Exported(NamedTuple):
@@ -48,7 +48,7 @@ class Exported(NamedTuple):
 def export(
     network: Path | str, folder: Path, formats: Sequence[FormatName] | None = None, half: bool = False
 ) -> Exported:
-    """Write a trained network in all that others may want to load it with.
+    """Write a trained network in every form in which others may want to load it.
 
     The folder holds the inverter's safetensors file, its card, a README, and a file of each format, which is
     loaded again and compared with the network at two sizes before anything is written. Nothing is pickled.

@@ -1,4 +1,4 @@
-"""What a section explains of records, with the source that it takes for that."""
+"""How far a section explains records, once the source is matched to them."""
 
 from typing import NamedTuple
 
@@ -24,13 +24,13 @@ class Explained(NamedTuple):
     """What a section explains of the records."""
 
     simulator: Simulator
-    """What simulates the section."""
+    """Simulates the section on the refinement's grid."""
     recorded: Array
     """The records, shape ``(shot, time, receiver)``."""
     true: Array
-    """Gathers of the section, on the grid that is taken as true, shape ``(shot, time, receiver)``."""
+    """Gathers of the section on the finer grid, which is taken as true, shape ``(shot, time, receiver)``."""
     lacking: Array
-    """What its gathers on the refinement's grid lack of them."""
+    """The same less its gathers on the refinement's grid: the error of that grid."""
     source: SourceMatch
     """Gain, delay and wavelet of the recorded source."""
 
@@ -41,7 +41,7 @@ class Explained(NamedTuple):
         return gathers
 
     def misfit(self, power: float, highest: float | None = None) -> RecordMisfit:
-        """The misfit of other sections, with the source of this one and the grid's error as of it."""
+        """The misfit of other sections, with the source and the grid's error of this one."""
         return RecordMisfit(self.simulator, self.recorded, self.source, self.lacking, power, highest)
 
     def unexplained(self, power: float, shots: Numbers) -> float:
@@ -56,9 +56,9 @@ class Explained(NamedTuple):
         return misfit.of(self.true, shots)
 
     def time_shift(self, shots: Numbers, power: float, noise: float) -> float:
-        """Return the size of the time shift [s] that most traces above noise stay below.
+        """Return the time shift [s] that is not exceeded by most of the traces above the noise.
 
-        Most are the share ``LARGE_SHIFTS`` of them.
+        The share ``LARGE_SHIFTS`` of them has shifts of at most this size, early or late.
 
         Args:
             shots: numbers of the shots whose traces count, shape ``(chosen shot,)``.

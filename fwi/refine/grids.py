@@ -3,7 +3,7 @@
 On 8 cells a wavelength, errors of the grid are a few percent of the records' energy, which a refinement would
 explain by a wrong section. They depend little on details of the section. So what the start's gathers lack on
 the coarse grid is added to all gathers that are simulated there (a defect correction: Stetter, 1978,
-Numerische Mathematik 29). Of records from a yet finer grid, a tenth of the error remains.
+Numerische Mathematik 29). A tenth of the error remains for records from a yet finer grid.
 """
 
 import numpy as np

@@ -1,4 +1,4 @@
-"""What a refinement is given, refused where it is impossible."""
+"""Checks of what a refinement is given: impossible sections, spreads and records are refused."""
 
 import numpy as np
 from numpy.typing import NDArray

@@ -1,4 +1,4 @@
-"""The journal of a refinement: its gradients on disk, from which an interrupted one goes on."""
+"""The journal of a refinement: its gradients on disk, from which an interrupted refinement goes on."""
 
 import struct
 import time
@@ -20,9 +20,9 @@ ENTRY = struct.Struct("<Idd")
 class Journal:
     """Gradients in the order in which they were computed.
 
-    The optimiser is told again what the journal holds: as it depends on nothing else, it comes to the very
-    section where it was interrupted, and goes on from there to the one that it would have reached. An entry
-    that is incomplete or does not belong to the section asked for ends what is told, and is replaced.
+    When a refinement goes on, the optimiser first gets the gradients of the journal again. As it depends on
+    nothing else, it comes to the section where it was interrupted, and goes on to the result that it would
+    have reached. From the first entry that is incomplete or of another section, gradients are computed anew.
 
     Args:
         path: the file; gradients are kept nowhere if left out.
@@ -30,7 +30,9 @@ class Journal:
     """
 
     def __init__(self, path: Path | None = None, key: str = "") -> None:
-        self.path, self.seconds = path, 0.0
+        self.path = path
+        """The file; None if gradients are kept nowhere."""
+        self.seconds = 0.0
         """Seconds that all gradients took so far, also before an interruption."""
         self._header = f"fwi refine {key}\n".encode()
         self._at = len(self._header)

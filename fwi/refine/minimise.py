@@ -30,7 +30,7 @@ class Evaluation(NamedTuple):
     misfit: float
     """Misfit with the records."""
     penalty: float
-    """Penalty of what is preferred less."""
+    """Penalty of a rough section: see ``fwi.refine.objective``."""
     gradient: Array
     """Gradient of misfit plus penalty [1 / (m/s)], shape ``(depth, x)``."""
 
@@ -55,18 +55,18 @@ def minimise(
 
     Bounds keep the gradient of cells at a limit, where salt lies. A sigmoid would flatten it there.
 
-    Where the start is known to be uncertain, L-BFGS is told so by the unit of each cell: of all sections
-    that explain the records, it comes to one that differs from the start mostly there, as if the spread were
-    the standard deviation of a prior (preconditioning by the prior's covariance).
+    Each cell is measured in units of its spread. Many sections explain the records; the search then finds one
+    that differs from the start mostly where the start is uncertain, as if the spread were the standard
+    deviation of a prior (preconditioning by the prior's covariance).
 
     Args:
         objective: function of a section ``(depth, x)`` [m/s].
         start: section to begin with, whose cells outside the limits are moved onto them.
         velocity_range: slowest and fastest speed [m/s].
-        stop: function of each section that was evaluated and its evaluation, which returns why the search
-            shall end there, or nothing to go on; the best section that it sees is the minimum.
-        spread: how far the start may be off in each cell, of which ratios count, shape ``(depth, x)``; the
-            same everywhere if left out.
+        stop: function of each section that was evaluated and its evaluation; it returns why the search shall
+            end there, or an empty text to go on. It sees every section, and so can keep the best.
+        spread: how far the start may be off in each cell, shape ``(depth, x)``, of which only ratios between
+            cells matter; the same everywhere if left out.
 
     Returns:
         Why the search ended: ``converged``, or what ``stop`` said.

@@ -32,14 +32,15 @@ BAND = 2.8
 def noise_level(recorded: Tensor, survey: Survey) -> float:
     """Estimate the RMS of the noise from the samples before anything can have arrived.
 
-    Nothing arrives before the distance over the grid's fastest speed. Of the live traces with enough samples
-    before that, the mean power counts, without those of more than ``OUTLIER`` times the median level. Where
+    Nothing arrives before the distance over the grid's fastest speed. The mean power of these samples is
+    taken over the live traces that have enough of them, but for traces of more than ``OUTLIER`` times the
+    median level. Where
     there are not enough traces, as with small offsets alone, noise is taken to be white, and its level is
     read off the frequencies above the wavelet's band, in which records have little.
 
-    What begins with the shot is not seen: surface waves, its own multiples, errors of gains and positions.
-    Nor are bursts, where none is before the arrivals, and, above the band, noise with the wavelet's
-    spectrum. Noise that is seen is taken to go on as before the arrivals.
+    The estimate misses what begins with the shot, such as surface waves, multiples, and errors of gains and
+    positions. It also misses bursts after the first arrivals and, where it is read above the band, noise with
+    the wavelet's spectrum.
 
     Args:
         recorded: the records, shape ``(shot, time, receiver)``; traces of zeros are left out.
@@ -73,8 +74,8 @@ def noise_level(recorded: Tensor, survey: Survey) -> float:
 def noise_share(recorded: Tensor, weights: Tensor, level: float) -> float:
     """Compute the share of noise in the energy of weighted records.
 
-    It is the misfit ``sum (w (simulated - recorded))^2 / sum (w recorded)^2`` of simulated records that lack
-    nothing but the noise.
+    It is the misfit ``sum (w (simulated - recorded))^2 / sum (w recorded)^2`` of simulated records that are
+    right but for the noise.
 
     Args:
         recorded: the records, shape ``(..., shot, time, receiver)``; traces of zeros have no noise.

@@ -1,4 +1,4 @@
-"""What a refinement prefers among sections that explain the records alike."""
+"""The penalty by which a refinement chooses among sections that explain the records equally well."""
 
 import numpy as np
 import torch

@@ -19,7 +19,7 @@ class Iteration(NamedTuple):
     stage: str
     """Stage of the refinement, such as the band of frequencies that is fitted."""
     misfit: float
-    """What is minimised: the misfit with the records, and the penalty of what is preferred less."""
+    """What is minimised: the misfit with the records plus the penalty of a rough section."""
     data_misfit: float
     """The misfit with the records alone, of the shots that are fitted."""
     seconds: float
@@ -31,13 +31,13 @@ class Refined:
     """The outcome of a refinement. Sections have the shape ``(depth, x)`` [m/s]."""
 
     section: Array
-    """The refined section where the evidence is for it, and the start elsewhere."""
+    """The section to use: the refined one if it was accepted, else the start."""
     start: Array
     """The section that was to be refined."""
     candidate: Array
-    """The refined section, whether or not the evidence is for it."""
+    """The refined section, accepted or not."""
     accepted: bool
-    """Whether the evidence is for the refined section."""
+    """Whether the misfit of the held-out shots fell far enough (``refine.accept``), or none was held out."""
     reason: str
     """Why the refined section is returned, or why not, in one sentence."""
     history: tuple[Iteration, ...]
@@ -45,7 +45,7 @@ class Refined:
     before: Array
     """Gathers of the start, matched to the records' source, shape ``(shot, time, receiver)``."""
     after: Array
-    """Gathers of the refined section, likewise."""
+    """Gathers of the refined section, in the same way and of the same shape."""
     recorded: Array
     """The records, same shape as ``before``."""
     held_out: tuple[int, ...]
@@ -57,9 +57,9 @@ class Refined:
     source: SourceMatch
     """Gain, delay and wavelet of the source, as estimated."""
     starts: dict[str, Array]
-    """Sections to which the race brought other starts, by name; empty without a race."""
+    """Where refinement from the other starts ended, by name; empty without other starts."""
     stopped: str
-    """``converged``, ``budget``, ``noise`` or ``interrupted``."""
+    """What ended the refinement: ``converged``, ``budget``, ``noise`` or ``interrupted``."""
     gradients: float
     """Number of gradients of all shots; one of half the shots counts as half."""
     seconds: float

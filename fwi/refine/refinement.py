@@ -58,11 +58,13 @@ def refine(
 ) -> Refined:
     """Refine a section by full-waveform inversion of its records.
 
-    The first stage leaves some shots out. What it brings for these shots, which it has not seen, is the
-    evidence by which its result is taken or left. Then all shots are fitted. Each stage first matches the
+    The first stage leaves some shots out. Whether their misfit falls, although they were not fitted, is the
+    evidence by which the result is accepted or rejected. Later stages fit all shots. Each stage first matches
+    the
     source, and corrects for the errors of the refinement's grid (see ``fwi.refine.grids``).
 
-    An interruption (Ctrl-C) ends the refinement; what was found until then is judged and returned.
+    An interruption (Ctrl-C) ends the refinement; what was found until then is judged in the same way and
+    returned.
 
     Args:
         section: the section to be refined [m/s], shape ``(depth, x)``.
@@ -70,10 +72,12 @@ def refine(
         survey: the records' survey.
         physics: how the wave equation is solved for gradients.
         config: weights, stages and budget.
-        check: the finer grid and other order by which errors of the refinement's grid are known.
-        spread: how far the section may be off in each cell [m/s], of which ratios count, shape
-            ``(depth, x)``; it is changed most where it is uncertain. The same everywhere if left out.
-        starts: other sections to begin with, by name, which are raced against the section.
+        check: the finer grid and the order of finite differences with which errors of the refinement's own
+            grid are measured.
+        spread: how far the section may be off in each cell [m/s], shape ``(depth, x)``; it is changed most
+            where this is large. Only ratios between cells matter. The same everywhere if left out.
+        starts: other sections to begin with, by name; a few gradients of each decide which of them is refined
+            further.
         watch: function of each iteration and its section, to show progress with.
         journal: file that keeps the gradients, from which the same call goes on after an interruption.
 

@@ -24,7 +24,8 @@ HISTORY_INTERVAL = 5
 class Simulator:
     """Simulate the shots of a survey, with or without a gradient, as fast as the machine can.
 
-    On a CPU every thread simulates shots of its own: two threads that share a time step wait for each other.
+    On a CPU every thread simulates shots of its own, because threads that share a time step wait for each
+    other.
     On a GPU all shots that fit into ``physics.memory`` are simulated at once.
 
     Args:
@@ -63,8 +64,8 @@ class Simulator:
         Args:
             velocity: the section [m/s], shape ``(depth, x)``.
             shots: the shots to sum over.
-            misfit: function of simulated gathers ``(shot, time, receiver)`` and the numbers of their shots,
-                that is a sum over the shots.
+            misfit: function of simulated gathers ``(shot, time, receiver)`` and the numbers of their shots;
+                it must be a sum over the shots.
 
         Returns:
             The misfit, and its gradient [1 / (m/s)], shape ``(depth, x)``.

@@ -1,4 +1,4 @@
-"""The source as the records ask for it: gain and delay of each shot, and how the wavelet differs.
+"""Estimation of the source from the records: gain and delay of each shot, and a filter of the wavelet.
 
 Records of the field come with a gain that nobody knows, a time zero that is off by some milliseconds, and a
 wavelet that is only roughly that of the survey. Where simulated gathers are to be compared with them, these
@@ -50,9 +50,8 @@ a Ricker wavelet takes, and what the longest filter adds. Were it narrower, oute
 class SourceMatch:
     """How simulated gathers become those of the recorded source.
 
-    Of a gain and a filter, which could take factors from each other, the filter has none: it leaves the
-    energy of the simulated gathers as it is. Delays are those of the best correlation, to which a filter adds
-    none.
+    A gain and a filter could share a factor in any way; here the filter has none, and leaves the energy of
+    the simulated gathers as it is. Likewise all of the delay is in ``delay``, and none in the filter.
     """
 
     gain: Tensor
@@ -79,7 +78,8 @@ class SourceMatch:
     def apply(self, simulated: Tensor) -> Tensor:
         """Make simulated gathers those of the recorded source.
 
-        The map is linear in the gathers, and its gradient their adjoint's. Traces are zero outside the
+        The map is linear in the gathers, so the gradient passes through its adjoint. Traces are zero outside
+        the
         record, so that the last samples of filtered or early traces lack what was not simulated: see
         ``completeness``.
 
@@ -104,7 +104,7 @@ class SourceMatch:
         return gain * filtered
 
     def completeness(self, samples: int) -> Tensor:
-        """Tell how far matched samples are known: those near the end ask for what comes after the record.
+        """Compute how far each matched sample is known; the last ones need what comes after the record.
 
         Args:
             samples: number of recorded samples.
@@ -150,9 +150,9 @@ def match_source(
 ) -> SourceMatch:
     """Find the source's gains, delays and filter with which simulated gathers come closest to recorded ones.
 
-    Dead traces, which are zero throughout, are left out; a shot without any other has a gain and a delay of
-    zero. So has a shot in which the weights leave nothing. All gains share one sign, so that noise cannot
-    turn a shot over.
+    Dead traces, which are zero throughout, are left out; a shot in which nothing else is left, or nothing by
+    the weights, gets a gain and a delay of zero. All gains share one sign, so that noise cannot reverse the
+    polarity of single shots.
 
     Args:
         recorded: shape ``(shot, time, receiver)``.
@@ -195,7 +195,7 @@ def match_source(
 
 
 def direct_window(survey: Survey, speed: Tensor | float | None = None) -> Tensor:
-    """Make the window that keeps the direct arrival.
+    """Make the window in time that keeps the direct arrival of each trace.
 
     It is fully open for ``OPEN`` periods of the wavelet on either side of the arrival's peak, and closes
     within half a period. At small offsets, shallow reflections arrive within it; they are weaker, and as they

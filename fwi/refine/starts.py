@@ -79,7 +79,7 @@ def without_salt(section: Section, threshold: float) -> Section:
         threshold: speed from which a cell is salt [m/s].
 
     Returns:
-        A new section; that at hand where all of it is salt.
+        A new section; the given one where all of it is salt.
     """
     salt = section >= threshold
     taken = scipy.ndimage.binary_dilation(salt, iterations=SOFT) if salt.any() else salt

@@ -33,16 +33,17 @@ OF_UNCERTAINTY = ("train/uncertainty", UNCERTAINTY)
 
 
 def columns(study: StudyConfig) -> tuple[str, ...]:
-    """Return the names of what a training logs after each epoch."""
+    """Return the names of the figures that a training logs after each epoch."""
     return COLUMNS if study.model.uncertainty == "none" else COLUMNS + OF_UNCERTAINTY
 
 
 class Checkpoints(ModelCheckpoint):
-    """Keep the best epoch; a run folder may be moved before it is resumed.
+    """Keep the checkpoint of the best epoch, also of a run whose folder was moved before it is resumed.
 
     Args:
         run: the run's folder.
-        frozen: choose it by the loss of the spread, which alone is trained, and not by the validation MAE.
+        frozen: choose the best epoch by the loss of the spread, because nothing else is trained, and not by
+            the validation MAE.
     """
 
     def __init__(self, run: Path, frozen: bool = False) -> None:
@@ -54,14 +55,14 @@ class Checkpoints(ModelCheckpoint):
         )
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take up the best score; the trainer would forget it where the folder's name has changed."""
+        """Take the best score from a checkpoint, also where the folder's name has changed."""
         best = str(Path(str(self.dirpath)) / run_folder.BEST.name)
         moved = {"dirpath": self.dirpath, "best_model_path": best, "kth_best_model_path": best}
         super().load_state_dict({**state, **moved, "best_k_models": {best: state["best_model_score"]}})
 
 
 class LastCheckpoint(ModelCheckpoint):
-    """Keep every epoch until the next, to go on from: the trainer's ``save_last`` skips all but the best."""
+    """Write a checkpoint after every epoch, to resume from (``save_last`` would write the best alone)."""
 
     def __init__(self, run: Path) -> None:
         super().__init__(
@@ -69,14 +70,15 @@ class LastCheckpoint(ModelCheckpoint):
         )
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take up nothing: the file has always the same name."""
+        """Take nothing from a checkpoint, because the file always has the same name."""
 
 
 class WholeFiles(TorchCheckpointIO):
     """Write checkpoints whole or not at all.
 
-    The trainer would move them from the system's folder for temporary files, which to another disk is a copy.
-    With the best checkpoint, from which training can go on, goes the inverter with its weights, for use.
+    The trainer would write them to the system's folder for temporary files and move them, which is a copy,
+    and may be cut short, where that is another disk. Beside the best checkpoint the inverter is written with
+    the same weights.
     """
 
     def __init__(self, run: Path, inverter: Inverter) -> None:
@@ -121,7 +123,7 @@ class EpochTable(Callback):
         self.before = 0.0  # seconds of the epochs before a resume
 
     def on_train_start(self, trainer: Trainer, task: LightningModule) -> None:
-        """Take up the rows of the epochs that the checkpoint has behind it."""
+        """Keep the rows of the epochs that the resumed checkpoint has finished."""
         self.rows = [row for row in self.rows if int(row["epoch"]) < trainer.current_epoch]
         self.before = float(self.rows[-1]["seconds"]) if self.rows else 0.0
         self.start = time.monotonic()

@@ -60,7 +60,7 @@ def fit(
         run: the run's folder.
         goes_on: whether the run is resumed.
         data: training and validation samples.
-        own: what the first process does beside: logging, tables, checkpoints.
+        own: callbacks of the first process alone, which logs and writes tables and checkpoints.
 
     Returns:
         The trainer, when the training has ended.
@@ -177,7 +177,7 @@ def trainer(study: StudyConfig, callbacks: Sequence[Callback], **others: Any) ->
 
 
 def callbacks(study: StudyConfig, run: Path, samples: int) -> list[Callback]:
-    """Make what every training does beside its steps: moving average, checkpoints, early stop.
+    """Make the callbacks that every training has: moving average, checkpoints, early stop.
 
     Args:
         study: the study.
@@ -194,7 +194,7 @@ def callbacks(study: StudyConfig, run: Path, samples: int) -> list[Callback]:
 
 
 def moving_average(study: StudyConfig, samples: int) -> list[Callback]:
-    """The study's average of the weights over the steps, if it has one; ``samples`` are an epoch's."""
+    """Make the moving average of the weights, if the study asks for it; an epoch has ``samples``."""
     if not study.train.ema:
         return []
     # The first weights are random: an average that began with them would take epochs to forget them.

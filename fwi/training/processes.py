@@ -32,7 +32,7 @@ SPIN = 0.002
 class Pipes:
     """Gathers small tensors of the processes of one machine's CPU, some fifty times as fast as gloo does.
 
-    A step of batch normalisations gathers dozens of times, and gloo's threads sleep before each.
+    With batch normalisation a step gathers dozens of times, and each time gloo's threads have to wake up.
     """
 
     def __init__(self, number: int, others: Mapping[int, Connection]) -> None:

@@ -37,14 +37,14 @@ class Rank(NamedTuple):
 
     @property
     def devices(self) -> int:
-        """Processes on this machine."""
+        """Number of processes on this machine."""
         return self.processes // self.nodes
 
     def require_equal_parts(self, samples: int) -> None:
         """Refuse a step whose samples the devices cannot share evenly.
 
         Raises:
-            ValueError: the devices cannot; the message names the sizes that they can share.
+            ValueError: the number of samples does not divide; the message names batches that do.
         """
         if samples % self.processes:
             few = samples - samples % self.processes
@@ -56,7 +56,7 @@ class Rank(NamedTuple):
 
 
 def find(train: TrainConfig) -> Rank:
-    """This process's place in the training that a study asks for.
+    """Find the place of this process in the training that a study asks for.
 
     Raises:
         ValueError: this machine or the launcher has other devices or nodes.
@@ -113,7 +113,7 @@ def _devices(train: TrainConfig) -> int:
 
 
 def options(rank: Rank) -> dict[str, Any]:
-    """What the trainer has to know of the processes."""
+    """Return the trainer's options for these processes."""
     import torch
 
     if rank.processes == 1:

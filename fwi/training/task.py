@@ -47,14 +47,14 @@ class InversionTask(LightningModule):
         return velocity
 
     def train(self, mode: bool = True) -> "InversionTask":
-        """Set the training mode; held parts keep to that of evaluation, with their fixed statistics."""
+        """Set the training mode, except in held parts, whose statistics stay as they are."""
         super().train(mode)
         for part in self.held:
             part.eval()
         return self
 
     def lay_out(self) -> None:
-        """Bring the weights into the memory order of the study; compile the network if it says so."""
+        """Bring the weights into the memory order of the study, and compile the network if it says so."""
         self.inverter.lay_out()
         if self.study.train.compile:
             self.inverter.network.compile()
@@ -64,7 +64,7 @@ class InversionTask(LightningModule):
         checkpoint["hyper_parameters"] = {"study": self.study.model_dump(mode="json")}
 
     def training_step(self, batch: Sample, _: int) -> Tensor:
-        """Misfit of one batch; that of the spread has a gradient of its own, in the spread's head alone."""
+        """Compute the loss of one batch; the loss of the spread, if any, changes the spread's head alone."""
         velocity, spread = self._invert(batch)
         loss: Tensor = self.loss(velocity, batch.velocity)
         self._log("train/loss", loss, batch)
@@ -80,7 +80,7 @@ class InversionTask(LightningModule):
         gradient_clip_val: float | None = None,
         gradient_clip_algorithm: str | None = None,
     ) -> None:
-        """Clip the gradient of the spread's head by itself: the other's norm is as without that head.
+        """Clip the gradient of the spread's head apart, so that this head does not change the training.
 
         Args:
             optimizer: the optimiser.
@@ -116,7 +116,7 @@ class InversionTask(LightningModule):
                 self._scores[f"validation/{name}"].append(scores)
 
     def on_validation_epoch_end(self) -> None:
-        """Average over the samples of all devices; one without salt has no IoU."""
+        """Average the scores over the samples of all devices; samples without salt have no IoU."""
         self.log_dict({name: self._mean(name, values) for name, values in self._scores.items()})
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:

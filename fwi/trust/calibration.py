@@ -37,8 +37,8 @@ def calibrate(
 ) -> tuple[Trust, dict[str, Any]]:
     """Fit the verdict on half of the sections, and set its threshold and interval on the other half.
 
-    The network's own sections count once; damaged ones count together as much as the network's own that they
-    were made of, as there are several of each. The probability and the interval are made right for the
+    A section of the network counts once. The damaged sections that were made of it count once all together.
+    The probability and the interval are made right for the
     network's own sections. The threshold catches the wanted share of all wrong sections with confidence, and
     on average that of the wrong ones of each kind of the network's own.
 

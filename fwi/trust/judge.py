@@ -41,11 +41,11 @@ class FigureWeights(BaseModel):
     error: float
     """Increase of the logarithm of the MAE per standard deviation."""
     width: float = 0.0
-    """Increase of the logarithm of that logarithm's uncertainty per standard deviation."""
+    """Increase of the logarithm of the uncertainty of that estimate per standard deviation."""
 
 
 class Kind(BaseModel):
-    """How the verdict does on one kind of sections, of the half on which nothing was fitted."""
+    """How often the verdict is right on sections of one kind, on none of which it was fitted."""
 
     sections: int
     """Number of sections."""

@@ -16,9 +16,9 @@ from fwi.trust.judge import COVERAGE, Judgement, Trust
 
 Word = Literal["believed", "doubtful", "not calibrated"]
 NOT_CALIBRATED: Word = "not calibrated"
-"""Word of a verdict that no calibration stands behind."""
+"""The word of a verdict without a calibration."""
 FAR = 3.0
-"""Log-odds that unlike features add, from which on the advice is to train on such geology."""
+"""Log-odds added by unfamiliar features, from which on the advice is to train on such geology."""
 
 
 @dataclass(frozen=True)

@@ -1,18 +1,15 @@
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 from matplotlib.figure import Figure
 
-DOCS = Path(__file__).resolve().parents[2] / "docs"
 scrapers = pytest.importorskip("sphinx_gallery.scrapers", reason="the site is built with the extra docs")
 
 
 @pytest.fixture
-def take(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+def take(tmp_path: Path) -> Any:
     """Take the figures of a block of which the last line has a value."""
-    monkeypatch.setattr(sys, "path", [*sys.path, str(DOCS / "extensions")])
     import figures
 
     names = scrapers.ImagePathIterator(tmp_path / "image_{0:03}.png")

@@ -3,27 +3,26 @@
 import inspect
 import re
 import shlex
-import sys
 from pathlib import Path
 from typing import Annotated, get_args
 
+import command_examples
+import command_pages
+import generated
 import pytest
+import study_keys
+import study_pages
+import yaml
 from pydantic import Field
 
+from data_prep.salt import require_range
+from experiments.cli import COMMANDS, function_of
+from fwi import zoo
+from fwi.config import NETWORK_KINDS, LossName, Section, StudyConfig, known_studies, load, merge
+from fwi.config.choice import CHOICES
+from fwi.survey import Survey
+
 ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "docs" / "extensions"))
-
-import command_examples  # noqa: E402
-import command_pages  # noqa: E402
-import generated  # noqa: E402
-import study_pages  # noqa: E402
-
-from data_prep.salt import require_range  # noqa: E402
-from experiments.cli import COMMANDS, function_of  # noqa: E402
-from fwi import zoo  # noqa: E402
-from fwi.config import NETWORK_KINDS, LossName, Section, StudyConfig, known_studies, load, merge  # noqa: E402
-from fwi.config.choice import CHOICES  # noqa: E402
-from fwi.survey import Survey  # noqa: E402
 
 UNITS = {
     "m", "s", "Hz", "m/s", "min", "cells", "degrees", "bytes", "count", "share", "probability",
@@ -78,7 +77,7 @@ def test_each_key_of_a_study_has_a_row_with_default_and_meaning(key, configurati
     assert values
     assert len(meaning) > 8
     assert unit == "-" or unit.replace("`", "") in UNITS, f"{key} is in '{unit}'"
-    told = study_pages.yaml.safe_load(default.strip("`"))
+    told = yaml.safe_load(default.strip("`"))
     if not isinstance(STUDY[key], dict) or key == "train.loss":
         assert told == STUDY[key]
     else:
@@ -92,13 +91,13 @@ def test_each_corruption_has_a_row_with_probability_and_range(configuration):
     for name in names:
         probability, strength, *_ = row(configuration, f"data.corrupt.{name}")
         assert float(probability.strip("`")) == STUDY[f"data.corrupt.{name}.probability"]
-        assert study_pages.yaml.safe_load(strength.strip("`")) == STUDY[f"data.corrupt.{name}.range"]
+        assert yaml.safe_load(strength.strip("`")) == STUDY[f"data.corrupt.{name}.range"]
 
 
 def without_unit(kind: type[Section], path: str = "") -> list[str]:
     """The keys of a section whose numbers state no unit."""
     found = []
-    for key in study_pages.keys(kind, path):
+    for key in study_keys.keys(kind, path):
         is_number = re.fullmatch(r"-?[\d.e-]+", key.default) or re.match(r"[\d>≥-]", key.values)
         if is_number and not key.unit and key.name not in DIMENSIONLESS and "eed" not in key.meaning:
             found.append(key.name)
@@ -117,7 +116,7 @@ def test_a_number_without_unit_and_a_wrong_unit_are_found():
         """Depth of something [furlongs]."""
 
     assert without_unit(Made) == ["length"]
-    assert {key.unit for key in study_pages.keys(Made)} - UNITS == {"", "furlongs"}
+    assert {key.unit for key in study_keys.keys(Made)} - UNITS == {"", "furlongs"}
 
 
 def test_every_key_has_a_docstring():
@@ -129,7 +128,7 @@ def test_every_key_has_a_docstring():
         ),
     ]
 
-    assert [key.name for kind in kinds for key in study_pages.keys(kind) if not key.meaning.strip()] == []
+    assert [key.name for kind in kinds for key in study_keys.keys(kind) if not key.meaning.strip()] == []
 
 
 @pytest.mark.parametrize("choice", CHOICES)
@@ -238,7 +237,7 @@ def studies_of_the_examples() -> list[tuple[str, dict]]:
             values: dict = {}
             for flag, given in re.findall(r"--(\w+\.[\w.-]+)((?: (?!--)\S+)*)", words):
                 path, _, last = flag.replace("-", "_").rpartition(".")
-                parsed = [study_pages.yaml.safe_load(word) for word in given.split()]
+                parsed = [yaml.safe_load(word) for word in given.split()]
                 of_many = isinstance(STUDY[f"{path}.{last}"], list)
                 for part in reversed([*path.split("."), last]):
                     parsed = {part: parsed if of_many or isinstance(parsed, dict) else parsed[0]}
@@ -259,7 +258,7 @@ def test_the_study_of_each_example_can_be_simulated(words, values):
 def test_the_study_on_the_page_of_the_configuration_is_valid():
     text = re.search(r"```yaml\n(.*?)```", (ROOT / "docs/reference/configuration.md").read_text(), re.DOTALL)
 
-    study = StudyConfig.model_validate(study_pages.yaml.safe_load(text[1]))
+    study = StudyConfig.model_validate(yaml.safe_load(text[1]))
 
     Survey(study.grid, study.survey).check(study.physics.order)
     require_range(study.grid, study.salt)

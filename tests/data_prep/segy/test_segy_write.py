@@ -400,6 +400,17 @@ def test_textual_header_of_gathers_tells_units_geometry_and_provenance(tmp_path:
         assert said in text
 
 
+def test_every_line_of_a_textual_header_ends_in_a_blank_before_the_next_number(tmp_path: Path) -> None:
+    gathers, section = tmp_path / "gathers.segy", tmp_path / "section.segy"
+    write_gathers(gathers, random_gathers(STREAMER), STREAMER, "fwi " * 60)
+    write_section(section, np.full((24, 36), 2000.0), 12.5, "x" * 300)
+
+    for path in (gathers, section):
+        text = by_segyio(path).text
+
+        assert {text[end] for end in range(79, 3200, 80)} == {" "}
+
+
 @pytest.mark.parametrize(("peak_time", "told"), [(None, "0.15 S"), (0.2, "0.2 S")])
 def test_textual_header_tells_when_the_wavelet_peaks(
     tmp_path: Path, peak_time: float | None, told: str
