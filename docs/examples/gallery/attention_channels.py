@@ -5,28 +5,25 @@ Attention to channels
 Three mechanisms that give each channel of a map one factor for all of its cells: ``se``, ``eca`` and ``gct``.
 At the end you will have seen what a factor is, how a record with salt is weighed otherwise than one without,
 and what the eight ways to describe a channel, the *squeezes*, can tell apart. The page takes about five
-seconds, and begins the gallery's pages on attention: what its first part sets up, the other pages repeat.
+seconds, and begins the gallery's pages on attention: all of them have the task that it explains.
 
-The pictures show what a mechanism *can* weigh after a second of learning. What it brings to a network is
-another question, which only trainings with several seeds answer: see :doc:`/results/does_attention_help`.
+The pictures show what a mechanism *can* weigh after a second of learning, in one run with one seed: features,
+readout, learning rates and numbers of steps were chosen by eye, so that there is something to see. What it
+brings to a network is another question, which only trainings with several seeds answer: see
+:doc:`/results/does_attention_help`.
 """
-
-from copy import deepcopy
 
 import numpy as np
 import torch
 from matplotlib import pyplot as plt
-from torch import nn
-from torch.nn.functional import adaptive_avg_pool2d, binary_cross_entropy_with_logits
+from salt_task import draw, fitted, grid, learn, maps_of, models
 from torch.utils.flop_counter import FlopCounterMode
 
-import fwi
-from data_prep.salt import generate
 from fwi import attention
 from fwi.attention.excitation import factor
 from fwi.attention.squeeze import NUMBERS, Squeeze
-from fwi.config import MECHANISMS, SaltConfig
-from fwi.plots.style import draw_section, draw_velocity, outline
+from fwi.config import MECHANISMS
+from fwi.plots.style import draw_velocity
 
 # %%
 # What a factor is
@@ -46,80 +43,32 @@ axes.set(xlabel="Excitation", ylabel="Factor", title="The four forms of a gate")
 axes.legend()
 
 # %%
+# .. _gallery-task:
+#
 # One task for all mechanisms
 # ---------------------------
 # A mechanism that has learned nothing weighs everything alike. So each one learns here for about a second,
-# and all of them the same. Sixteen random models of the preset ``seg_eage``, four of them without their salt,
-# are simulated with eight shots each. The records pass through the network ``salt-demo`` of the zoo, and the
-# features of its second encoder level are kept: 48 channels on 26 x 38 cells, each channel scaled to a mean
-# square of one.
+# and all of them the same: where in a section salt is.
+#
+# - *Records.* Sixteen random models of the preset ``seg_eage``, four of them without their salt, are
+#   simulated with eight shots each. The first, which all pictures show, and the second, which has no salt,
+#   are kept out of all learning.
+# - *Features.* The records pass through the network ``salt-demo`` of the zoo, whose weights stay as they are,
+#   and what leaves one of its parts is kept. On this page it is the second level of the encoder: 48 channels
+#   on 26 x 38 cells. Each channel is scaled to a mean square of one.
+# - *Readout.* It adds the channels of a cell up, each with a positive strength, to the evidence for salt in
+#   that cell. It is fitted first, without attention. Then its strengths are held, and of the readout only a
+#   gain and an offset go on learning with the mechanism: what becomes better, becomes so by weighing.
+#
+# All pages on attention import this from one small file, which is printed :ref:`below <gallery-task-file>`
+# and which a downloaded script wants beside it: :download:`salt_task.py </examples/gallery/salt_task.py>`.
 
-inverter = fwi.load("salt-demo").eval()
-grid = inverter.survey.grid
-survey = fwi.Survey(grid, inverter.survey.config.model_copy(update={"shots": 8}))
-salty = SaltConfig(preset="seg_eage")
-bare = SaltConfig(preset={"name": "mixed", "parts": [{"preset": "seg_eage"}], "no_salt_share": 1.0})
-presets = [salty, bare] + 11 * [salty] + 3 * [bare]
-models = [generate(grid, preset, 0, number) for number, preset in enumerate(presets)]
-
-kept = []
-inverter.network.encoder[1].register_forward_hook(lambda module, given, out: kept.append(out))
-with torch.no_grad():
-    velocity = torch.from_numpy(np.stack([model.velocity for model in models]))
-    inverter(fwi.Propagator(survey, inverter.study.physics)(velocity), survey)
-features = kept[0] / kept[0].square().mean((0, 2, 3), keepdim=True).sqrt()
-salt = torch.from_numpy(np.stack([model.salt for model in models])).float()
-wanted = adaptive_avg_pool2d(salt, features.shape[2:])
-
-
-# %%
-# A *readout* adds the channels of a cell up, each with a positive strength, to the evidence for salt in that
-# cell. It is fitted first, without attention. Then its strengths are held, and of the readout only a gain and
-# an offset go on learning with the mechanism: what becomes better, becomes so by weighing. The first record,
-# which all pictures show, and the second, which has no salt, are kept out of all learning.
-
-
-class Readout(nn.Module):
-    def __init__(self, channels):
-        super().__init__()
-        self.strength = nn.Parameter(torch.full((channels,), -4.0))
-        self.gain, self.offset = nn.Parameter(torch.zeros(1)), nn.Parameter(torch.full((1,), -3.0))
-
-    def forward(self, maps):
-        return torch.einsum("bchw,c->bhw", maps, (self.gain + self.strength).exp()) + self.offset
-
-
-def learn(mechanism, *maps, steps=50, rate=0.02):
-    own = deepcopy(readout)
-    learning = [each for each in [*mechanism.parameters(), *own.parameters()] if each.requires_grad]
-    optimiser = torch.optim.Adam(learning, rate)
-    for _ in range(steps):
-        loss = binary_cross_entropy_with_logits(own(mechanism(*(each[2:] for each in maps))), wanted[2:])
-        optimiser.zero_grad()
-        loss.backward()
-        optimiser.step()
-    mechanism.eval()
-    return own
-
-
-readout = Readout(features.shape[1])
-readout = learn(nn.Identity(), features, steps=150, rate=0.1)
-readout.strength.requires_grad = False
+(features,) = maps_of("encoder.1")
+readout = fitted(features)
 
 # %%
 # The section of the first record, and what the readout makes of its features without attention: reflections,
 # above all of the salt's base.
-
-
-def draw(axes, cells, title, colours, limits):
-    # A cell of the map is two by two of the grid.
-    fine = np.kron(cells, np.ones((2, 2)))[: grid.nz, : grid.nx]
-    image = draw_section(axes, fine, grid.spacing, colours, limits)
-    outline(axes, models[0].salt, grid.spacing, "black")
-    axes.set_title(title)
-    axes.label_outer()
-    return image
-
 
 figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3), layout="constrained")
 image = draw_velocity(left, models[0].velocity, grid.spacing, grid.velocity, models[0].salt)
@@ -168,8 +117,8 @@ def show(name, mechanism, own):
 #
 # :math:`z` describes each channel by one number or more, by default by its mean over the map (the squeeze); a
 # small perceptron of these, with ReLU :math:`r`, gives the excitations. It weighs by *what is in the record
-# at all*: here it turns the channels in which salt shows up further where the record has some than where it
-# has none.
+# at all*: here it turns the channels by which the readout knows salt up further for the record that has some
+# than for the one that has none.
 #
 # :Parameters: :math:`S C h + h + h C + C`, with :math:`S` numbers per channel and
 #     :math:`h = \max(C / 16, 4)`: 580 of 64 channels
@@ -179,7 +128,7 @@ def show(name, mechanism, own):
 
 torch.manual_seed(0)
 se = attention.build("se", 48)
-show("se", se, learn(se, features))
+show("se", se, learn(se, readout, features))
 
 # %%
 # The squeezes of ``se``
@@ -224,14 +173,15 @@ figure.legend(*panel.get_legend_handles_labels(), loc="upper right", bbox_to_anc
 # first; layers before it have to learn to put related channels side by side. They are held here, so it finds
 # little to work with.
 #
-# :Parameters: :math:`k`, the odd number at or above :math:`(\log_2 C + 1) / 2`: 3 of 64 channels
+# :Parameters: :math:`k`, the whole part of :math:`(\log_2 C + 1) / 2`, or one more if that is even: 3 of 64
+#     channels
 # :Multiply-adds: :math:`k C` in all, and two passes over the map
 # :Options: ``gate``
 # :Paper: Wang et al. (2020), `arXiv:1910.03151 <https://arxiv.org/abs/1910.03151>`__
 
 torch.manual_seed(0)
 eca = attention.build("eca", 48)
-show("eca", eca, learn(eca, features))
+show("eca", eca, learn(eca, readout, features))
 
 # %%
 # .. _gallery-gct:
@@ -245,7 +195,8 @@ show("eca", eca, learn(eca, features))
 #
 # Channels are compared by their norms :math:`|x|` over the map: with a positive :math:`\gamma` a strong
 # channel is strengthened (channels compete), with a negative one weakened (they share). No channel is mixed
-# with another. Most of what it learns in this short time is the constant :math:`\beta` of each channel.
+# with another. Most of what it learns in this short time is the constant :math:`\beta` of each channel: but
+# for one channel, the two records are weighed nearly alike.
 #
 # :Parameters: :math:`3 C`: 192 of 64 channels
 # :Multiply-adds: none in convolutions; two passes over the map
@@ -254,7 +205,7 @@ show("eca", eca, learn(eca, features))
 
 torch.manual_seed(0)
 gct = attention.build("gct", 48)
-show("gct", gct, learn(gct, features))
+show("gct", gct, learn(gct, readout, features))
 
 # %%
 # What they cost, and where they fit
@@ -283,5 +234,14 @@ for name in ("se", "eca", "gct"):
 # still part.
 #
 # Go on with :doc:`attention_places`, whose factors differ from cell to cell.
+#
+# .. _gallery-task-file:
+#
+# The task in full
+# ----------------
+# The file ``salt_task.py``, from which all pages on attention import what they share:
+#
+# .. literalinclude:: /examples/gallery/salt_task.py
+#    :language: python
 
 # sphinx_gallery_thumbnail_number = 3

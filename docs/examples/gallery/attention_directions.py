@@ -6,85 +6,28 @@ Two mechanisms that weigh a map by a profile along depth times a profile along t
 At the end you will have seen both profiles around a salt body, and why their product can frame a body but not
 outline it. The page takes about three seconds. Read :doc:`attention_channels` first if gates are new to you.
 
-The pictures show what a mechanism *can* weigh after a second of learning. What it brings to a network is
-another question, which only trainings with several seeds answer: see :doc:`/results/does_attention_help`.
+The pictures show what a mechanism *can* weigh after a second of learning, in one run with one seed: features,
+readout, learning rates and numbers of steps were chosen by eye, so that there is something to see. What it
+brings to a network is another question, which only trainings with several seeds answer: see
+:doc:`/results/does_attention_help`.
 """
-
-from copy import deepcopy
 
 import numpy as np
 import torch
 from matplotlib import pyplot as plt
-from torch import nn
-from torch.nn.functional import adaptive_avg_pool2d, binary_cross_entropy_with_logits
+from salt_task import draw, fitted, learn, maps_of
 from torch.utils.flop_counter import FlopCounterMode
 
-import fwi
-from data_prep.salt import generate
 from fwi import attention
-from fwi.config import MECHANISMS, SaltConfig
-from fwi.plots.style import draw_section, outline
+from fwi.config import MECHANISMS
 
 # %%
-# One task for all mechanisms
-# ---------------------------
-# A mechanism that has learned nothing weighs everything alike. So each one learns here for about a second,
-# and all of them the same. Sixteen random models of the preset ``seg_eage``, four of them without their salt,
-# are simulated with eight shots each. The records pass through the network ``salt-demo`` of the zoo, and the
-# features of its second encoder level are kept: 48 channels on 26 x 38 cells, each channel scaled to a mean
-# square of one.
+# Both mechanisms learn from the same features where the salt is, as told in :ref:`gallery-task` (a downloaded
+# script wants :download:`salt_task.py </examples/gallery/salt_task.py>` beside it). They are those of the
+# second level of an encoder: 48 channels on 26 x 38 cells.
 
-inverter = fwi.load("salt-demo").eval()
-grid = inverter.survey.grid
-survey = fwi.Survey(grid, inverter.survey.config.model_copy(update={"shots": 8}))
-salty = SaltConfig(preset="seg_eage")
-bare = SaltConfig(preset={"name": "mixed", "parts": [{"preset": "seg_eage"}], "no_salt_share": 1.0})
-presets = [salty, bare] + 11 * [salty] + 3 * [bare]
-models = [generate(grid, preset, 0, number) for number, preset in enumerate(presets)]
-
-kept = []
-inverter.network.encoder[1].register_forward_hook(lambda module, given, out: kept.append(out))
-with torch.no_grad():
-    velocity = torch.from_numpy(np.stack([model.velocity for model in models]))
-    inverter(fwi.Propagator(survey, inverter.study.physics)(velocity), survey)
-features = kept[0] / kept[0].square().mean((0, 2, 3), keepdim=True).sqrt()
-salt = torch.from_numpy(np.stack([model.salt for model in models])).float()
-wanted = adaptive_avg_pool2d(salt, features.shape[2:])
-
-
-# %%
-# A *readout* adds the channels of a cell up, each with a positive strength, to the evidence for salt in that
-# cell. It is fitted first, without attention. Then its strengths are held, and of the readout only a gain and
-# an offset go on learning with the mechanism: what becomes better, becomes so by weighing. The first record,
-# which all pictures show, and the second, which has no salt, are kept out of all learning.
-
-
-class Readout(nn.Module):
-    def __init__(self, channels):
-        super().__init__()
-        self.strength = nn.Parameter(torch.full((channels,), -4.0))
-        self.gain, self.offset = nn.Parameter(torch.zeros(1)), nn.Parameter(torch.full((1,), -3.0))
-
-    def forward(self, maps):
-        return torch.einsum("bchw,c->bhw", maps, (self.gain + self.strength).exp()) + self.offset
-
-
-def learn(mechanism, *maps, steps=50, rate=0.02):
-    own = deepcopy(readout)
-    learning = [each for each in [*mechanism.parameters(), *own.parameters()] if each.requires_grad]
-    optimiser = torch.optim.Adam(learning, rate)
-    for _ in range(steps):
-        loss = binary_cross_entropy_with_logits(own(mechanism(*(each[2:] for each in maps))), wanted[2:])
-        optimiser.zero_grad()
-        loss.backward()
-        optimiser.step()
-    mechanism.eval()
-    return own
-
-
-readout = Readout(features.shape[1])
-readout = learn(nn.Identity(), features, steps=150, rate=0.1)
-readout.strength.requires_grad = False
+(features,) = maps_of("encoder.1")
+readout = fitted(features)
 
 # %%
 # Each figure below shows the factors of the first record, averaged over the channels, with their profiles
@@ -101,14 +44,9 @@ def show(name, mechanism, own):
     figure = plt.figure(figsize=(9, 4.2), layout="constrained")
     grids = figure.add_gridspec(2, 3, width_ratios=(1, 4, 4.6), height_ratios=(1, 4))
     middle, right = figure.add_subplot(grids[1, 1]), figure.add_subplot(grids[1, 2])
-    for axes, cells, colours, limits in (
-        (middle, relative, "vik", (1 - reach, 1 + reach)),
-        (right, salt, "lajolla_r", (0, 1)),
-    ):
-        # A cell of the map is two by two of the grid.
-        fine = np.kron(cells, np.ones((2, 2)))[: grid.nz, : grid.nx]
-        image = draw_section(axes, fine, grid.spacing, colours, limits)
-        outline(axes, models[0].salt, grid.spacing, "black")
+    draw(middle, relative, "", "vik", (1 - reach, 1 + reach))
+    image = draw(right, salt, f"Read out with {name}", "lajolla_r", (0, 1))
+    for axes in (middle, right):
         axes.set_aspect("auto")
     middle.set_ylabel("")
     middle.tick_params(labelleft=False)
@@ -124,7 +62,6 @@ def show(name, mechanism, own):
     above.tick_params(labelbottom=False)
     above.set(ylabel="Factor", title=f"{name}: factors {factors.min():.2f} to {factors.max():.2f}")
     figure.add_subplot(grids[0, 2]).set_axis_off()
-    right.set_title(f"Read out with {name}")
 
 
 # %%
@@ -146,7 +83,7 @@ def show(name, mechanism, own):
 
 torch.manual_seed(0)
 ca = attention.build("ca", 48)
-show("ca", ca, learn(ca, features))
+show("ca", ca, learn(ca, readout, features))
 
 # %%
 # .. _gallery-ela:
@@ -167,7 +104,7 @@ show("ca", ca, learn(ca, features))
 
 torch.manual_seed(0)
 ela = attention.build("ela", 48)
-show("ela", ela, learn(ela, features))
+show("ela", ela, learn(ela, readout, features))
 
 # %%
 # A product of two profiles is high where a high row and a high column cross. It can lift a body out of its

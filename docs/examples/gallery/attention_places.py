@@ -7,100 +7,32 @@ Seven mechanisms that give each cell of a map a factor of its own: ``spatial``, 
 them turns up and which it turns down, and what it costs. The page takes about five seconds. Read
 :doc:`attention_channels` first if gates are new to you: it says what a factor is and how it comes about.
 
-The pictures show what a mechanism *can* weigh after a second of learning. What it brings to a network is
-another question, which only trainings with several seeds answer: see :doc:`/results/does_attention_help`.
+The pictures show what a mechanism *can* weigh after a second of learning, in one run with one seed: features,
+readout, learning rates and numbers of steps were chosen by eye, so that there is something to see. What it
+brings to a network is another question, which only trainings with several seeds answer: see
+:doc:`/results/does_attention_help`.
 """
 
-from copy import deepcopy
-
-import numpy as np
 import torch
 from matplotlib import pyplot as plt
-from torch import nn
-from torch.nn.functional import adaptive_avg_pool2d, binary_cross_entropy_with_logits
+from salt_task import draw, fitted, grid, learn, maps_of, models
 from torch.utils.flop_counter import FlopCounterMode
 
-import fwi
-from data_prep.salt import generate
 from fwi import attention
-from fwi.config import MECHANISMS, SaltConfig
-from fwi.plots.style import draw_section, draw_velocity, outline
+from fwi.config import MECHANISMS
+from fwi.plots.style import draw_velocity
 
 # %%
-# One task for all mechanisms
-# ---------------------------
-# A mechanism that has learned nothing weighs everything alike. So each one learns here for about a second,
-# and all of them the same. Sixteen random models of the preset ``seg_eage``, four of them without their salt,
-# are simulated with eight shots each. The records pass through the network ``salt-demo`` of the zoo, and the
-# features of its second encoder level are kept: 48 channels on 26 x 38 cells, each channel scaled to a mean
-# square of one.
+# Each mechanism learns from the same features where the salt is, as told in :ref:`gallery-task` (a downloaded
+# script wants :download:`salt_task.py </examples/gallery/salt_task.py>` beside it). They are those of the
+# second level of an encoder: 48 channels on 26 x 38 cells.
 
-inverter = fwi.load("salt-demo").eval()
-grid = inverter.survey.grid
-survey = fwi.Survey(grid, inverter.survey.config.model_copy(update={"shots": 8}))
-salty = SaltConfig(preset="seg_eage")
-bare = SaltConfig(preset={"name": "mixed", "parts": [{"preset": "seg_eage"}], "no_salt_share": 1.0})
-presets = [salty, bare] + 11 * [salty] + 3 * [bare]
-models = [generate(grid, preset, 0, number) for number, preset in enumerate(presets)]
-
-kept = []
-inverter.network.encoder[1].register_forward_hook(lambda module, given, out: kept.append(out))
-with torch.no_grad():
-    velocity = torch.from_numpy(np.stack([model.velocity for model in models]))
-    inverter(fwi.Propagator(survey, inverter.study.physics)(velocity), survey)
-features = kept[0] / kept[0].square().mean((0, 2, 3), keepdim=True).sqrt()
-salt = torch.from_numpy(np.stack([model.salt for model in models])).float()
-wanted = adaptive_avg_pool2d(salt, features.shape[2:])
-
-
-# %%
-# A *readout* adds the channels of a cell up, each with a positive strength, to the evidence for salt in that
-# cell. It is fitted first, without attention. Then its strengths are held, and of the readout only a gain and
-# an offset go on learning with the mechanism: what becomes better, becomes so by weighing. The first record,
-# which all pictures show, and the second, which has no salt, are kept out of all learning.
-
-
-class Readout(nn.Module):
-    def __init__(self, channels):
-        super().__init__()
-        self.strength = nn.Parameter(torch.full((channels,), -4.0))
-        self.gain, self.offset = nn.Parameter(torch.zeros(1)), nn.Parameter(torch.full((1,), -3.0))
-
-    def forward(self, maps):
-        return torch.einsum("bchw,c->bhw", maps, (self.gain + self.strength).exp()) + self.offset
-
-
-def learn(mechanism, *maps, steps=50, rate=0.02):
-    own = deepcopy(readout)
-    learning = [each for each in [*mechanism.parameters(), *own.parameters()] if each.requires_grad]
-    optimiser = torch.optim.Adam(learning, rate)
-    for _ in range(steps):
-        loss = binary_cross_entropy_with_logits(own(mechanism(*(each[2:] for each in maps))), wanted[2:])
-        optimiser.zero_grad()
-        loss.backward()
-        optimiser.step()
-    mechanism.eval()
-    return own
-
-
-readout = Readout(features.shape[1])
-readout = learn(nn.Identity(), features, steps=150, rate=0.1)
-readout.strength.requires_grad = False
+(features,) = maps_of("encoder.1")
+readout = fitted(features)
 
 # %%
 # The section of the first record, and what the readout makes of its features without attention: the
 # reflections of the salt's base most of all, little of its top, and some that are not of the salt.
-
-
-def draw(axes, cells, title, colours, limits):
-    # A cell of the map is two by two of the grid.
-    fine = np.kron(cells, np.ones((2, 2)))[: grid.nz, : grid.nx]
-    image = draw_section(axes, fine, grid.spacing, colours, limits)
-    outline(axes, models[0].salt, grid.spacing, "black")
-    axes.set_title(title)
-    axes.label_outer()
-    return image
-
 
 figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3), layout="constrained")
 image = draw_velocity(left, models[0].velocity, grid.spacing, grid.velocity, models[0].salt)
@@ -149,7 +81,7 @@ def show(name, mechanism, own):
 
 torch.manual_seed(0)
 spatial = attention.build("spatial", 48)
-show("spatial", spatial, learn(spatial, features))
+show("spatial", spatial, learn(spatial, readout, features))
 
 # %%
 # The factors are largest where strong features lie within three cells of each other, which is around the salt
@@ -174,7 +106,7 @@ show("spatial", spatial, learn(spatial, features))
 
 torch.manual_seed(0)
 cbam = attention.build("cbam", 48)
-show("cbam", cbam, learn(cbam, features))
+show("cbam", cbam, learn(cbam, readout, features))
 
 # %%
 # .. _gallery-cbam_conv:
@@ -185,8 +117,8 @@ show("cbam", cbam, learn(cbam, features))
 #
 # Many codes call this CBAM; it is a relative of BAM. The factor of a cell comes from all its channels, mixed
 # down to a few by :math:`1 \times 1` convolutions, with a :math:`3 \times 3` convolution between, batch
-# normalisation and ReLU (:math:`r`). So it can ask *what* is in a cell, which ``spatial`` and ``cbam``
-# cannot.
+# normalisation and ReLU (:math:`r`). So it can ask *what* is in a cell, where ``spatial`` and ``cbam`` know
+# only how much.
 #
 # :Parameters: :math:`(2 C h + h + C) + (C h + 9 h^2 + 7 h + 1)`: 1009 of 64 channels
 # :Multiply-adds: :math:`C h + 9 h^2 + h` a cell
@@ -195,7 +127,7 @@ show("cbam", cbam, learn(cbam, features))
 
 torch.manual_seed(0)
 cbam_conv = attention.build("cbam_conv", 48)
-show("cbam_conv", cbam_conv, learn(cbam_conv, features))
+show("cbam_conv", cbam_conv, learn(cbam_conv, readout, features))
 
 # %%
 # .. _gallery-scse:
@@ -215,7 +147,7 @@ show("cbam_conv", cbam_conv, learn(cbam_conv, features))
 
 torch.manual_seed(0)
 scse = attention.build("scse", 48)
-show("scse", scse, learn(scse, features))
+show("scse", scse, learn(scse, readout, features))
 
 # %%
 # .. _gallery-simam:
@@ -234,7 +166,7 @@ show("scse", scse, learn(scse, features))
 # :Paper: Yang et al. (2021), ICML 139
 
 simam = attention.build("simam", 48)
-show("simam", simam, learn(simam, features))
+show("simam", simam, learn(simam, readout, features))
 
 # %%
 # .. _gallery-psa:
@@ -248,9 +180,10 @@ show("simam", simam, learn(simam, features))
 #
 # The first factor is one per channel: the features :math:`W_v x` are averaged over the cells, not evenly but
 # with the weights :math:`s(w_q x)`, a softmax over all cells. The second is one per cell: the channels
-# :math:`W_u x` are averaged with weights that a softmax over channels gives. Half of the channels are kept
-# where the cells are averaged, and all of the cells where channels are: neither is squeezed to a single
-# number, which is what the name means.
+# :math:`W_u x` are averaged with weights that a softmax over channels gives. Each factor gives up one
+# direction wholly and keeps the other nearly whole, half of the channels or all of the cells: that is what
+# *polarised* means. The published code takes the second softmax over a single element, which makes that
+# factor constant; this is the paper's formula.
 #
 # :Parameters: :math:`2 C^2 + C`: 8256 of 64 channels
 # :Multiply-adds: some :math:`1.5 \, C^2` a cell
@@ -259,7 +192,7 @@ show("simam", simam, learn(simam, features))
 
 torch.manual_seed(0)
 psa = attention.build("psa", 48)
-show("psa", psa, learn(psa, features))
+show("psa", psa, learn(psa, readout, features))
 
 # %%
 # .. _gallery-hard:
@@ -282,7 +215,7 @@ show("psa", psa, learn(psa, features))
 
 torch.manual_seed(0)
 hard = attention.build("hard", 48, temperature=5.0)
-show("hard", hard, learn(hard, features, rate=0.05))
+show("hard", hard, learn(hard, readout, features, rate=0.05))
 
 # %%
 # What they cost, and where they fit

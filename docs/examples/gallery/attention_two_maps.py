@@ -7,111 +7,29 @@ the decoder meets a skip connection; ``cross`` also stands where features of the
 section. At the end you will have seen what each of them takes from where. The page takes about seven seconds.
 Read :doc:`attention_channels` first for the task that they learn.
 
-The pictures show what a mechanism *can* weigh after a second of learning. What it brings to a network is
-another question, which only trainings with several seeds answer: see :doc:`/results/does_attention_help`.
+The pictures show what a mechanism *can* weigh after a second of learning, in one run with one seed: features,
+readout, learning rates and numbers of steps were chosen by eye, so that there is something to see. What it
+brings to a network is another question, which only trainings with several seeds answer: see
+:doc:`/results/does_attention_help`.
 """
 
-from copy import deepcopy
-
-import numpy as np
 import torch
 from matplotlib import pyplot as plt
-from torch import nn
+from salt_task import Readout, draw, draw_weights, fitted, learn, maps_of
 from torch.nn.attention import SDPBackend, sdpa_kernel
-from torch.nn.functional import adaptive_avg_pool2d, binary_cross_entropy_with_logits
 from torch.utils.flop_counter import FlopCounterMode
 
-import fwi
-from data_prep.salt import generate
 from fwi import attention
-from fwi.config import MECHANISMS, SaltConfig
-from fwi.plots.style import draw_section, outline
+from fwi.config import MECHANISMS
 
 # %%
-# One task for all mechanisms
-# ---------------------------
-# A mechanism that has learned nothing weighs everything alike. So each one learns here for about a second,
-# and all of them the same. Sixteen random models of the preset ``seg_eage``, four of them without their salt,
-# are simulated with eight shots each. The records pass through the network ``salt-demo`` of the zoo, and four
-# of its maps are kept. At the second level the decoder joins two maps of 48 channels on 26 x 38 cells: the
-# *skip*, straight from the encoder, with sharp reflections, and the map that comes *up* from below, with a
-# soft notion of the salt. That one is made of the *coarse* map of the third level, 96 channels on 13 x 19
-# cells. The last is the map of the *record* before it is laid on the section. Each channel is scaled to a
-# mean square of one.
+# All three learn where the salt is, as told in :ref:`gallery-task` (a downloaded script wants
+# :download:`salt_task.py </examples/gallery/salt_task.py>` beside it). At the second level of ``salt-demo``
+# the decoder joins two maps of 48 channels on 26 x 38 cells: the *skip*, straight from the encoder, with
+# sharp reflections, and the map that comes *up* from below, with a soft notion of the salt. That one is made
+# of the *coarse* map of the third level, 96 channels on 13 x 19 cells.
 
-inverter = fwi.load("salt-demo").eval()
-grid = inverter.survey.grid
-survey = fwi.Survey(grid, inverter.survey.config.model_copy(update={"shots": 8}))
-salty = SaltConfig(preset="seg_eage")
-bare = SaltConfig(preset={"name": "mixed", "parts": [{"preset": "seg_eage"}], "no_salt_share": 1.0})
-presets = [salty, bare] + 11 * [salty] + 3 * [bare]
-models = [generate(grid, preset, 0, number) for number, preset in enumerate(presets)]
-
-maps = {}
-network = inverter.network
-for name, part in {
-    "skip": network.encoder[1],
-    "coarse": network.decoder[2],
-    "up": network.decoder[1].up,
-    "record": network.stem.convolve,
-}.items():
-    part.register_forward_hook(lambda module, given, out, name=name: maps.update({name: out}))
-with torch.no_grad():
-    velocity = torch.from_numpy(np.stack([model.velocity for model in models]))
-    inverter(fwi.Propagator(survey, inverter.study.physics)(velocity), survey)
-skip, coarse, up, record = (
-    maps[name] / maps[name].square().mean((0, 2, 3), keepdim=True).sqrt()
-    for name in ("skip", "coarse", "up", "record")
-)
-features = skip
-salt = torch.from_numpy(np.stack([model.salt for model in models])).float()
-wanted = adaptive_avg_pool2d(salt, features.shape[2:])
-
-
-# %%
-# A *readout* adds the channels of a cell up, each with a positive strength, to the evidence for salt in that
-# cell. It is fitted first, without attention. Then its strengths are held, and of the readout only a gain and
-# an offset go on learning with the mechanism: what becomes better, becomes so by weighing. The first record,
-# which all pictures show, and the second, which has no salt, are kept out of all learning.
-
-
-class Readout(nn.Module):
-    def __init__(self, channels):
-        super().__init__()
-        self.strength = nn.Parameter(torch.full((channels,), -4.0))
-        self.gain, self.offset = nn.Parameter(torch.zeros(1)), nn.Parameter(torch.full((1,), -3.0))
-
-    def forward(self, maps):
-        return torch.einsum("bchw,c->bhw", maps, (self.gain + self.strength).exp()) + self.offset
-
-
-def learn(mechanism, *maps, steps=50, rate=0.02):
-    own = deepcopy(readout)
-    learning = [each for each in [*mechanism.parameters(), *own.parameters()] if each.requires_grad]
-    optimiser = torch.optim.Adam(learning, rate)
-    for _ in range(steps):
-        loss = binary_cross_entropy_with_logits(own(mechanism(*(each[2:] for each in maps))), wanted[2:])
-        optimiser.zero_grad()
-        loss.backward()
-        optimiser.step()
-    mechanism.eval()
-    return own
-
-
-readout = Readout(features.shape[1])
-readout = learn(nn.Identity(), features, steps=150, rate=0.1)
-readout.strength.requires_grad = False
-
-
-def draw(axes, cells, title, colours, limits, line):
-    # A cell of the map is two by two of the grid.
-    fine = np.kron(cells, np.ones((2, 2)))[: grid.nz, : grid.nx]
-    image = draw_section(axes, fine, grid.spacing, colours, limits)
-    outline(axes, models[0].salt, grid.spacing, line)
-    axes.set_title(title)
-    axes.label_outer()
-    return image
-
+skip, coarse, up = maps_of("encoder.1", "decoder.2", "decoder.1.up")
 
 # %%
 # .. _gallery-gate:
@@ -122,33 +40,28 @@ def draw(axes, cells, title, colours, limits, line):
 #
 # One factor :math:`a` per cell of the skip :math:`x`, which the coarser map :math:`g` from below has a say
 # in: the skip carries all reflections, and what lies below knows which of them matter. Both are brought to
-# half the skip's size and added; the factor is interpolated back.
+# half the skip's size and added; the factor is interpolated back. :math:`N` is batch normalisation, and
+# :math:`r` is ReLU.
 #
 # :Parameters: :math:`4 C F + G F + 2 F + 1 + C^2 + 3 C` with :math:`F = C / 2` and :math:`G` channels of the
 #     coarser map: 16,641 of 64 and 128 channels
-# :Multiply-adds: about :math:`2 C F + G F / 2 + C^2` a cell of the skip
+# :Multiply-adds: :math:`C F + G F / 4 + C^2` a cell of the skip
 # :Options: ``gate``
 # :Paper: Oktay et al. (2018), `arXiv:1804.03999 <https://arxiv.org/abs/1804.03999>`__
 
 torch.manual_seed(0)
 gate = attention.build("gate", 48, gating_channels=96)
-own = learn(gate, skip, coarse)
+readout = fitted(skip)
+own = learn(gate, readout, skip, coarse)
 with torch.no_grad():
     factors = gate.factors(skip[:1], coarse[:1])[0, 0]
     before, salt = readout(skip[:1])[0].sigmoid(), own(gate(skip[:1], coarse[:1]))[0].sigmoid()
 relative = factors / factors.mean()
 reach = min(1.0, float((relative - 1).abs().max()))
 figure, axes = plt.subplots(1, 3, figsize=(9, 2.7), layout="constrained")
-draw(axes[0], before, "Skip, read out", "lajolla_r", (0, 1), "black")
-draw(
-    axes[1],
-    relative,
-    f"gate: {factors.min():.2f} to {factors.max():.2f}",
-    "vik",
-    (1 - reach, 1 + reach),
-    "black",
-)
-draw(axes[2], salt, "Gated skip, read out", "lajolla_r", (0, 1), "black")
+draw(axes[0], before, "Skip, read out", "lajolla_r", (0, 1))
+draw(axes[1], relative, f"gate: {factors.min():.2f} to {factors.max():.2f}", "vik", (1 - reach, 1 + reach))
+draw(axes[2], salt, "Gated skip, read out", "lajolla_r", (0, 1))
 figure.suptitle("What the gate leaves of the skip: red turned up, blue turned down")
 
 # %%
@@ -164,35 +77,30 @@ figure.suptitle("What the gate leaves of the skip: red turned up, blue turned do
 #
 # :Parameters: :math:`C d + K d + 2 d + C K + C + 1` of :math:`C` channels and :math:`K` of the context, with
 #     :math:`d = \max(C / 8, 8)`; :math:`10 (C + K)` more for positions: 6481 of 64 and 64
-# :Multiply-adds: :math:`(d + C) N M` for :math:`N` cells and :math:`M` of the context, and
-#     :math:`C d N + (d + C) K M`
-# :Options: ``heads``, ``pool`` (keys from the maxima of blocks of cells), ``position``
+# :Multiply-adds: :math:`2 C N M` for :math:`N` cells and :math:`M` of the context (queries and keys are
+#     padded to the width of values), :math:`C d N + (d + C) K M`, and :math:`9 (C N + K M)` for positions
+# :Options: ``heads``, ``pool`` (keys and values from the maxima of blocks of cells), ``position``
 # :Paper: Vaswani et al. (2017), `arXiv:1706.03762 <https://arxiv.org/abs/1706.03762>`__
 
-readout = Readout(48)
-readout = learn(nn.Identity(), up, steps=150, rate=0.1)
-readout.strength.requires_grad = False
 torch.manual_seed(0)
 cross = attention.build("cross", 48, heads=4, pool=2)
-own = learn(cross, up, skip, steps=30, rate=0.005)
+own = learn(cross, fitted(up), up, skip, steps=20, rate=0.007)
 cells = ((13, 16), (22, 16))  # row and column
 figure, axes = plt.subplots(1, 3, figsize=(9, 2.7), layout="constrained")
 for panel, (row, column) in zip(axes, cells):
     with torch.no_grad():
-        weights = np.kron(cross.weights_of((row, column), up[:1], skip[:1])[0], np.ones((2, 2)))
-    draw(panel, weights, f"Weights up to {weights.max():.2f}", "lajolla", (0, weights.max()), "dodgerblue")
-    panel.plot(
-        0.08 * column + 0.02, 0.08 * row + 0.02, "*", color="white", markeredgecolor="black", markersize=14
-    )
+        weights = cross.weights_of((row, column), up[:1], skip[:1])[0]
+    draw_weights(panel, weights, row, column, size=2)
 with torch.no_grad():
     salt = own(cross(up[:1], skip[:1]))[0].sigmoid()
-draw(axes[2], salt, "Read out with cross", "lajolla_r", (0, 1), "black")
+draw(axes[2], salt, "Read out with cross", "lajolla_r", (0, 1))
 figure.suptitle("Where in the skip two cells of the decoder look (cross)")
 
 # %%
 # In the slot ``resample`` the context is the record itself, on axes of time and position, and each cell of
-# the section gathers what it needs, wherever in time that is. That takes more than a second to learn; in a
-# small network that was trained with it, its weights stayed diffuse (:doc:`/results/does_attention_help`).
+# the section gathers what it needs, wherever in time that is. There is no picture of it: on the fourteen
+# records of this page it learns them by heart, which takes half a minute, and is lost on the one kept out.
+# What it brings to a trained network is in :doc:`/results/does_attention_help`.
 #
 # .. _gallery-mdaf:
 #
@@ -217,33 +125,23 @@ figure.suptitle("Where in the skip two cells of the decoder look (cross)")
 # :Options: ``heads``, ``residual`` (``raw`` keeps amplitudes, ``normed`` as published), ``temperature``
 # :Paper: Yang et al. (2024), SFFNet, IEEE TGRS 62, 4408716
 
-readout = Readout(48)
 torch.manual_seed(0)
 mdaf = attention.build("mdaf", 48)
-own = learn(mdaf, skip, up, steps=25, rate=0.03)
+own = learn(mdaf, Readout(48), skip, up, steps=18, rate=0.03)
 figure, axes = plt.subplots(1, 3, figsize=(9, 2.7), layout="constrained")
 for panel, (row, column) in zip(axes, cells):
     with torch.no_grad():
         weights = mdaf.weights_of((row, column), skip[:1], up[:1])[0]
-    draw(
-        panel,
-        weights,
-        f"Weights up to {weights.max():.2f}",
-        "lajolla",
-        (0, float(weights.max())),
-        "dodgerblue",
-    )
-    panel.plot(
-        0.08 * column + 0.02, 0.08 * row + 0.02, "*", color="white", markeredgecolor="black", markersize=14
-    )
+    draw_weights(panel, weights, row, column, size=2)
 with torch.no_grad():
     salt = own(mdaf(skip[:1], up[:1]))[0].sigmoid()
-draw(axes[2], salt, "Read out with mdaf", "lajolla_r", (0, 1), "black")
+draw(axes[2], salt, "Read out with mdaf", "lajolla_r", (0, 1))
 figure.suptitle("Which rows and columns the row and column of two cells attend to (mdaf)")
 
 # %%
 # The vertical line holds the weights of the star's row over the rows of the skip, the horizontal one those of
-# its column over the columns of the decoder's map; each counts half.
+# its column over the columns of the decoder's map; each counts half. They are not far from even: the cosines
+# of whole rows are much alike, and in so short a time the temperature hardly moves.
 #
 # What they cost, and where they fit
 # ----------------------------------

@@ -65,9 +65,9 @@ show("gain")
 #
 # Gains of shots: ``shot_gain``
 # -----------------------------
-# Each shot has a factor of its own, log-normal about one: charges differ, guns fail, the ground couples
-# better or worse. Within a gather nothing changes, so the pictures show all shots: the RMS amplitude of each
-# trace.
+# Each shot has a factor of its own, log-normal about one (the strength is the standard deviation of its
+# logarithm): charges differ, guns fail, the ground couples better or worse. Within a gather nothing but its
+# loudness changes, so the pictures show all shots: the RMS amplitude of each trace.
 
 
 def show_traces(name, seed=0):
@@ -106,7 +106,7 @@ show("receiver_gain")
 # Swapped polarity: ``swapped``
 # -----------------------------
 # A share of the traces, single ones or a block of neighbours, is multiplied by minus one: a plug was put in
-# the wrong way.
+# the wrong way. (The seed is one that draws a block, which is easier to see.)
 
 show("swapped", seed=2)
 
@@ -117,8 +117,8 @@ show("swapped", seed=2)
 # -------------------------------
 # Receivers and shots are metres away from where the headers say: the cable drifts, a stake was moved. Each
 # receiver has an error of its own, the same for every shot, and each shot one that moves all its receivers
-# together; traces are interpolated to where they were really recorded. At wavelengths of hundreds of metres a
-# few metres are hardly seen, and they change phases.
+# together; traces are interpolated to where they were really recorded. The strength is the standard deviation
+# of the errors. At wavelengths of hundreds of metres a few metres are hardly seen, and they change phases.
 
 show("jitter")
 
@@ -137,9 +137,9 @@ for panel, strength in zip(axes, CORRUPTIONS["jitter"].strengths):
 #
 # A muted direct wave: ``mute``
 # -----------------------------
-# Everything up to the direct wave is set to zero, with a taper of one period: processing takes it out,
-# because it is loud and holds nothing from below. With it go the early refractions, and the shallow speeds
-# that they tell of.
+# Everything up to the direct wave is set to zero, and the strength says how long after its peak, followed by
+# a taper of one period: processing takes it out, because it is loud and holds nothing from below. With it go
+# the early refractions, and the shallow speeds that they tell of.
 
 show("mute")
 
@@ -150,15 +150,15 @@ show("mute")
 # unless the study says otherwise (``data.corrupt``), and the three strengths at which
 # ``fwi evaluate --robustness`` compares networks:
 
-print(f"{'':17}{'training':15}{'probability':13}{'compared at':16}unit")
+print(f"{'':17}{'training':15}{'probability':13}{'compared at':18}unit")
 for name in ("gain", "shot_gain", "receiver_gain", "swapped", "jitter", "mute"):
     corruption, settings = CORRUPTIONS[name], getattr(CorruptConfig(), name)
     drawn = " to ".join(f"{end:g}" for end in settings.range)
     compared = ", ".join(f"{strength:g}" for strength in corruption.strengths)
-    print(f"{name:17}{drawn:15}{settings.probability:<13g}{compared:16}{corruption.unit}")
+    print(f"{name:17}{drawn:15}{settings.probability:<13g}{compared:18}{corruption.unit}")
 
 # %%
-# To try: give ``gain`` a factor below one; another ``seed``, for which ``swapped`` takes a block. What these
-# do to sections: :doc:`/results/how_robust`. Go on with :doc:`corruptions_missing`.
+# To try: give ``gain`` a factor below one; another ``seed``, for which ``swapped`` takes single traces. What
+# these do to sections: :doc:`/results/how_robust`. Go on with :doc:`corruptions_missing`.
 
 # sphinx_gallery_thumbnail_number = 3

@@ -89,6 +89,7 @@ show("dead")
 # A block of dead traces: ``dead_block``
 # --------------------------------------
 # Neighbouring receivers without a record of any shot: a broken cable, a river, a village without permission.
+# (The seed is one that puts the block near the shot shown.)
 
 show("dead_block", seed=1)
 
@@ -128,12 +129,12 @@ show("sparse_receivers")
 # unless the study says otherwise (``data.corrupt``), and the three strengths at which
 # ``fwi evaluate --robustness`` compares networks:
 
-print(f"{'':17}{'training':15}{'probability':13}{'compared at':16}unit")
+print(f"{'':17}{'training':15}{'probability':13}{'compared at':18}unit")
 for name in ("dead", "dead_block", "missing_shots", "sparse_shots", "sparse_receivers"):
     corruption, settings = CORRUPTIONS[name], getattr(CorruptConfig(), name)
     drawn = " to ".join(f"{end:g}" for end in settings.range)
     compared = ", ".join(f"{strength:g}" for strength in corruption.strengths)
-    print(f"{name:17}{drawn:15}{settings.probability:<13g}{compared:16}{corruption.unit}")
+    print(f"{name:17}{drawn:15}{settings.probability:<13g}{compared:18}{corruption.unit}")
 
 # %%
 # To try: all of them one after the other, as ``fwi.corruption.corrupted`` does by chance for a training

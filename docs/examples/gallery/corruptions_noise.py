@@ -59,7 +59,8 @@ def show(name, seed=0):
 # Noise in the band: ``white``
 # ----------------------------
 # Noise with the spectrum of the wavelet, independent from trace to trace: what is left of wind, electronics
-# and everything that is far away, after a band-pass. Within the band no filter takes it out; stacking does.
+# and everything that is far away, after a band-pass. Within the band no filter takes it out; stacking lowers
+# it.
 
 show("white")
 
@@ -113,12 +114,12 @@ show("spikes")
 # unless the study says otherwise (``data.corrupt``), and the three strengths at which
 # ``fwi evaluate --robustness`` compares networks:
 
-print(f"{'':17}{'training':15}{'probability':13}{'compared at':16}unit")
+print(f"{'':17}{'training':15}{'probability':13}{'compared at':18}unit")
 for name in ("white", "dips", "swell", "bursts", "spikes"):
     corruption, settings = CORRUPTIONS[name], getattr(CorruptConfig(), name)
     drawn = " to ".join(f"{end:g}" for end in settings.range)
     compared = ", ".join(f"{strength:g}" for strength in corruption.strengths)
-    print(f"{name:17}{drawn:15}{settings.probability:<13g}{compared:16}{corruption.unit}")
+    print(f"{name:17}{drawn:15}{settings.probability:<13g}{compared:18}{corruption.unit}")
 
 # %%
 # To try: another ``seed``; the first of the three strengths. What these do to sections:

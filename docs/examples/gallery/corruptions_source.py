@@ -33,7 +33,7 @@ clip = clip_of([gathers[shot]], dt)
 
 # %%
 # On the left the gather as simulated, in the middle as it is at the last of three strengths, and on the right
-# the reflections of one of its traces, 1 km from the shot, at all three.
+# one of its traces (red line), 1 km from the shot, at all three: the direct wave, and then reflections.
 
 
 def compare(name):
@@ -61,7 +61,7 @@ def compare(name):
 # --------------------------------
 # The record is shaped into that of a Ricker wavelet of another peak frequency, by the ratio of the two
 # spectra. In the field nobody hands over the wavelet: it depends on the depth and size of the source, the
-# ghosts, the ground, and it is estimated with an error of some tenths.
+# ghosts and the ground, and has to be estimated.
 
 compare("frequency")
 
@@ -93,12 +93,12 @@ compare("delay")
 # unless the study says otherwise (``data.corrupt``), and the three strengths at which
 # ``fwi evaluate --robustness`` compares networks:
 
-print(f"{'':17}{'training':15}{'probability':13}{'compared at':16}unit")
+print(f"{'':17}{'training':15}{'probability':13}{'compared at':18}unit")
 for name in ("frequency", "phase", "delay"):
     corruption, settings = CORRUPTIONS[name], getattr(CorruptConfig(), name)
     drawn = " to ".join(f"{end:g}" for end in settings.range)
     compared = ", ".join(f"{strength:g}" for strength in corruption.strengths)
-    print(f"{name:17}{drawn:15}{settings.probability:<13g}{compared:16}{corruption.unit}")
+    print(f"{name:17}{drawn:15}{settings.probability:<13g}{compared:18}{corruption.unit}")
 
 # %%
 # The gather itself is left alone where a strength is zero (or one, for a factor). To try: a ``delay`` below

@@ -14,11 +14,13 @@ than anything else.
 
 import torch
 from matplotlib import pyplot as plt
+from matplotlib.colors import LogNorm
 from matplotlib.patches import Rectangle
 
 import fwi
 from data_prep.salt import generate
 from fwi.config import ModelConfig, SaltConfig
+from fwi.networks import build
 from fwi.networks.table import parts
 
 # %%
@@ -31,7 +33,7 @@ survey = fwi.load("salt-demo").survey
 COLOURS = {"stem": "#e0a800", "encoder": "#11467b", "decoder": "#b2182b", "head": "#333333"}
 
 
-def structure(model, title, table=True):
+def structure(model, title):
     listed = parts(model, survey)
     _, axes = plt.subplots(figsize=(9, 3.8), layout="constrained")
     shapes = {"record": (22, 100, 76)} | {part.name: part.shape for part in listed}
@@ -47,8 +49,6 @@ def structure(model, title, table=True):
         axes.text(place, -rows / 2 - 3, name, ha="center", va="top", fontsize="small", **turn)
     axes.set(xlim=(-0.6, len(shapes) - 0.4), ylim=(-85, 85), title=title)
     axes.set_axis_off()
-    if not table:
-        return
     total, adds = sum(part.parameters for part in listed), sum(part.multiply_adds for part in listed)
     print(f"{'part':18}{'parameters':>12}{'multiply-adds':>15}  attention")
     for part in listed:
@@ -148,8 +148,26 @@ structure(ModelConfig(name="inversion_net"), "inversion_net: the maps that leave
 # The same layers as ``inversion_net``, under the name of the method that trains them against a critic. The
 # critic is not part of salt-fwi; with its losses the two names mean the same network. Zhang et al. (2018),
 # `arXiv:1809.10262 <https://arxiv.org/abs/1809.10262>`__.
+#
+# Its picture would be the one above. So this one asks what the vector in the middle means: from which samples
+# of a shot is the cell in the middle of the section made? The gradient tells, here with random weights, on a
+# logarithmic scale over three decades. Behind the vector every cell depends on the whole record. In
+# ``attention_unet`` it depends on a window of times and receivers around its place, and hardly on the rest,
+# which only the means see that attention takes over a map: what is near in the section is looked for where it
+# is near in the record.
 
-structure(ModelConfig(name="velocity_gan"), "velocity_gan: the maps that leave its parts", table=False)
+figure, axes = plt.subplots(1, 2, figsize=(9, 3.4), sharey=True, layout="constrained")
+for panel, name in zip(axes, ("velocity_gan", "attention_unet")):
+    torch.manual_seed(0)
+    network = build(ModelConfig(name=name) if name == "velocity_gan" else model, survey).eval()
+    record = torch.randn(4, *survey.gather_shape, requires_grad=True)
+    middle = network(record)[:, 25, 38].sum()
+    seen = torch.autograd.grad(middle, record)[0].abs().mean((0, 1))
+    norm = LogNorm(float(seen.max()) / 1e3, float(seen.max()))
+    image = panel.imshow(seen, cmap="magma_r", norm=norm, extent=(0, 3, 2, 0), aspect="auto")
+    panel.set(xlabel="Receiver (km)", title=name)
+axes[0].set_ylabel("Time (s)")
+figure.suptitle("Samples of the record on which the cell in the middle of the section depends, dark for much")
 
 # %%
 # .. _gallery-umixformer:
