@@ -77,6 +77,8 @@ sphinx_gallery_conf = {
     "within_subsection_order": "teaching_order.TeachingOrder",
     "parallel": 2,
     "image_scrapers": ("figures",),
+    # Figures of fwi.plots are made without pyplot; without this a notebook shows their size instead of them.
+    "first_notebook_cell": "%matplotlib inline",
     "ignore_repr_types": r"matplotlib",
     "reset_modules": ("matplotlib", "seaborn", "scratch.fresh"),
     "matplotlib_animations": False,

@@ -61,6 +61,19 @@ def test_every_declared_dependency_is_imported(imported):
     assert sorted(declared - imported.keys()) == ["onnx"]  # which torch.onnx imports
 
 
+def test_the_site_can_be_built_with_its_extra_alone():
+    declared = names([*PROJECT["dependencies"], *EXTRAS["docs"]])
+    scripts = list((ROOT / "docs" / "examples").rglob("*.py"))
+    assert scripts
+    # A tutorial may import what it has written into its folder.
+    written = {re.sub(r"^\d+_", "", script.stem) for script in scripts}
+
+    needed = set().union(*(imported_modules(script.read_text()) for script in scripts))
+
+    others = needed - PACKAGES - written - sys.stdlib_module_names
+    assert {DISTRIBUTIONS.get(module, normalised(module)) for module in others} <= declared
+
+
 def test_every_declared_dependency_is_pinned_to_a_version_that_it_allows():
     pins = dict(
         line.split("==") for line in (ROOT / "constraints.txt").read_text().splitlines() if "==" in line

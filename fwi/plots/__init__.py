@@ -1,7 +1,8 @@
 """Figures: velocity sections, shot gathers, attention, contradictions and training curves.
 
 Everything that comes in is in SI units; kilometres and km/s exist in this package alone. The figures are
-built on matplotlib's Figure itself, without pyplot: no window, no global state, nothing to be closed.
+built on matplotlib's Figure itself, without pyplot: no window, no global state, nothing to be closed. A
+notebook shows them after ``%matplotlib inline``; a script keeps them with :func:`~fwi.plots.save`.
 """
 
 from fwi.plots.ablation import Dots, dots_and_bars
@@ -21,6 +22,7 @@ from fwi.plots.refinement import (
 from fwi.plots.robustness import StrengthPanel, error_by_strength
 from fwi.plots.style import png, save
 from fwi.plots.training import curves
+from fwi.plots.unet import unet
 from fwi.plots.velocity import SectionRow, sections, velocity_interval, velocity_model
 
 __all__ = [
@@ -47,6 +49,7 @@ __all__ = [
     "samples",
     "save",
     "sections",
+    "unet",
     "velocity_interval",
     "velocity_model",
 ]

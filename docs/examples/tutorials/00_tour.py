@@ -5,12 +5,14 @@ Five minutes: from a salt model to a refined section
 At the end you will have drawn a salt model, sent waves through it, turned its record into a velocity
 section, asked how far that section can be off, heard whether to believe it, seen a place where a section is
 wrong, and mended a section with the wave equation. It takes some fifteen seconds of computing and no
-reading before; the network comes with the package.
+reading before; the network comes with the package. Both models below were chosen among some ten draws,
+since they show clearly what the page is about; :doc:`/results/when_is_it_wrong` counts how often a verdict is
+right.
 
 **The task.** A ship or a line of dynamite sends waves into the ground; receivers record what comes back.
 From these *records* we want the *velocity section*: the speed of sound at each depth and place along the
 line. Salt makes this hard: it is fast (4.5 km/s against 2 to 3.5 km/s around it), reflects strongly, and
-hides what lies below it.
+hides what lies below it. Words that are new to you are in the :doc:`/reference/glossary`.
 """
 
 import numpy as np
@@ -26,8 +28,9 @@ from fwi.corruption import noise
 # A trained network
 # -----------------
 # ``salt-demo`` is the smaller of two networks that come with the package. It was trained on random salt
-# models; its *survey* says which section it sees, and which records it was trained on: a line of 3 km, 2 km
-# deep, on cells of 40 m, records of 2 s with a wavelet whose peak is at 5 Hz.
+# models; its *survey* says which section it sees, and which records it was trained on: a line of 3 km, 2
+# km deep, on cells of 40 m, records of 2 s with a *wavelet*, the pulse that the source sends out, whose
+# spectrum peaks at 5 Hz.
 run = fwi.load_run("salt-demo")
 survey, grid = run.survey, run.survey.grid
 
@@ -40,9 +43,9 @@ print(f"time:    {survey.gather_shape[1]} samples of {survey.recorded_dt:g} s")
 # A salt model
 # ------------
 # Models are drawn from a *preset*, a geology with ranges of everything that is random in it. ``yang_ma``
-# has flat layers, pierced by a dome of salt. The last two numbers name the model: the same numbers give the
-# same model everywhere. Streams 0 to 2 are training, validation and test; this one is of stream 4, which no
-# training has seen.
+# has flat layers, pierced by a dome of salt. The last two numbers name the model: the same numbers give
+# the same model everywhere. Streams 0 to 2 are training, validation and test; this one is of stream 4,
+# which no training has seen.
 truth = generate(grid, SaltConfig(preset="yang_ma"), stream=4, index=2)
 salt = truth.salt > 0
 
@@ -51,8 +54,9 @@ plots.velocity_model(truth.velocity, grid.spacing, grid.velocity, "A salt dome i
 # %%
 # Its record
 # ----------
-# The propagator solves the acoustic wave equation for every shot, and notes the pressure at every receiver.
-# We add noise, 30 dB below the record (its amplitude is 3 % of the record's), for there is always some.
+# The propagator solves the acoustic wave equation for every shot, and notes the pressure at every
+# receiver. We add noise, 30 dB below the record (its amplitude is 3 % of the record's), for there is
+# always some.
 propagator = fwi.Propagator(survey, run.study.physics)
 with torch.inference_mode():
     clean = propagator(torch.from_numpy(truth.velocity)[None])[0].numpy()
@@ -61,11 +65,13 @@ gathers = noise.white(clean, survey, 30.0, np.random.default_rng(0))
 print("gathers:", gathers.shape, "(shot, time, receiver)")
 
 # %%
-# One *gather* is what all receivers record of one shot; time runs downward. The two straight arms are the
-# direct wave, which runs along the surface. The curves below them are reflections. The first, from 0.7 s
-# on, comes from the boundary of two layers at half a kilometre; the next, from 1.2 s on, from the crest of
-# the salt; the last, at the right, from its shoulder. A wave that comes from deeper comes later: that is
-# all the record says about depth, and to turn time into depth one needs the speeds that are sought.
+# One *gather* is what all receivers record of one shot; time runs downward. (All amplitudes are
+# multiplied by their time, or the late ones would hardly be seen.) The two straight arms are the direct
+# wave, which runs along the surface; it begins at 0.3 s, since the pulse takes that long to reach its
+# peak. The curves below are reflections. The first, from 0.7 s on, comes from the boundary of two layers
+# at half a kilometre; the next, from 1.2 s on, from the crest of the salt; the last, at the right, from
+# its shoulder. A wave that comes from deeper comes later: that is all the record says about depth, and to
+# turn time into depth one needs the speeds that are sought.
 shot = 6
 plots.gathers(
     gathers[shot],
@@ -78,10 +84,11 @@ plots.gathers(
 # %%
 # The section, and its interval
 # -----------------------------
-# The network turns the 22 gathers into a section within milliseconds, and says how far off it may be: nine
-# tenths of the truth are expected between ``lower`` and ``upper``. The bands on the section are the
-# intervals of the salt's top and base; the picture on the right is half the width of the interval of the
-# speed.
+# The network turns the 22 gathers into a section within milliseconds, and says how far off it may be:
+# nine tenths of the truth are expected between ``lower`` and ``upper``, on average over many sections: in
+# an easy one it is more, in a hard one less. The band on the section is the interval of the salt's top
+# (its base is below the section and has none); the picture on the right is half the width of the interval
+# of the speed.
 section = run.invert(gathers)
 interval = run.interval(gathers)
 
@@ -93,8 +100,8 @@ print(f"cells whose true speed is within the interval: {held.mean():.0%}")
 plots.velocity_interval(section, interval, grid.spacing, grid.velocity, "Section by salt-demo")
 
 # %%
-# The interval is widest along the flanks of the salt. That is where a network errs: it knows that there is
-# a boundary, not on which cell.
+# The interval is widest along the boundary of the salt. That is where a network errs: it knows that there
+# is a boundary, not on which cell.
 #
 # The verdict
 # -----------
@@ -107,8 +114,10 @@ print(verdict)
 
 # %%
 # *Wrong* is meant strictly: the salt overlaps the true salt by less than 70 %, or the mean error exceeds
-# 200 m/s (:doc:`/guide/trust` has all of it). This section is believed, and as we have drawn the truth, we
-# know: rightly.
+# 200 m/s, or 400 m/s at the boundary of the salt. The line has the probability of that, the mean absolute
+# error (MAE) to expect with its interval, and under *loudest* the figure that speaks most against the
+# section, beside its usual value (:doc:`/guide/trust` explains them all). This section is believed, and
+# as we have drawn the truth, we know: rightly.
 #
 # A section that is wrong
 # -----------------------
@@ -124,9 +133,10 @@ other_verdict = run.check(other_section, other_gathers)
 print(other_verdict)
 
 # %%
-# The verdict doubts it, and says where to look. The map on the right shows which share of the recorded
-# energy that comes from each place the section does not explain: near 0 all is well, towards 1 and beyond
-# the records contradict it.
+# The verdict doubts it, and says where to look. The *network's views* are its sections of the record as
+# it is, mirrored, and of every other shot: where it is sure, they agree. The map on the right compares
+# the difference between recorded and simulated waves, by the place that they come from, with the energy
+# of these waves: near 0 all is explained, towards 1 and beyond the records contradict the section.
 plots.contradicted(
     other_section,
     other_verdict.contradiction,
@@ -137,9 +147,10 @@ plots.contradicted(
 )
 
 # %%
-# Beneath both heads something is missing. The truth shows what: the network has seen the heads and not the
-# stems below them, on whose steep flanks hardly any wave comes back to the surface.
-row = plots.SectionRow("two diapirs", other_section, other_truth.velocity, other_truth.salt > 0)
+# Beneath both heads something is missing. The truth shows what: the network has seen the heads and not
+# the stems below them, from whose steep flanks hardly any wave comes back to the surface.
+other_salt = other_truth.salt > 0
+row = plots.SectionRow("two diapirs", other_section, other_truth.velocity, other_salt)
 plots.sections([row], grid.spacing, grid.velocity)
 
 # %%
@@ -147,9 +158,10 @@ plots.sections([row], grid.spacing, grid.velocity)
 # ----------
 # *Full-waveform inversion* (FWI) changes a section step by step until it explains the records. From a bad
 # start it runs into a wrong section; from a good one it sharpens what is there. The network's section is
-# such a start. Some shots are held out, and the refined section is returned only if it explains these
-# better too. Six gradients take seconds; fifty to a hundred and fifty are usual (``power`` says how much
-# late arrivals count, less where there is noise).
+# such a start. Each step needs a *gradient*: how the *misfit*, the difference between simulated and
+# recorded gathers, would change with the speed of each cell. Half of the shots are held out, and the
+# refined section is returned only if it explains these better too. Six gradients take seconds; fifty to a
+# hundred and fifty are usual (``power`` says how much late arrivals count, less where there is noise).
 # sphinx_gallery_thumbnail_number = 6
 settings = run.study.refine.model_copy(update={"gradients": 6, "power": 1.0})
 refined = run.refine(section, gathers, config=settings)
@@ -162,9 +174,9 @@ rows = [
 plots.sections(rows, grid.spacing, grid.velocity)
 
 # %%
-# The corner at the foot of the dome moves to its place, and the uppermost boundary gets sharper: a network
-# that is unsure of a boundary blurs it, as the mean of all places where it may be. The left flank, which
-# sends few waves back, would take more gradients.
+# The corner at the right foot of the dome moves to its place, and the uppermost boundary gets sharper: a
+# network that is unsure of a boundary blurs it, as the mean of all places where it may be. The left
+# flank, which sends few waves back, would take more gradients.
 #
 # What you have seen
 # ------------------
@@ -181,9 +193,10 @@ plots.sections(rows, grid.spacing, grid.velocity)
 # ``fwi demo`` does the same for six models of three geologies, adapts the network to another one, and
 # writes a report.
 #
-# **Try it.** Take another ``index`` of either preset: how often is the word of the verdict right? Add more
-# noise (10.0 instead of 30.0): what happens to the section, and what to the verdict? Let the refinement
-# begin with the section of the two diapirs: does it find the stems?
+# **Try it.** Take another ``index`` of either preset: how often is the word of the verdict right? It is
+# made to doubt too often rather than too seldom. Add more noise, 10.0 instead of 30.0: the section hardly
+# suffers, but what does the verdict say? Let the refinement begin with the section of the two diapirs: it
+# is accepted, for the misfit falls by half. Are the stems there?
 #
-# **Where to go.** With your own line: :doc:`03_segy`. How the models are drawn: :doc:`01_salt_models`. How
-# the records come about: :doc:`02_survey`. When to doubt a section: :doc:`08_verdict`.
+# **Where to go.** With your own line: :doc:`03_segy`. How the models are drawn: :doc:`01_salt_models`.
+# How the records come about: :doc:`02_survey`. When to doubt a section: :doc:`08_verdict`.

@@ -29,9 +29,9 @@ from fwi.networks.sizes import Sizes
 # Why weigh?
 # ----------
 #
-# A convolution sums what lies around a cell, with numbers that were learned once and are the same at every
-# place and for every record. A mechanism of attention computes its numbers *from the map itself*, so that
-# they differ from place to place and from record to record. There are two kinds:
+# A convolution sums what lies around a cell, with numbers that were learned once and are the same at
+# every place and for every record. A mechanism of attention computes its numbers *from the map itself*,
+# so that they differ from place to place and from record to record. There are two kinds:
 #
 # - **Factors**, :math:`y_i = a_i(x)\, x_i`: channels or cells are turned up or down. They are cheap.
 #   ``se``, ``cbam`` and ``ca`` compute them, and the ``gate`` of a skip connection.
@@ -46,57 +46,21 @@ from fwi.networks.sizes import Sizes
 # Where a network attends
 # -----------------------
 #
-# ``salt-demo`` is a small network that comes with the package (:doc:`/tutorials/00_tour`). It is a U-Net: a
-# stem brings the record from its axes (time, midpoint) to those of the section (depth, x); an encoder
-# halves the map from level to level and takes more channels each time; a decoder goes the way back. Skip
-# connections hand the encoder's maps across, so that sharp boundaries survive. ``table.parts`` knows the
-# size of each part's map, and ``network.attending()`` which mechanism stands where. Boxes are as tall as
-# the map and as wide as its number of channels:
+# ``salt-demo`` is a small network that comes with the package (:doc:`/tutorials/00_tour`). It is a U-Net.
+# Its *features* are maps, one for each *channel*: at first the record, in the end the section. A stem
+# brings the record from its axes (time, midpoint) to those of the section (depth, x); an encoder halves
+# the maps from level to level and takes more channels each time; a decoder goes the way back, and the
+# head makes speeds of what arrives. Skip connections hand the encoder's maps across, so that sharp
+# boundaries survive. ``table.parts`` knows the size of each part's maps, and ``network.attending()``
+# which mechanism stands where:
 
 run = fwi.load_run("salt-demo")
 network, model, survey = run.inverter.network, run.study.model, run.survey
-maps = {part.name: part.shape for part in table.parts(model, survey)}
-maps |= {"record": Sizes.of(survey, model).record, "head": (1, *maps["head"])}
-levels = len(model.channels)
-deepest = levels - 1
-
-place = {"record": (-2, 0), "stem": (-1, 0)}
-place |= {f"encoder {level}": (level, -level) for level in range(levels)}
-place |= {f"decoder {level}": (2 * deepest - level, -level) for level in range(deepest)[::-1]}
-place |= {"head": (2 * deepest + 1, 0)}
-slots = {name: ("attention", x + 0.5, y) for name, (x, y) in place.items() if "coder" in name}
-slots |= {f"skip {level}": ("skip", deepest, -level) for level in range(deepest)}
-slots["bottleneck 0"] = "bottleneck", deepest + 0.9, -deepest
-slots["resample"] = "resample", -1.5, 0
-colours = {
-    "attention": "#0072B2",
-    "skip": "#E69F00",
-    "bottleneck": "#009E73",
-    "resample": "#CC79A7",
-}
-
-figure, axes = plt.subplots(figsize=(9, 5.5), layout="constrained")
-axes.set_title("Maps of salt-demo (rows x columns, channels), and what fills its slots")
-axes.plot(*zip(*place.values(), strict=True), color="0.8", zorder=0)
-for level in range(deepest):
-    axes.plot([level, 2 * deepest - level], [-level, -level], color="0.8", zorder=0)
-for name, (x, y) in place.items():
-    channels, rows, columns = maps[name]
-    high, wide = rows / 100, channels / 500
-    axes.add_patch(plt.Rectangle((x - wide / 2, y - high / 2), wide, high, color="0.3"))
-    label = f"{name}\n{rows} x {columns}, {channels}"
-    axes.text(x, y + high / 2 + 0.05, label, ha="center", bbox={"color": "white", "pad": 0})
-for name, (slot, x, y) in slots.items():
-    filled = network.attending().get(name)
-    colour, label = (colours[slot], filled.mechanism) if filled else ("white", "none")
-    axes.plot(x, y, "o", markersize=14, color=colour, markeredgecolor=colours[slot], zorder=3)
-    axes.text(x, y - 0.17, label, ha="center", va="top")
-for slot, colour in colours.items():
-    axes.plot([], [], "o", markersize=14, color=colour, label=slot)
-axes.legend(loc="lower left", title="Slot", frameon=False)
-axes.set(xlim=(-2.6, 2 * deepest + 1.6), ylim=(-deepest - 0.6, 1.0))
-axes.axis("off")
-plt.show()
+maps = {"record": Sizes.of(survey, model).record}  # channels, rows, columns
+maps |= {part.name: part.shape for part in table.parts(model, survey)}
+filled = {place: each.mechanism for place, each in network.attending().items()}
+title = "Maps of salt-demo (rows x columns, channels), and what fills its slots"
+plots.unet(maps, filled, title)
 
 # %%
 # There are four kinds of slot:
@@ -107,8 +71,9 @@ plt.show()
 # - ``bottleneck`` follows the deepest block, and may hold several mechanisms one after the other;
 # - ``resample`` is the step from the record's axes to those of the section.
 #
-# An empty circle is a slot with nothing in it. Deep levels have few cells and many channels, shallow levels
-# many cells and few channels: that is what the choice by level is about.
+# Boxes are as tall as a map and as wide as its number of channels; an empty circle is a slot with nothing
+# in it. The *deepest* level is the last, number 3 here. Deep levels have few cells and many channels,
+# shallow levels many cells and few channels: that is what the choice by level is about.
 #
 # Names and options
 # -----------------
@@ -122,13 +87,13 @@ for name, choice in MECHANISMS.items():
     print(f"{name:12}{fits:43}", ", ".join(f"{option} {value}" for option, value in options.items()))
 
 # %%
-# ``gate``, ``cross`` and ``mdaf`` take two maps and fit where two meet: the encoder's and the decoder's on
-# a skip connection; ``cross`` also between section and record. ``mix`` belongs to another network,
+# ``gate``, ``cross`` and ``mdaf`` take two maps and fit where two meet: the encoder's and the decoder's
+# on a skip connection; ``cross`` also between section and record. ``mix`` belongs to another network,
 # ``umixformer``, which has it at every level.
 #
-# Each mechanism is a plain module of PyTorch, which you can take by itself. It keeps the shape of its map,
-# and begins close to the identity: before any training it changes little, so that a network with attention
-# starts where the network without starts.
+# Each mechanism is a plain module of PyTorch, which you can take by itself. It keeps the shape of its
+# map, and begins close to the identity: before any training it changes little, so that a network with
+# attention starts where the network without starts.
 
 torch.manual_seed(0)
 features = torch.randn(1, 96, 13, 19)
@@ -143,8 +108,9 @@ for name in ("se", "cbam", "ca", "self"):
 # In a study
 # ----------
 #
-# A study names them in its section ``model``, by name or as a mapping with options. This is the section of
-# ``salt-demo``, with another width of the kernel in ``cbam`` and a self-attention at the deepest level:
+# A study names them in its section ``model``, by name or as a mapping with options. This is the section
+# of ``salt-demo``, with another width of the kernel in ``cbam`` and a self-attention at the deepest
+# level:
 #
 # .. code-block:: yaml
 #
@@ -185,27 +151,33 @@ study = config.load([config.known_studies()["salt_demo"]])
 
 def multiply_adds(attention):
     settings = model.model_dump() | {"attention": attention, "skip": []}
-    return sum(part.multiply_adds for part in table.parts(ModelConfig(**settings), survey))
+    parts = table.parts(ModelConfig(**settings), survey)
+    return sum(part.multiply_adds for part in parts)
 
 
 plain = multiply_adds([])
+levels = len(model.channels)
 figure, axes = plt.subplots(figsize=(7, 4), layout="constrained")
 for name in ("se", "cbam", "ca", "self"):
-    lists = [["none"] * level + [name] + ["none"] * (deepest - level) for level in range(levels)]
-    axes.semilogy([100 * multiply_adds(each) / plain - 100 for each in lists], "o-", label=name)
-axes.set(title="Multiply-adds that one mechanism adds to the network", ylabel="Added (%)")
+    lists = []
+    for level in range(levels):
+        lists.append(["none"] * levels)
+        lists[-1][level] = name
+    added = [100 * multiply_adds(each) / plain - 100 for each in lists]
+    axes.semilogy(added, "o-", label=name)
+axes.set(title="Multiply-adds that one mechanism adds", ylabel="Added (%)")
 axes.set(xticks=range(levels), xlabel="Level, 0 is the finest")
 axes.legend()
 plt.show()
 
 # %%
-# Factors are all but free, wherever they stand. Attention among all cells is another matter: at the finest
-# level, of 51 x 76 cells, it costs several times as much as the network itself, at the deepest next to
-# nothing. Multiply-adds are not time, though. Factors read and write the whole map for hardly any
+# Factors are all but free, wherever they stand. Attention among all cells is another matter: at the
+# finest level, of 51 x 76 cells, it costs several times as much as the network itself, at the deepest
+# next to nothing. Multiply-adds are not time, though. Factors read and write the whole map for hardly any
 # arithmetic, so that ``cbam`` at the finest level takes a third more time a training step than no
-# attention, and ``ca`` a fifth, while at the deepest levels both take a few per cent (measured on a larger
-# network: :doc:`/results/does_attention_help`; ``fwi benchmark attention`` measures it on your machine).
-# Hence rules of thumb:
+# attention, and ``ca`` a fifth, while at the deepest levels both take a few per cent (measured on a
+# larger network: :doc:`/results/does_attention_help`; ``fwi benchmark attention`` measures it on your
+# machine). Hence rules of thumb:
 #
 # - at the finest levels nothing, or ``se``;
 # - in the middle ``cbam`` or ``ca``;
@@ -214,12 +186,10 @@ plt.show()
 # What a trained network attends to
 # ---------------------------------
 #
-# Take models that ``salt-demo`` has not been trained on, of the stream of its validation models (number 1;
-# see :doc:`/tutorials/01_salt_models`), and record them:
+# Take models that ``salt-demo`` has not been trained on, of the stream of its validation models (number
+# 1; see :doc:`/tutorials/01_salt_models`), and record them:
 
-models = [
-    generate(study.grid, study.salt, 1, number) for number in range(24)
-]  # 1: the stream of validation models
+models = [generate(study.grid, study.salt, stream=1, index=k) for k in range(24)]
 truth = np.stack([drawn.velocity for drawn in models])
 with torch.no_grad():
     gathers = fwi.Propagator(survey, study.physics)(torch.from_numpy(truth)).numpy()
@@ -228,7 +198,8 @@ sections = run.invert(gathers)
 # %%
 # ``run.attended`` returns what each mechanism computed for one record. A network for any survey, as this
 # one, also says what single shots contribute (that comes first; it is no attention, but answers a like
-# question). Weights belong to a cell that asks; factors do not, so that any cell will do here.
+# question). Weights belong to a cell that asks; factors do not, so that any cell will do here. Record 8
+# was chosen as an example for its single, large body of salt.
 
 example = 8
 looks = run.attended(gathers[example], cell=(25, 38))
@@ -244,24 +215,29 @@ for look in looks:
 #    $ fwi plot attention --run salt-demo --data data/salt_demo --sample 8 --out attention.png
 
 grid, section, shot = study.grid, sections[example], 11
-sample = plots.SampleColumn("inverted", gathers[example, shot], section, section > study.salt.threshold)
+salt = section > study.salt.threshold
+sample = plots.SampleColumn("inverted", gathers[example, shot], section, salt)
 along = survey.receiver_x[shot], survey.recorded_dt
 plots.attention_maps(sample, looks, (25, 38), grid.spacing, grid.velocity, *along)
 
 # %%
 # How to read this:
 #
-# - Each panel has a range of its own, which stands in its title. A factor of one changes nothing.
+# - The upper row is about **shots**: by how much the section changes at most if one shot is left out (along
+#   the boundary of the salt), and which shot that is at each place, from dark at the left end of the line to
+#   light at the right.
+# - Each of the other panels has a range of its own, which stands in its title. A factor of one changes
+#   nothing.
 # - The **gate** of ``skip 2`` follows the salt: what the encoder hands across is turned up at the salt and
-#   damped above it.
+#   damped above and below it.
 # - **ca** weighs rows and columns; here it dims a depth below the salt.
 # - Both maps of **cbam** have a frame along the edges of the section. That need not be geology:
 #   convolutions see zeros beyond the edges, and few rays pass there.
 # - **se** has one factor for each channel and knows of no place.
 # - A map is the mean over all channels, and hides what single channels do.
 #
-# A mechanism that gathers has a map of *weights* instead: where one cell, marked by a star, looks for what
-# it takes up. A network with such ones is drawn on the page :doc:`/results/does_attention_help`.
+# A mechanism that gathers has a map of *weights* instead: where one cell, marked by a star, looks for
+# what it takes up. A network with such ones is drawn on the page :doc:`/results/does_attention_help`.
 #
 # Does it matter?
 # ---------------
@@ -272,15 +248,18 @@ plots.attention_maps(sample, looks, (25, 38), grid.spacing, grid.velocity, *alon
 # - *the mean*: the factors are replaced by their mean over other records, so that every record is weighed
 #   alike. What stays is a constant, which a convolution could have learned; what goes is attention.
 #
-# The means are taken over the first half of the records, and the errors of the second half's sections are
-# compared with those of the network as it is.
+# The means are taken over the first ten records, and the errors of the other fourteen sections are
+# compared with those of the network as it is. A *hook* is a function that PyTorch calls whenever a module
+# is run; here it notes the factors. ``mock.patch`` puts something else in a module's place for a while.
 
-first, second, true = gathers[:10], gathers[10:], truth[10:]
-as_it_is = np.abs(run.invert(second) - true).mean(axis=(1, 2))
+first, others, true = gathers[:10], gathers[10:], truth[10:]
+as_it_is = np.abs(run.invert(others) - true).mean(axis=(1, 2))
 lost = {"all ones": [], "the mean": []}
 for each in network.attending().values():
     module, seen = each.module, []
-    hook = module.register_forward_pre_hook(lambda _, x: seen.append(module.factors(*x)))
+    hook = module.register_forward_pre_hook(
+        lambda _, inputs: seen.append(module.factors(*inputs)),
+    )
     run.invert(first)
     hook.remove()
     mean = torch.cat(seen).float().mean(dim=0, keepdim=True)
@@ -290,7 +269,7 @@ for each in network.attending().values():
         else:
             instead = mock.patch.object(module, "forward", lambda x: x * constant)
         with instead:
-            error = np.abs(run.invert(second) - true).mean(axis=(1, 2))
+            error = np.abs(run.invert(others) - true).mean(axis=(1, 2))
         lost[test].append(error - as_it_is)
 
 figure, axes = plt.subplots(figsize=(8, 4.5), layout="constrained")
@@ -298,26 +277,28 @@ labels = [f"{name}: {each.mechanism}" for name, each in network.attending().item
 for shift, (test, changes) in zip((-0.12, 0.12), lost.items(), strict=True):
     means, spread = np.mean(changes, axis=1), np.std(changes, axis=1, ddof=1)
     rows = np.arange(len(labels)) + shift
-    axes.errorbar(means, rows, xerr=2 * spread / np.sqrt(len(true)), fmt="o", capsize=3, label=test)
+    bars = 2 * spread / np.sqrt(len(true))
+    axes.errorbar(means, rows, xerr=bars, fmt="o", capsize=3, label=test)
 axes.axvline(0, color="0.5", linewidth=1)
 axes.set(yticks=range(len(labels)), yticklabels=labels)
-axes.set(xlabel="Change of the MAE (m/s), and two standard errors over the records")
+axes.set(xlabel="Change of the MAE (m/s), and two standard errors")
 axes.set_title("What salt-demo loses with constant factors")
 axes.invert_yaxis()
 axes.legend()
 plt.show()
 
 # %%
-# The lesson is in the second test. The factors of both **se** can be replaced by constants at hardly any
-# loss: the network has learned to scale its channels, which the next convolution could do for nothing. The
-# **gate** has the prettiest map of all, and that it follows the salt is worth little: a fixed map serves
-# nearly as well. What differs from record to record matters most in **ca** at the deepest level and in the
-# decoder's **cbam**. And the first test alone misleads: with all ones the encoder's **cbam** looks like the
-# most important of all, because later layers have learned to expect its factors, whatever they are.
+# A dot to the right of the line is a loss; where its bar crosses the line, it may be chance. The lesson
+# is in the second test. The factors of both **se** can be replaced by constants at hardly any loss: the
+# network has learned to scale its channels, which the next convolution could do for nothing. The **gate**
+# has the prettiest map of all, and that it follows the salt is worth little: a fixed map serves nearly as
+# well. What differs from record to record matters most in **ca** at the deepest level and in the
+# decoder's **cbam**. And the first test alone misleads: with all ones the encoder's **cbam** looks like
+# the most important of all, because later layers have learned to expect its factors, whatever they are.
 #
-# Nor does this say that a network *without* the mechanism would be worse by as much. It would have learned
-# another way. That is the question of an ablation: train with it and without it, several times each, and
-# compare (:doc:`/tutorials/12_ablation`).
+# Nor does this say that a network *without* the mechanism would be worse by as much. It would have
+# learned another way. That is the question of an ablation: train with it and without it, several times
+# each, and compare (:doc:`/tutorials/12_ablation`).
 #
 # What it brings
 # --------------
@@ -326,9 +307,9 @@ plt.show()
 # :doc:`/results/does_attention_help`. In short: under smooth layers (the preset ``yang_ma``) no mechanism
 # in any slot gained anything that three trainings could show, and gates and cross-attention on the skip
 # connections did harm. In faulted sediments around detached sheets of salt (``seg_eage``) the list ``none
-# se cbam ca ca`` took some seven per cent off the error, for eight per cent more time a step. Therefore the
-# default is no attention, and the studies of the harder presets have that list. Not measured are trainings
-# of many epochs and larger networks.
+# se cbam ca ca`` took some seven per cent off the error, for eight per cent more time a step. Therefore
+# the default is no attention, and the studies of the harder presets have that list. Not measured are
+# trainings of many epochs and larger networks.
 #
 # Try it
 # ------
@@ -345,5 +326,5 @@ plt.show()
 # cost; a map of attention shows what was multiplied, and a constant in its place shows whether that
 # mattered.
 #
-# Go on with :doc:`/tutorials/06_adapt`, which adapts a trained network, with :doc:`/tutorials/12_ablation`,
-# or add a mechanism of your own: :doc:`/tutorials/14_your_own`.
+# Go on with :doc:`/tutorials/06_adapt`, which adapts a trained network, with
+# :doc:`/tutorials/12_ablation`, or add a mechanism of your own: :doc:`/tutorials/14_your_own`.
