@@ -44,3 +44,13 @@ def test_the_index_links_every_member():
 
     members = [name for names in REGISTRIES.values() for name in names]
     assert sorted(linked) == sorted(members)
+
+
+def test_a_page_that_imports_the_file_beside_it_offers_it_for_download():
+    sharing = [
+        page for page in GALLERY.glob("*.py") if "from salt_task import" in page.read_text(encoding="utf-8")
+    ]
+
+    assert len(sharing) == len(list(GALLERY.glob("attention_*.py")))
+    for page in sharing:
+        assert ":download:`salt_task.py </examples/gallery/salt_task.py>`" in page.read_text(encoding="utf-8")

@@ -4,8 +4,8 @@ Attention among cells
 
 Two mechanisms in which each cell of a map gathers from others, wherever they are: ``self`` and
 ``criss_cross``. At the end you will have seen where three cells of a section look, and what it costs to let
-all cells look everywhere. The page takes about six seconds. Read :doc:`attention_channels` first for the task
-that they learn.
+all cells look everywhere. The page takes about seven seconds. Read :doc:`attention_channels` first for the
+task that they learn.
 
 The pictures show what a mechanism *can* weigh after a second of learning, in one run with one seed: features,
 readout, learning rates and numbers of steps were chosen by eye, so that there is something to see. What it

@@ -4,7 +4,7 @@ Attention to depth and line
 
 Two mechanisms that weigh a map by a profile along depth times a profile along the line: ``ca`` and ``ela``.
 At the end you will have seen both profiles around a salt body, and why their product can frame a body but not
-outline it. The page takes about three seconds. Read :doc:`attention_channels` first if gates are new to you.
+outline it. The page takes about five seconds. Read :doc:`attention_channels` first if gates are new to you.
 
 The pictures show what a mechanism *can* weigh after a second of learning, in one run with one seed: features,
 readout, learning rates and numbers of steps were chosen by eye, so that there is something to see. What it

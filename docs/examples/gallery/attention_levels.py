@@ -4,7 +4,7 @@ Attention across levels
 
 Two mechanisms that see several levels of a network at once: ``pmfs`` and ``mix``. At the end you will have
 seen what each level is given in the former, and how a fine cell looks up coarse ones in the latter. The page
-takes about four seconds. Read :doc:`attention_channels` first for the task that they learn, and
+takes about eight seconds. Read :doc:`attention_channels` first for the task that they learn, and
 :doc:`attention_cells` for queries and keys.
 
 The pictures show what a mechanism *can* weigh after a second of learning, in one run with one seed: features,
@@ -126,6 +126,10 @@ for panel, (row, column) in zip(axes.flat, ((14, 16), (16, 32), (22, 16))):
     draw_weights(panel, weights, row, column, size=2)
 draw(axes[1, 1], salt, "Read out with mix", "lajolla_r", (0, 1))
 figure.suptitle("Where three fine cells look among the coarse ones (mix)")
+
+# %%
+# The cells beside and below the salt look at the reflections of its base. The one in the salt looks at the
+# foot of the map, where there is little: it takes nearly nothing, and stays what it is.
 
 # %%
 # What they cost, and where they fit

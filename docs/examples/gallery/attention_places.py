@@ -4,7 +4,7 @@ Attention to places
 
 Seven mechanisms that give each cell of a map a factor of its own: ``spatial``, ``cbam``, ``cbam_conv``,
 ``scse``, ``simam``, ``psa`` and ``hard``. At the end you will have seen which places of one record each of
-them turns up and which it turns down, and what it costs. The page takes about five seconds. Read
+them turns up and which it turns down, and what it costs. The page takes about seven seconds. Read
 :doc:`attention_channels` first if gates are new to you: it says what a factor is and how it comes about.
 
 The pictures show what a mechanism *can* weigh after a second of learning, in one run with one seed: features,

@@ -4,7 +4,7 @@ Attention between two maps
 
 Three mechanisms in which one map asks and another answers: ``gate``, ``cross`` and ``mdaf``. They stand where
 the decoder meets a skip connection; ``cross`` also stands where features of the record become features of the
-section. At the end you will have seen what each of them takes from where. The page takes about seven seconds.
+section. At the end you will have seen what each of them takes from where. The page takes about eight seconds.
 Read :doc:`attention_channels` first for the task that they learn.
 
 The pictures show what a mechanism *can* weigh after a second of learning, in one run with one seed: features,

@@ -3,7 +3,7 @@ Attention by moving
 ===================
 
 One mechanism that does not weigh a map but moves what is in it: ``stn``. At the end you will have seen it
-undo a stretch that it was not told of, and where that leads when it is wrong. The page takes about four
+undo a stretch that it was not told of, and where that leads when it is wrong. The page takes about seven
 seconds. Read :doc:`attention_channels` first for the task.
 
 The pictures show what a mechanism *can* learn in a second or two, in one run with one seed: features,

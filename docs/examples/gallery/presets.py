@@ -4,7 +4,7 @@ Salt models: the presets
 
 Four geologies from which random salt models are drawn. At the end you will have seen twelve models of each,
 where in a section their salt lies, how fast their rocks are, and what each of them can be told to do
-otherwise. The page takes about four seconds. It asks for no reading; the tutorials begin with drawing such
+otherwise. The page takes about three seconds. It asks for no reading; the tutorials begin with drawing such
 models.
 """
 
@@ -120,7 +120,7 @@ statistics(SaltConfig(preset="gulf"), "150 models of gulf")
 # Each model is drawn from one of the three by weight (2 : 2 : 1), and one in ten is left without its salt, so
 # that a network does not learn that there always is some. The networks of the zoo were trained on it: a
 # network of one geology is best at home and poor elsewhere, and one of the mixture comes second everywhere
-# (:doc:`/results/which_models_to_train_on`).
+# else (:doc:`/results/which_models_to_train_on`).
 #
 # Worth trying: ``parts`` with other weights, or with a changed preset; ``no_salt_share``.
 
