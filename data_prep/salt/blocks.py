@@ -17,7 +17,7 @@ Mask = NDArray[np.bool_]
 
 
 CURVE_WAVES, FIELD_WAVES = 48, 32
-"""Cosines in a random curve and in a random field: so many that their sum is close to Gaussian."""
+"""Numbers of cosines in a random curve and in a random field, large enough for a sum close to Gaussian."""
 
 
 class SaltModel(NamedTuple):

@@ -17,9 +17,9 @@ from fwi.config.salt.yang_ma import SECTION_DEPTH, SECTION_LENGTH
 def yang_ma(grid: GridConfig, preset: YangMaPreset, rng: Generator) -> Geology:
     """Draw a model of flat-lying sediments pierced by a dome or holding a lens of salt.
 
-    One body of salt: a dome with a high and a low crest and its base below the section, or a lens. What the
-    config has no parameter for, the numbers of gamma, beta and lognormal distributions and of the shapes of
-    flanks, was fitted to the published set: it has no meaning by itself.
+    Each model has one body of salt: a dome with a high and a low crest and its base below the section, or a
+    lens. The numbers in the code, of gamma, beta and lognormal distributions and of the shapes of flanks,
+    were fitted to the published set; they have no meaning by themselves and are no parameters.
 
     Args:
         grid: the grid, to which the published section is stretched.

@@ -2,13 +2,14 @@
 Simulate a survey
 =================
 
-At the end you will have set up a survey, seen a wave run through salt, read a gather event by event, met
-the numbers by which the program refuses a survey that cannot be simulated, and made, read and verified a
+At the end you will have set up a survey, seen a wave run through salt, read a :term:`gather` event by event,
+met the numbers by which the program refuses a survey that cannot be simulated, and made, read and verified a
 small data set. It takes about fifteen seconds. :doc:`01_salt_models` shows where the models come from.
 
-A *survey* says where sources and receivers are, when they record, with which wavelet, and over which grid.
-Everything in this package is given this one object: the simulation, the data set, the network, the verdict.
-What does not fit together is refused when the survey is made, not after a night of computing.
+A *survey* says where sources and receivers are, when they record, with which :term:`wavelet`, and over which
+grid. Everything in this package is given this one object: the simulation, the data set, the network, the
+:term:`verdict`. What does not fit together is refused when the survey is made, not after a night of
+computing.
 """
 
 from pathlib import Path
@@ -49,10 +50,10 @@ print("gathers:", survey.gather_shape, "(shot, time, receiver)")
 # %%
 # The wavelet
 # -----------
-# The source sends out a *Ricker* wavelet. Its peak frequency, 5 Hz here, fixes how fine a structure can
-# be seen: at 2000 m/s a wave of 5 Hz is 400 m long, and two boundaries closer than a quarter of that melt
-# into one. The spectrum reaches about 2.5 times the peak frequency. The peak comes 1.5 periods, 0.3 s,
-# after the shot: all arrivals in a record are late by this.
+# The source sends out a *Ricker* wavelet. Its :term:`peak frequency`, 5 Hz here, fixes how fine a structure
+# can be seen: at 2000 m/s a wave of 5 Hz is 400 m long, and two boundaries closer than a quarter of that melt
+# into one. The spectrum reaches about 2.5 times the peak frequency. The peak comes 1.5 periods, 0.3 s, after
+# the shot: all arrivals in a record are late by this.
 time = np.arange(config.nt) * config.dt
 spectrum = np.abs(np.fft.rfft(survey.wavelet))
 figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3), layout="constrained")
@@ -103,15 +104,16 @@ figure.suptitle("Pressure in the ground; the salt outlined in red")
 # the salt part of it turns back, and part goes on, more than twice as fast: inside the salt its front is
 # ahead (0.8 s). Waves leave the salt at its base, some bounce inside, and corners send out circles of
 # their own, *diffractions* (1.0 and 1.3 s). At the edges of the picture nothing comes back: the grid ends
-# in a layer that absorbs. So there is no free surface either, which would send every wave down again
+# in a layer that absorbs. So there is no :term:`free surface` either, which would send every wave down again
 # (``top: free`` in the survey has one).
 #
 # A gather, event by event
 # ------------------------
-# The receivers at the surface see this and nothing else. With the speeds known, arrivals can be computed
-# by hand. *Offset* is the distance from shot to receiver. At the offset :math:`x` the direct wave arrives
-# at :math:`t = t_0 + x / v`, where :math:`t_0` is the 0.3 s of the wavelet; a reflection from a flat top
-# at a depth :math:`h` below the source at :math:`t = t_0 + \sqrt{x^2 + 4 h^2} / v`, a hyperbola.
+# The receivers at the surface see this and nothing else. With the speeds known, arrivals can be computed by
+# hand. *Offset* is the distance from shot to receiver. At the :term:`offset` :math:`x` the :term:`direct wave
+# <direct arrival>` arrives at :math:`t = t_0 + x / v`, where :math:`t_0` is the 0.3 s of the wavelet; a
+# reflection from a flat top at a depth :math:`h` below the source at :math:`t = t_0 + \sqrt{x^2 + 4 h^2} /
+# v`, a hyperbola.
 receiver = fwi.Survey(grid, one_shot)
 propagator = fwi.Propagator(receiver, PhysicsConfig())
 with torch.inference_mode():
@@ -148,8 +150,8 @@ figure
 #
 # What is refused
 # ---------------
-# The wave equation is solved by finite differences. Three numbers decide whether that can be right, and
-# the program refuses what they forbid, with a remedy.
+# The wave equation is solved by :term:`finite differences`. Three numbers decide whether that can be right,
+# and the program refuses what they forbid, with a remedy.
 #
 # 1. *Stability*: in a time step :math:`\Delta t` no wave may cross more than a part of a cell :math:`h`, or
 #    errors grow without end. The Courant number :math:`v_{max} \Delta t \sqrt{2} / h` must not exceed 0.65.
@@ -229,7 +231,7 @@ print("gathers ", tuple(sample.gathers.shape), sample.gathers.dtype)
 print("velocity", tuple(sample.velocity.shape), sample.velocity.dtype)
 
 # %%
-# No need for this package to read a shard: it is plain HDF5, and its axes have names and coordinates.
+# No need for this package to read a :term:`shard`: it is plain HDF5, and its axes have names and coordinates.
 with h5py.File("survey/data/train-00000.h5") as shard:
     gathers = shard["gathers"]
     print("axes:", [axis[0].name for axis in gathers.dims])
@@ -246,9 +248,9 @@ with h5py.File("survey/data/train-00000.h5") as shard:
 #
 # Is the set sound?
 # -----------------
-# ``fwi verify`` compares checksums, looks for NaN and dead traces, makes sure that no model of the
-# training is in the test, draws the models again, and simulates some of them again. Then it writes the
-# set's *card*, a README.md with a figure.
+# ``fwi verify`` compares checksums, looks for NaN and :term:`dead traces <dead trace>`, makes sure that no
+# model of the training is in the test, draws the models again, and simulates some of them again. Then it
+# writes the set's *card*, a README.md with a figure.
 #
 # .. code-block:: console
 #

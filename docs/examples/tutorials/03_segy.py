@@ -2,15 +2,15 @@
 Bring a line as SEG-Y
 =====================
 
-Can I use my own records? At the end you will have read a SEG-Y file, heard what is odd about it, inverted
-it with a network that was trained at another frequency and on other cells, and mended headers that lie. The
-file is made here, so that all is known; with yours, begin at the second heading. It takes about ten
-seconds. :doc:`00_tour` shows what a section, its interval and its verdict are.
+Can I use my own records? At the end you will have read a :term:`SEG-Y` file, heard what is odd about it,
+inverted it with a network that was trained at another frequency and on other cells, and mended headers that
+lie. The file is made here, so that all is known; with yours, begin at the second heading. It takes about ten
+seconds. :doc:`00_tour` shows what a section, its interval and its :term:`verdict` are.
 
 **What a file must be**: shots of a straight 2-D line, with the positions of sources and receivers in its
 headers, and records that are *processed to what acoustic simulation without a free surface would record*:
-ghosts, surface multiples, surface waves and swell removed. What the program can see of all that, it says;
-it cannot see everything.
+:term:`ghosts <ghost>`, :term:`surface multiples <multiple>`, surface waves and :term:`swell <swell noise>`
+removed. What the program can see of all that, it says; it cannot see everything.
 """
 
 import contextlib
@@ -33,8 +33,8 @@ from fwi.lines import Line
 # %%
 # A file to begin with
 # --------------------
-# A salt dome under a line of 3 km, 12 shots, a receiver every 25 m, a wavelet of 8 Hz, some noise, and
-# amplitudes in units of nobody knows what, as in the field. ``salt-demo`` was trained at 5 Hz on cells of
+# A salt dome under a line of 3 km, 12 shots, a receiver every 25 m, a :term:`wavelet` of 8 Hz, some noise,
+# and amplitudes in units of nobody knows what, as in the field. ``salt-demo`` was trained at 5 Hz on cells of
 # 40 m, with 22 shots. The model was chosen among some ten draws, as one whose section is good and not
 # perfect.
 grid = GridConfig(nz=51, nx=121, spacing=25.0)
@@ -74,14 +74,14 @@ print(Path("segy/study.yaml").read_text())
 
 # %%
 # Compare the report with your observer's log: number of shots and receivers, their distances, the nearest
-# offset, samples. Whatever is unusual stands under ``odd``; nothing is left out without a word. The
+# :term:`offset`, samples. Whatever is unusual stands under ``odd``; nothing is left out without a word. The
 # suggestion asks for what only you know: how deep the section is to be and between which speeds. Its
 # wavelet has a round frequency just below that of the records, which the cells can resolve.
 #
 # Invert it
 # ---------
-# This needs no study and no training. ``fwi invert`` measures the peak frequency, takes the network of
-# the *zoo* (those that come with the package) that suits the records, and scales lengths and times to it.
+# This needs no study and no training. ``fwi invert`` measures the :term:`peak frequency`, takes the network
+# of the *zoo* (those that come with the package) that suits the records, and scales lengths and times to it.
 # What suits is a matter of time: ``salt-demo`` takes records of ten periods of the wave, ``salt-half`` of
 # twenty.
 #
@@ -147,7 +147,7 @@ plots.line_section(
 # Records on a survey of your own
 # -------------------------------
 # For training and for tests of your own, records are brought onto the survey of a study. This is what
-# ``fwi import --config segy/study.yaml segy/line.segy`` stores as a shard, and
+# ``fwi import --config segy/study.yaml segy/line.segy`` stores as a :term:`shard`, and
 # :func:`data_prep.records.read` returns as an array. Each change is said: read them all, once, for every
 # new kind of file.
 study = config.load(["segy/study.yaml"])
@@ -161,10 +161,10 @@ for change in own.changes:
 # %%
 # Odd headers
 # -----------
-# Real files lie. We spoil a copy in five ways that are common: four dead traces, a trace header that
-# counts samples wrongly, a code that claims degrees, a spike, and a shot of the wrong polarity. A SEG-Y
-# file is 3600 bytes of file header, and then for each trace 240 bytes of header and its samples, so numpy
-# is enough.
+# Real files lie. We spoil a copy in five ways that are common: four :term:`dead traces <dead trace>`, a
+# :term:`trace header` that counts samples wrongly, a code that claims degrees, a spike, and a shot of the
+# wrong polarity. A SEG-Y file is 3600 bytes of file header, and then for each trace 240 bytes of header and
+# its samples, so numpy is enough.
 file = np.fromfile("segy/line.segy", np.uint8)
 header = file[:3600]
 traces = file[3600:].reshape(-1, 240 + 4 * survey.gather_shape[1])
@@ -183,9 +183,9 @@ np.concatenate([header, spoilt.ravel()]).tofile("segy/spoilt.segy")
 fwi_command("import --suggest-config segy/spoilt.yaml segy/spoilt.segy".split())
 
 # %%
-# Four of the five are named, with what was done about it. The reversed shot cannot be seen in the
-# headers; it shows as soon as the direct arrival is compared with a simulated one. The study above reads
-# all shots and names it, the network compares some of them and warns:
+# Four of the five are named, with what was done about it. The reversed shot cannot be seen in the headers; it
+# shows as soon as the :term:`direct arrival` is compared with a simulated one. The study above reads all
+# shots and names it, the network compares some of them and warns:
 own = records.read(Path("segy/spoilt.segy"), own_survey, study.physics)
 print(own.changes[-1])
 

@@ -11,7 +11,7 @@ At the end you will have adapted ``salt-demo`` to salt that is slower than any i
 models; trained all of it, and only a part; chosen between the two without looking at what you report; and
 counted what was gained on unseen models of the new geology and what was forgotten of the old one. It takes
 some fifteen seconds. You should have seen :doc:`01_salt_models` and :doc:`04_from_nothing`; the words of
-learning (epoch, batch, learning rate) are in the :doc:`glossary </reference/glossary>`.
+learning (:term:`epoch`, batch, :term:`learning rate`) are in the :doc:`glossary </reference/glossary>`.
 """
 
 import shutil
@@ -115,9 +115,9 @@ plots.sections([row], grid.spacing, grid.velocity)
 #     $ fwi train --config salt_demo --config adapt/slow_salt.yaml --run adapt/decoder \
 #         --train.hold stem 'encoder 0' 'encoder 1' 'encoder 2' 'encoder 3' bottleneck
 #
-# ``train.hold`` names the parts that stay as they are, to the bit. A U-Net has an *encoder*, which turns
-# records into features, and a *decoder*, which turns features into speeds. One may guess that a new geology
-# asks for other speeds rather than for other features; the second variant tries that guess.
+# ``train.hold`` names the parts that stay as they are, to the bit. A :term:`U-Net` has an *encoder*, which
+# turns records into features, and a *decoder*, which turns features into speeds. One may guess that a new
+# geology asks for other speeds rather than for other features; the second variant tries that guess.
 
 parts = list(network.inverter.network.parts())
 print("parts:", ", ".join(parts))

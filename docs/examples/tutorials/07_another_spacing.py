@@ -2,13 +2,13 @@ r"""
 A line of another cell size, frequency and length
 =================================================
 
-``salt-demo`` was trained on sections of 3 km, cells of 40 m, and a wavelet of 5 Hz. Your line is longer, and
-its records have 8 Hz. No new network is needed: the wave equation has no length of its own, so a line can be
-brought to the network's scale, and a long line can be cut into windows.
+``salt-demo`` was trained on sections of 3 km, cells of 40 m, and a :term:`wavelet` of 5 Hz. Your line is
+longer, and its records have 8 Hz. No new network is needed: the wave equation has no length of its own, so a
+line can be brought to the network's scale, and a long line can be cut into windows.
 
-At the end you will have inverted a line of 5 km at 8 Hz from a SEG-Y file, in Python and by one command, know
-why scaling keeps speeds, how the frequency is measured, what the windows do, and what the files say. It takes
-some fifteen seconds. You should have seen :doc:`00_tour` and :doc:`03_segy`.
+At the end you will have inverted a line of 5 km at 8 Hz from a :term:`SEG-Y` file, in Python and by one
+command, know why scaling keeps speeds, how the frequency is measured, what the windows do, and what the files
+say. It takes some fifteen seconds. You should have seen :doc:`00_tour` and :doc:`03_segy`.
 """
 
 from pathlib import Path
@@ -65,8 +65,9 @@ for (name, survey), panel in zip(surveys.items(), axes, strict=True):
 plt.show()
 
 # %%
-# The same trace, sample by sample; only the time axis differs. (The direct wave is cut off by the axis, to
-# show the reflections.) So what a network has learned at one scale it knows at all of them.
+# The same trace, sample by sample; only the time axis differs. (The :term:`direct wave <direct arrival>` is
+# cut off by the axis, to show the reflections.) So what a network has learned at one scale it knows at all of
+# them.
 #
 # A line of its own
 # -----------------
@@ -102,8 +103,8 @@ print(f"{path}: {recorded_by.layout()}, {recorded_by.length / 1000:.1f} km")
 # Read for a network
 # ------------------
 # :func:`data_prep.lines.read_line <data_prep.lines.reading.read_line>` is not told any of that. It knows the
-# network's survey, and measures the rest. First the peak frequency: the spectrum of the records is fitted by
-# that of a Ricker wavelet, as it arrives in two dimensions, and white noise.
+# network's survey, and measures the rest. First the :term:`peak frequency`: the spectrum of the records is
+# fitted by that of a :term:`Ricker wavelet`, as it arrives in two dimensions, and white noise.
 
 spectrum = measure_spectrum(open_shots(path), "line")
 figure, axes = plt.subplots(figsize=(8, 3.2), layout="constrained")
@@ -126,14 +127,15 @@ print("warnings:", "; ".join(read.warnings) or "none")
 
 # %%
 # Read them once: there is more in them than in the section. The peak is measured to a few per cent; the
-# factor is moved by up to 3 % where receivers then come to lie on the grid, here to 1.6. Offsets beyond the
-# network's are left out; the *bottom* is that of the network's 51 cells, which here are 25 m. A higher
-# frequency sees finer things and less deep.
+# factor is moved by up to 3 % where receivers then come to lie on the grid, here to 1.6. :term:`Offsets
+# <offset>` beyond the network's are left out; the *bottom* is that of the network's 51 cells, which here are
+# 25 m. A higher frequency sees finer things and less deep.
 #
 # Your own records differ from these in what is said under *spreading*: a source in the field is a point, and
 # its amplitudes fall faster than in two dimensions. Say ``spreading="point"`` here, or ``--spreading point``
-# to the command. What else has to be true of them (processed to P-waves without ghosts, multiples of the
-# surface and ground roll; shot gathers of a straight line) is listed in :doc:`/guide/lines`.
+# to the command. What else has to be true of them (processed to P-waves without :term:`ghosts <ghost>`,
+# :term:`multiples <multiple>` of the surface and ground roll; :term:`shot gathers <gather>` of a straight
+# line) is listed in :doc:`/guide/lines`.
 #
 # Windows
 # -------
@@ -168,7 +170,7 @@ plt.show()
 # What to believe
 # ---------------
 # The blended section is checked as any other, in stretches of the network's size, by simulation at the line's
-# own scale: mistakes of reading, scaling and blending are in the verdict, too.
+# own scale: mistakes of reading, scaling and blending are in the :term:`verdict`, too.
 
 verdict, of_truth = line.check(section), line.check(truth)
 error = np.abs(section - truth)

@@ -4,11 +4,11 @@ The verdict, and when to doubt it
 
 A network always answers: noise, another geology, records of an aeroplane, it turns all of them into a
 plausible section. So every section comes with a *verdict*: the wave equation is asked what that section would
-have recorded, and a model that was calibrated on sections with known errors says how likely it is that the
-section is wrong.
+have recorded, and a model that was :term:`calibrated <calibration>` on sections with known errors says how
+likely it is that the section is wrong.
 
 At the end you will have judged one good section and three wrong ones by the same records, seen which clue
-betrays each of them, met a geology that the network was never trained on, and know what the verdict
+betrays each of them, met a geology that the network was never trained on, and know what the :term:`verdict`
 guarantees and what it does not. It takes some twenty seconds. You should have seen :doc:`00_tour`; what is
 computed is described in :doc:`/guide/trust`.
 """
@@ -31,11 +31,11 @@ from fwi.trust.verdict import meaning
 # %%
 # A section, and its records
 # --------------------------
-# We draw a salt model of the preset ``yang_ma`` that no training has seen (``stream=9`` is of no split),
-# record it, and let the network ``salt-demo`` of the zoo invert the records. Here the truth is known, so that
-# we can look at what the verdict must do without. *The models of this page were picked by looking*, so
-# that each case is seen once, a good section and a wrong one that gets away; how often each happens is said
-# by the table at its end, not by these examples.
+# We draw a salt model of the :term:`preset` ``yang_ma`` that no training has seen (``stream=9`` is of no
+# split), record it, and let the network ``salt-demo`` of the zoo invert the records. Here the truth is known,
+# so that we can look at what the verdict must do without. *The models of this page were picked by looking*,
+# so that each case is seen once, a good section and a wrong one that gets away; how often each happens is
+# said by the table at its end, not by these examples.
 
 run = fwi.load_run("salt-demo")
 grid, survey = run.study.grid, run.survey
@@ -54,8 +54,8 @@ plots.sections([row], grid.spacing, grid.velocity)
 
 # %%
 # ``fwi invert`` and ``fwi check`` print the verdict as a sentence. It holds a probability that the section is
-# wrong, the mean absolute error (MAE) that such sections have, with an interval for it, and the clue that
-# speaks loudest against it.
+# wrong, the mean absolute error (:term:`MAE`) that such sections have, with an interval for it, and the clue
+# that speaks loudest against it.
 
 print(textwrap.fill(str(verdict), 90))
 
@@ -99,9 +99,9 @@ plt.show()
 
 # %%
 # Left: the sections, with the outline of the true salt. Right: the *contradiction*. The difference between
-# the recorded and the simulated gathers is carried back, as energy, to the places from which it can have
-# come, and divided by all energy from there: near 0 where section and records agree, 1 and more where they
-# have nothing in common. The cross is where it is strongest.
+# the recorded and the simulated :term:`gathers <gather>` is carried back, as energy, to the places from which
+# it can have come, and divided by all energy from there: near 0 where section and records agree, 1 and more
+# where they have nothing in common. The cross is where it is strongest.
 #
 # Read such a map from the top down. Waves that go through a wrong place arrive at the wrong time, so
 # everything below it is contradicted as well: a mark points at an error *there or above*.
@@ -122,10 +122,10 @@ for name, each in sections.items():
 # The last column is the *NRMS*, the root mean square of what the section leaves of the records over that of
 # the records: 0 is a perfect fit, and 1 is what silence would do. FWI minimises the like of it; but it
 # separates good from wrong badly, for waves that arrive half a period late disagree as much as waves that are
-# not there, and direct waves, which every section explains, hide the reflections that do not fit. So the
-# verdict looks at eleven figures: five compare the records, one looks at the section, and five ask the
-# network how sure it is of these records. Each adds something to the log-odds of being wrong, or takes
-# something off (zero is what a typical good section has):
+# not there, and :term:`direct waves <direct arrival>`, which every section explains, hide the reflections
+# that do not fit. So the verdict looks at eleven figures: five compare the records, one looks at the section,
+# and five ask the network how sure it is of these records. Each adds something to the :term:`log-odds` of
+# being wrong, or takes something off (zero is what a typical good section has):
 
 names = list(verdict.judgement.odds)
 figure, axes = plt.subplots(figsize=(8.5, 5), layout="constrained")
@@ -170,11 +170,11 @@ row = plots.SectionRow("moved salt", moved, deep_truth, deep, judged.remark)
 plots.sections([row], grid.spacing, grid.velocity)
 
 # %%
-# Its NRMS is smaller than that of the good section at the top of this page, and the move that changed the
-# records of the dome by much hardly changes these. What waves do not see, no verdict on their records can.
-# Why they do not see it we have not measured. We think: at 5 Hz the wave in salt is 900 m long, and the salt
-# was moved by a fraction of that; its top is at nearly the same depth in most columns; and what differs, the
-# flanks, is steep, deep, and sends its reflections away from the receivers.
+# Its :term:`NRMS` is smaller than that of the good section at the top of this page, and the move that changed
+# the records of the dome by much hardly changes these. What waves do not see, no verdict on their records
+# can. Why they do not see it we have not measured. We think: at 5 Hz the wave in salt is 900 m long, and the
+# salt was moved by a fraction of that; its top is at nearly the same depth in most columns; and what differs,
+# the flanks, is steep, deep, and sends its reflections away from the receivers.
 #
 # A geology that the network does not know
 # ----------------------------------------

@@ -4,8 +4,8 @@ Refinement with noise and an unknown wavelet
 
 A network's section is soft and a little wrong everywhere. Full-waveform inversion (FWI) changes a section
 until its simulated records are those that were recorded; it is sharp, but it needs a start that is nearly
-right, and it believes all it is told: noise, and a wavelet that is not the true one, go into the section as
-if they were rock.
+right, and it believes all it is told: noise, and a :term:`wavelet` that is not the true one, go into the
+section as if they were rock.
 
 At the end you will have refined a section twice from the same noisy records of an unknown source, once with
 too little freedom for the source and once with enough, seen what is estimated and how shots that were held
@@ -30,10 +30,10 @@ from fwi.corruption import noise, source
 # Records of a source that nobody knows
 # -------------------------------------
 # We take 8 shots along the line (every shot costs), record a salt model, and then let happen what happens in
-# the field. The wavelet peaks at a lower frequency and has another phase than the study says, time zero is 30
-# ms late, every shot has a gain of its own, and there is noise, 20 dB below the records. The network was
-# trained on records that were spoiled in such ways. (Model and source were picked so that this page has
-# something to show: a section that is nearly right, and a wavelet that is wrong enough to matter.)
+# the field. The wavelet peaks at a lower frequency and has another phase than the study says, :term:`time
+# zero` is 30 ms late, every shot has a gain of its own, and there is noise, 20 dB below the records. The
+# network was trained on records that were spoiled in such ways. (Model and source were picked so that this
+# page has something to show: a section that is nearly right, and a wavelet that is wrong enough to matter.)
 
 run = fwi.load_run("salt-demo")
 grid = run.study.grid
@@ -68,10 +68,10 @@ print(f"MAE of the network's section: {np.abs(start - truth).mean():.0f} m/s")
 # .. math:: J(v) = \frac{\sum t^{2p} \, (g * d(v) - d)^2}{\sum t^{2p} \, d^2} + \lambda \, \mathrm{TV}(v)
 #
 # Here :math:`d` are the records, :math:`d(v)` those that the wave equation makes of the section, and the
-# weight :math:`t^p` lets late, weak reflections count beside the direct wave. The total variation
-# :math:`\mathrm{TV}` is the mean change of speed from cell to cell: it prefers sharp edges to ripples. And
-# :math:`g` is what this page is about: the *source*, by which simulated records become those of the field.
-# ``refine.source`` says what is estimated of it:
+# weight :math:`t^p` lets late, weak reflections count beside the :term:`direct wave <direct arrival>`. The
+# :term:`total variation` :math:`\mathrm{TV}` is the mean change of speed from cell to cell: it prefers sharp
+# edges to ripples. And :math:`g` is what this page is about: the *source*, by which simulated records become
+# those of the field. ``refine.source`` says what is estimated of it:
 #
 # * ``known``: one gain for all shots;
 # * ``shots`` (the default): a gain and a delay for each shot;
@@ -144,9 +144,10 @@ print("delays (ms):                   ", *(f"{delay:.1f}" for delay in delays))
 #
 # Who decides
 # -----------
-# Refinement can explain the records of almost any section, so a smaller misfit of the shots that it fits says
-# nothing. In a *first stage* half of the shots are held out. Only if the section then explains *these*
-# clearly better is it returned (``refine.accept``); then all shots are fitted. Else the start is returned.
+# Refinement can explain the records of almost any section, so a smaller :term:`misfit` of the shots that it
+# fits says nothing. In a *first stage* half of the shots are held out. Only if the section then explains
+# *these* clearly better is it returned (``refine.accept``); then all shots are fitted. Else the start is
+# returned.
 
 for name, found in refined.items():
     word = "accepted" if found.accepted else "not accepted"
@@ -163,7 +164,7 @@ history = [
 plots.misfit_over_gradients(history, (found.held_out_before, found.held_out_after))
 
 # %%
-# And a gather: recorded, and what is left of it before and after. What remains looks like noise.
+# And a :term:`gather`: recorded, and what is left of it before and after. What remains looks like noise.
 
 shot = survey.config.shots // 2
 row = plots.GatherRow(
@@ -224,12 +225,12 @@ plt.show()
 # lies below the salt, and the records hardly change when the rock there does: the strong waves can be
 # explained while that stays. Another trap is *cycle skipping*: where a simulated wave is more than half a
 # period off, FWI takes it for its neighbour and moves it the wrong way. In neither case does the misfit tell.
-# So ask for the verdict *before* refinement (:doc:`08_verdict`), as the last line printed does.
+# So ask for the :term:`verdict` *before* refinement (:doc:`08_verdict`), as the last line printed does.
 #
 # What it costs
 # -------------
-# A gradient simulates every shot and its adjoint. It is what everything costs, so the budget counts
-# gradients, or minutes:
+# A :term:`gradient` simulates every shot and its :term:`adjoint`. It is what everything costs, so the budget
+# counts gradients, or minutes:
 
 print(f"{found.seconds / found.gradients:.2f} s for a gradient of {survey.config.shots} shots here")
 

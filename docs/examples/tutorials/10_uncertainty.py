@@ -2,14 +2,14 @@ r"""
 Uncertainty, and whether it holds
 =================================
 
-"3.2 km/s" is half an answer; the other half is "and between 2.9 and 3.6 in nine cases of ten". An interval is
-easily drawn; whether it *holds* has to be counted on models whose truth is known.
+"3.2 km/s" is half an answer; the other half is "and between 2.9 and 3.6 in nine cases of ten". An
+:term:`interval` is easily drawn; whether it *holds* has to be counted on models whose truth is known.
 
 At the end you will have drawn the interval of a section and of the top and base of its salt, counted how much
-of the truth such intervals hold, at home and on a geology that nothing was calibrated on, found the places
-where they hold less than they promise on average, calibrated intervals of other levels yourself, and compared
-them with the disagreement of several networks. It takes some fifteen seconds. You should have seen
-:doc:`00_tour`; the methods are in :doc:`/guide/trust`.
+of the truth such intervals hold, at home and on a geology that nothing was :term:`calibrated <calibration>`
+on, found the places where they hold less than they promise on average, calibrated intervals of other levels
+yourself, and compared them with the disagreement of several networks. It takes some fifteen seconds. You
+should have seen :doc:`00_tour`; the methods are in :doc:`/guide/trust`.
 """
 
 import copy
@@ -124,10 +124,10 @@ plt.show()
 
 # %%
 # On average over models of the known kind, 90 % and a little more: this is what was promised (*marginal*
-# coverage). It is *not* promised that each section has 90 %: some have less, and their owners cannot know
-# that they are among these. And of slow salt nothing was promised, and one sees why. Intervals know what is
-# uncertain in their own world; that the world is another one they do not know. That is the verdict's task
-# (:doc:`08_verdict`).
+# :term:`coverage`). It is *not* promised that each section has 90 %: some have less, and their owners cannot
+# know that they are among these. And of slow salt nothing was promised, and one sees why. Intervals know what
+# is uncertain in their own world; that the world is another one they do not know. That is the
+# :term:`verdict`'s task (:doc:`08_verdict`).
 #
 # Where they hold less
 # --------------------

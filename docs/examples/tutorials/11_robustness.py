@@ -3,12 +3,13 @@ Robustness: records as they are
 ===============================
 
 Simulated records are perfect. Recorded ones are noisy and late, traces are dead, and nobody knows the exact
-wavelet. A network that has only seen perfect records may be of no use on others, and its error on a clean
-test set does not tell. So spoil the records in known ways and measure how the error grows.
+:term:`wavelet`. A network that has only seen perfect records may be of no use on others, and its error on a
+clean test set does not tell. So spoil the records in known ways and measure how the error grows.
 
 At the end you will have looked at spoiled records and what a network makes of them, drawn its *curves of
 robustness*, added a way of spoiling records of your own, and know how to train a network that bears it. It
-takes some fifteen seconds. You should have seen :doc:`00_tour`, and :doc:`02_survey` for what a gather is.
+takes some fifteen seconds. You should have seen :doc:`00_tour`, and :doc:`02_survey` for what a
+:term:`gather` is.
 """
 
 from pathlib import Path
@@ -106,9 +107,9 @@ for row in result.rows:
     print(f"{row.heading:30s}" + "".join(f"{cell:>14s}" for cell in cells))
 
 # %%
-# In each cell stand the strength, and the mean absolute error (MAE) divided by that on clean records;
-# ``result.table()`` has the salt IoU as well. Drawn, with the error of the *mean model* as a yardstick, a
-# predictor that looks at no record at all:
+# In each cell stand the strength, and the mean absolute error (:term:`MAE`) divided by that on clean records;
+# ``result.table()`` has the :term:`salt IoU <IoU>` as well. Drawn, with the error of the *mean model* as a
+# yardstick, a predictor that looks at no record at all:
 
 result.figure()
 

@@ -2,9 +2,9 @@ r"""
 An ablation, with intervals
 ===========================
 
-An ablation asks whether a part of a network is worth having: train with it and without it, and compare. At
-the end of this page you have made a tiny one, can read the table and the figure of ``fwi sweep ablation``,
-and know what an interval says, what it does not, and how many trainings a question needs.
+An :term:`ablation` asks whether a part of a network is worth having: train with it and without it, and
+compare. At the end of this page you have made a tiny one, can read the table and the figure of ``fwi sweep
+ablation``, and know what an interval says, what it does not, and how many trainings a question needs.
 
 It takes some twenty seconds on one processor core. Read :doc:`/tutorials/05_attention` before.
 """
@@ -140,10 +140,10 @@ plots.dots_and_bars({"Validation MAE (m/s)": dots}, reference="plain")
 #    $ fwi sweep ablation --config configs/ablation_quick.yaml --out runs/ablation-quick \
 #        --variants configs/ablation/{plain,se,cbam,ca,mixed}.yaml --seeds 0 1 2
 #
-# This form takes a quarter of an hour on two cores. Each training is an ordinary run in a process of its
-# own, ``runs/ablation-quick/mixed-0`` and so on, as many at once as there are cores. Stop it at any moment
-# and repeat the command: it goes on from the last whole epoch. Add variants or seeds in the same way later.
-# What would make the comparison unfair is refused before anything is trained:
+# This form takes a quarter of an hour on two cores. Each training is an ordinary run in a process of its own,
+# ``runs/ablation-quick/mixed-0`` and so on, as many at once as there are cores. Stop it at any moment and
+# repeat the command: it goes on from the last whole :term:`epoch`. Add variants or seeds in the same way
+# later. What would make the comparison unfair is refused before anything is trained:
 
 files = Path("ablation")
 files.mkdir(exist_ok=True)
@@ -161,9 +161,9 @@ except ValueError as error:
 # This page does not run the command. At its end it prints what it leaves in its folder as ``ablation.md``,
 # beside ``ablation.json`` and ``ablation.png``, and writes anew after each run: two tables, of the test split
 # and of validation, with a line for each variant. In them stand parameters and multiply-adds, the error with
-# its interval, that of each seed, the difference to ``plain``, and the means of other metrics (salt IoU,
-# errors at the boundary of salt and below it). From the first table of the command above (it is whole, with
-# what it cost, on the page :doc:`/results/does_attention_help`):
+# its interval, that of each seed, the difference to ``plain``, and the means of other metrics (:term:`salt
+# IoU <IoU>`, errors at the boundary of salt and below it). From the first table of the command above (it is
+# whole, with what it cost, on the page :doc:`/results/does_attention_help`):
 #
 # =========  ======================  =================  ======================
 # variant    MAE (m/s)               of each seed       minus plain's

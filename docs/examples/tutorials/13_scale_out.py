@@ -28,7 +28,7 @@ from fwi import config
 # ------------------
 #
 # A small study, as a file: sections of 24 x 36 cells of 80 m, four shots. Its data set is to have 32
-# samples in shards of four; a *shard* is an HDF5 file with some of the samples.
+# samples in :term:`shards <shard>` of four; a *shard* is an HDF5 file with some of the samples.
 
 folder = Path("scale_out")
 shutil.rmtree(folder, ignore_errors=True)  # begin anew
@@ -221,11 +221,11 @@ plt.show()
 # ---------------------------
 #
 # ``fwi train`` takes every GPU of the machine that divides the batch, and without GPUs one process on the
-# CPU. ``train.batch_size`` is that of all devices together, so a step takes the same samples on one device
-# as on eight, and the losses are the same within rounding. Nothing else of the study has to change. (Without
-# a GPU ``--train.devices 2`` starts two processes on the CPU, which brings nothing but proves the point: two
-# epochs of this page's study, with ``--model.channels 8 16 32 --train.batch-size 8``, print the same losses
-# to all four digits as one process.)
+# CPU. ``train.batch_size`` is that of all devices together, so a step takes the same samples on one device as
+# on eight, and the losses are the same within rounding. Nothing else of the study has to change. (Without a
+# GPU ``--train.devices 2`` starts two processes on the CPU, which brings nothing but proves the point: two
+# :term:`epochs <epoch>` of this page's study, with ``--model.channels 8 16 32 --train.batch-size 8``, print
+# the same losses to all four digits as one process.)
 #
 # .. code-block:: console
 #
@@ -254,7 +254,7 @@ plt.show()
 # mirroring, its noise) depends on the seed, the epoch and the number of the sample alone: the same idea as
 # with shards. ``fwi benchmark devices`` measures how much faster several are.
 #
-# Several *trainings* at once, such as the seeds of an ablation, need no cluster software either: see
+# Several *trainings* at once, such as the seeds of an :term:`ablation`, need no cluster software either: see
 # :doc:`/tutorials/12_ablation`.
 #
 # Try it

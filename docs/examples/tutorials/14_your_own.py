@@ -125,7 +125,7 @@ class DepthAttention(nn.Module):
 # cells gather from others has ``weights_of`` instead; ``fwi/attention/self_attention.py`` has one.)
 #
 # Test it as the library tests its own. Shapes: odd, and not square. Identity: at the beginning it changes
-# little. Gradient: against finite differences, in double precision.
+# little. Gradient: against :term:`finite differences`, in double precision.
 
 from your_own.depth import DepthAttention
 
@@ -166,8 +166,8 @@ inverter.network.encoder[1].attend = DepthAttention(16, kernel_size=5)
 train(inverter)
 
 # %%
-# The inverter is whole: it inverts, checks and refines with the mechanism in it. What did it learn? Factors
-# by depth for three records; each line is the mean over the channels.
+# The :term:`inverter` is whole: it inverts, checks and refines with the mechanism in it. What did it learn?
+# Factors by depth for three records; each line is the mean over the channels.
 
 module, seen = inverter.network.encoder[1].attend, []
 hook = module.register_forward_hook(lambda module, x, y: seen.append(module.factors(*x)))
@@ -196,7 +196,7 @@ plt.show()
 # A network is a ``Network``: it says how it makes *features* of normalised gathers, has a ``head`` that
 # turns them into velocity, and names its ``parts``, of which tables and ``train.hold`` speak. Everything
 # else (normalisation, bounded output, saving, training, export) comes from outside. The plainest one there
-# is, the stem of the U-Net and two convolutions:
+# is, the stem of the :term:`U-Net` and two convolutions:
 
 _ = (folder / "shallow.py").write_text('''\
 """A network without levels."""
@@ -238,8 +238,9 @@ train(inverter)
 # Kinds of salt
 # -------------
 #
-# For models of your own you need no preset. Whatever draws them, save them as one array ``(model, depth,
-# x)`` in m/s, and ``fwi import models.npy`` records them and makes shards of them (:doc:`/guide/data`). A
+# For models of your own you need no :term:`preset`. Whatever draws them, save them as one array ``(model,
+# depth, x)`` in m/s, and ``fwi import models.npy`` records them and makes :term:`shards <shard>` of them
+# (:doc:`/guide/data`). A
 # *preset* is for models that are drawn by number, of any grid, as many as you like. It is a function of a
 # grid, of parameters and of a generator of random numbers that returns a ``Geology``: the sediments, where
 # the salt is, and its speed. Here dikes of salt rise through a gradient:
@@ -423,7 +424,7 @@ plt.show()
 # %%
 # Before you offer it to others: a test of behaviour (what every mechanism has to keep is tested for all
 # names, so yours is included as soon as it has one), the paper in the docstring, and for a mechanism an
-# ablation (:doc:`/tutorials/12_ablation`). ``make check`` and ``make test`` have to be green;
+# :term:`ablation` (:doc:`/tutorials/12_ablation`). ``make check`` and ``make test`` have to be green;
 # CONTRIBUTING.md has the habits, and the touches for a loss and for a corruption of records as well.
 #
 # What a session cannot do

@@ -51,8 +51,8 @@ fwi_command(f"simulate --config {study} --workers 1".split())
 fwi_command(f"train --config {study} --run {folder}/runs/small".split())
 
 # %%
-# On a terminal there is a line for each epoch, with the rate and the time left. The same numbers, and more,
-# are now in the run's folder:
+# On a terminal there is a line for each :term:`epoch`, with the rate and the time left. The same numbers, and
+# more, are now in the run's folder:
 
 run = folder / "runs" / "small"
 for file in sorted(run.rglob("*")):
@@ -69,11 +69,11 @@ print((run / "metrics.csv").read_text())
 plots.curves(run / "metrics.csv")
 
 # %%
-# Loss and MAE of validation are those of the averaged weights (``train.ema``), which are also those that
-# are saved. A training loss that goes on falling while that of validation rises again is *overfitting*: the
-# network learns its samples by heart. (Here neither is far, and the salt IoU is zero: in so few steps no
-# cell becomes as fast as salt.) The rate of learning falls along half a cosine; what is still gained at its
-# end is little, so that two trainings are compared at their ends, and not on the way.
+# Loss and :term:`MAE` of validation are those of the averaged weights (``train.ema``), which are also those
+# that are saved. A training loss that goes on falling while that of validation rises again is *overfitting*:
+# the network learns its samples by heart. (Here neither is far, and the :term:`salt IoU <IoU>` is zero: in so
+# few steps no cell becomes as fast as salt.) The rate of learning falls along half a cosine; what is still
+# gained at its end is little, so that two trainings are compared at their ends, and not on the way.
 #
 # Second way: the pictures
 # ------------------------
