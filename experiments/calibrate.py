@@ -37,10 +37,10 @@ def calibrate(
 ) -> None:
     """Calibrate the verdicts of a run: sections that are wrong are to be doubted, and few others.
 
-    Takes the network's sections of the study's validation records, damaged ones of these, and its sections of
-    fresh models of other geologies, all with the figures of their physics check. Half of them fit the
-    verdict, the others set its threshold. Writes trust.json, and the calibration into the run's inverter. A
-    calibration that was stopped goes on when it is repeated.
+    It takes the network's sections of the study's validation records, damaged ones of these, and its sections
+    of fresh models of other geologies, all with the figures of their physics check. Half of them fit the
+    verdict, the others set its threshold. It writes trust.json, and the calibration into the run's inverter.
+    A calibration that was stopped goes on when it is repeated.
 
     Args:
         run: the run's folder, into which the calibration is written.

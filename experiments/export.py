@@ -16,7 +16,7 @@ def export(
     formats: tuple[FormatName, ...] | None = None,
     half: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False,
 ) -> None:
-    """Write a trained network into a folder in all that others may want to load it with.
+    """Write a trained network into a folder, in every form in which others may want to load it.
 
     The folder holds the weights as safetensors with their card, a program of torch.export for plain PyTorch,
     ONNX, and a README that shows how each is loaded.

@@ -102,8 +102,9 @@ def check(
             a network of the zoo, or a file.
         survey: YAML with the grid and survey of a .npy; the network's own are assumed if not given.
         sample: which sample of the records, where they hold several.
-        frequency: as the section was inverted with, and so for the next two.
-        spreading: of SEG-Y: 'line' or 'point'.
+        frequency: peak frequency [Hz] to which the records were low-passed for the section; not given if they
+            were not.
+        spreading: of SEG-Y: 'line' or 'point', as the section was inverted with.
         shift: of SEG-Y: seconds to add to the records' times.
         out: folder for the map; that of the section if not given.
     """

@@ -62,10 +62,10 @@ def refine(
         out: folder for sections, figures and the history (.json).
         survey: YAML with the grid and survey of a .npy of records; the study's own are assumed if not given.
         sample: which sample of the records; all of them if neither it nor a section is given.
-        frequency: peak frequency [Hz] to which records are low-passed for a network; as the section was
-            inverted with, and so for the next two.
-        spreading: of SEG-Y, for a network: 'line' or 'point'.
-        shift: of SEG-Y, for a network: seconds to add to the records' times.
+        frequency: peak frequency [Hz] to which records are low-passed for a network; the same as the section
+            was inverted with.
+        spreading: of SEG-Y, for a network: 'line' or 'point'; likewise.
+        shift: of SEG-Y, for a network: seconds to add to the records' times; likewise.
         budget: number of gradients ('150'), or time ('10 min'), in place of refine.gradients and
             refine.minutes. A gradient simulates every shot and its adjoint.
         resume: go on with a refinement that was interrupted, to the very same result.

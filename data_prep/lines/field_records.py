@@ -93,7 +93,9 @@ def _interval(file: RecordedShots) -> float:
     steps = np.concatenate([np.diff(shot.receiver_x) for shot in file.shots])
     if not len(steps):
         raise GeometryError(
-            f"{file.path}: one receiver per shot; if several traces have one source, --bytes.shot 0 groups "
-            "them by its place; else another byte may tell the shots apart"
+            f"{file.path}: one receiver per shot; a survey needs two or more. Each trace has a source of its "
+            "own, as in a stacked section; if these are shots, other bytes of the headers tell them apart "
+            "or hold the sources: data_prep.lines.read_line takes them as header_bytes, and 'fwi import' as "
+            "--bytes.shot and --bytes.source-x"
         )
     return float(np.median(steps))

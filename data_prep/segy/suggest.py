@@ -221,8 +221,9 @@ def _study(file: SegyShots, layout: Layout, terms: _Terms, doublings: int) -> di
     steps = np.concatenate([np.diff(shot.receiver_x) for shot in file.shots])
     if not len(steps):
         raise GeometryError(
-            f"{file.path}: one receiver per shot; a survey needs two or more. If several traces have one "
-            "source, --bytes.shot 0 groups them by its place; else another byte may tell the shots apart"
+            f"{file.path}: one receiver per shot; a survey needs two or more. Each trace has a source of its "
+            "own, as in a stacked section; if these are shots, other bytes of the headers tell them apart "
+            "(--bytes.shot) or hold the sources (--bytes.source-x)"
         )
     receivers = float(np.median(steps))
     peaks = _peaks(file, layout, terms, receivers)

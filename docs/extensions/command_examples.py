@@ -234,7 +234,7 @@ ACTIONS: dict[str, dict[str, str]] = {
     },
     "benchmark": {
         "simulate": "`fwi simulate` against the bare wave equation; a GPU against what its memory can move",
-        "load": "the loader against what a training step eats",
+        "load": "the loader against what a training step needs",
         "train": "the training step against plain PyTorch",
         "devices": "training on all devices against one of them",
         "physics": "error and cost of other orders, absorbing layers and time steps than the study's",

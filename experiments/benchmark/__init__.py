@@ -39,7 +39,7 @@ def benchmark(
     Args:
         study: the study.
         what: simulate: fwi simulate against the bare wave equation, and a GPU against what its memory can
-            move. load: the loader against what a training step eats. train: the step against plain PyTorch.
+            move. load: the loader against what a training step needs. train: the step against plain PyTorch.
             Simulate and train also tell their memory. devices: training on all devices against one of them.
             physics: error and cost of other orders, absorbing layers and time steps than the study's.
             attention: size, time and memory of each mechanism in each place of the network, against none.

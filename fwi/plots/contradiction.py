@@ -7,6 +7,9 @@ from fwi.plots.style import PANEL_WIDTH, Array, draw_section, draw_velocity, pag
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+TITLE_GAP = 0.1
+"""Margin above and below each panel [inch]: less, and the title of the figure touches those of the panels."""
+
 
 def contradicted(
     velocity: Array,
@@ -26,8 +29,11 @@ def contradicted(
         velocity_range: Slowest and fastest speed of the colour scale [m/s].
         title: What is shown, such as the verdict.
     """
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
+
     nz, nx = velocity.shape
-    figure = page(2 * PANEL_WIDTH + 0.6, PANEL_WIDTH * nz / nx + 1.6)
+    apart = ConstrainedLayoutEngine(compress=True, h_pad=TITLE_GAP)
+    figure = page(2 * PANEL_WIDTH + 0.6, PANEL_WIDTH * nz / nx + 1.7, apart)
     left, right = figure.subplots(1, 2, sharex=True, sharey=True)
     speeds = draw_velocity(left, velocity, spacing, velocity_range, None)
     shares = draw_section(

@@ -454,6 +454,23 @@ def test_a_figure_under_another_name_than_png_is_refused(tmp_path):
         plots.save(plots.curves({"epoch": [0], "train/loss": [0.5]}), tmp_path / "figure.jpg")
 
 
+@pytest.mark.parametrize("columns", [60, 120])
+def test_the_title_of_a_contradicted_section_stands_clear_of_those_of_its_panels(columns):
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    section = np.full((40, columns), 2000.0)
+    figure = plots.contradicted(section, np.zeros(section.shape), (400.0, 300.0), SPACING, RANGE, "doubtful")
+
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    renderer = canvas.get_renderer()
+    lower_edge = figure.texts[0].get_window_extent(renderer).y0
+    titles = [axes.title.get_window_extent(renderer).y1 for axes in figure.axes if axes.get_title()]
+
+    assert len(titles) == 2
+    assert lower_edge - max(titles) > 0.05 * figure.dpi
+
+
 def test_drawing_leaves_no_figure_open_in_pyplot():
     import matplotlib.pyplot as plt
 

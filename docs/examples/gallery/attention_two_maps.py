@@ -167,7 +167,8 @@ with torch.device("meta"):  # shapes alone, without numbers
 #
 #     model: {skip: [none, gate, {name: cross, pool: 4}], resample: {name: cross, pool: 4}}
 #
-# ``resample`` has options of its own defaults: keys of 4 x 4 cells, and positions by sines.
+# ``cross`` also fills the slot ``resample``, where it has defaults of its own: keys of 4 x 4 cells, and
+# positions by sines.
 #
 # To try: give the gate a coarse map of noise, ``torch.rand_like(coarse)``, and see what is left of it; ask
 # ``cross`` with the skip and let the map that comes up answer.

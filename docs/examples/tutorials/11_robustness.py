@@ -54,7 +54,7 @@ survey, spacing, velocity = run.survey, run.study.grid.spacing, run.study.grid.v
 # source of random numbers. The strength of noise is given in decibels below the record's RMS amplitude: at 20
 # dB the noise has a tenth of it, at 10 dB a third.
 
-sample = dataset[1]
+sample = dataset[1]  # picked by looking: its salt is large and at one side
 clean = sample.gathers.float().numpy()  # (shot, time, receiver)
 truth, salt = sample.velocity.numpy(), sample.salt.numpy()
 random = np.random.default_rng(0)

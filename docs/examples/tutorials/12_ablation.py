@@ -124,11 +124,13 @@ plots.dots_and_bars({"Validation MAE (m/s)": dots}, reference="plain")
 # ---------------------
 #
 # ``fwi sweep ablation`` does that with whole trainings. Each variant is a file that is merged over the
-# study and changes one thing; its name is the variant's. ``configs/ablation/`` has a dozen:
+# study and changes one thing; its name is the variant's. ``configs/ablation/`` of the project's repository
+# has eleven, for networks of five levels:
 #
 # .. code-block:: console
 #
 #    $ cat configs/ablation/mixed.yaml
+#    # Cheap gates on top, coordinate attention in the depth; ...
 #    model:
 #      attention: [none, se, cbam, ca, ca]
 #      skip: []
@@ -156,9 +158,12 @@ except ValueError as error:
 # Reading the summary
 # -------------------
 #
-# A sweep leaves ``ablation.md``, ``ablation.json`` and ``ablation.png`` in its folder, and writes them anew
-# after each run. The table of the command above, shortened (it is whole, with what it cost, on the page
-# :doc:`/results/does_attention_help`):
+# This page does not run the command. At its end it prints what it leaves in its folder as ``ablation.md``,
+# beside ``ablation.json`` and ``ablation.png``, and writes anew after each run: two tables, of the test split
+# and of validation, with a line for each variant. In them stand parameters and multiply-adds, the error with
+# its interval, that of each seed, the difference to ``plain``, and the means of other metrics (salt IoU,
+# errors at the boundary of salt and below it). From the first table of the command above (it is whole, with
+# what it cost, on the page :doc:`/results/does_attention_help`):
 #
 # =========  ======================  =================  ======================
 # variant    MAE (m/s)               of each seed       minus plain's
@@ -270,7 +275,7 @@ plt.show()
 # - Give the toy six seeds. Which of the intervals shrink by more than half, and why?
 # - Make a variant ``plain2`` that is ``plain`` with the seeds 10, 11 and 12. How often does it differ from
 #   ``plain``?
-# - Add ``--data OTHER`` to the command: the runs are scored on the test split of another data set as well.
+# - Add ``--data FOLDER`` to the command: the runs are scored on the test split of that data set as well.
 #
 # What you have seen
 # ------------------

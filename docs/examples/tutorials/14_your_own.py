@@ -83,7 +83,9 @@ survey = fwi.Survey(study.grid, study.survey)
 # .. math:: y_{czx} = x_{czx} \; g \left( \sum_{k} w_{ck} \, \bar x_{c, z + k} \right), \qquad
 #     \bar x_{cz} = \frac{1}{N} \sum_x x_{czx}
 #
-# with :math:`g(e) = 2 / (1 + \exp(-e))`, which is one at zero. This is the file:
+# with :math:`g(e) = 2 / (1 + \exp(-e))`, which is one at zero. This is the file. (In a clone of the project
+# you write it with an editor. Here the page writes it, so that the page is complete in itself; what stands
+# between the three quotation marks is the file.)
 
 _ = (folder / "depth.py").write_text('''\
 """Attention by depth."""

@@ -44,8 +44,8 @@ tracking: {mode: offline, project: tutorial}
 # %%
 # .. code-block:: console
 #
-#    $ fwi simulate --config small.yaml
-#    $ fwi train --config small.yaml --run runs/small
+#    $ fwi simulate --config wandb/small.yaml
+#    $ fwi train --config wandb/small.yaml --run wandb/runs/small
 
 fwi_command(f"simulate --config {study} --workers 1".split())
 fwi_command(f"train --config {study} --run {folder}/runs/small".split())
@@ -102,8 +102,8 @@ plt.show()
 #
 # .. code-block:: console
 #
-#    $ wandb leet runs/small/wandb/offline-run-*
-#    $ wandb leet inspect --summary runs/small/wandb/offline-run-*
+#    $ wandb leet wandb/runs/small/wandb/offline-run-*
+#    $ wandb leet inspect --summary wandb/runs/small/wandb/offline-run-*
 
 (record,) = (run / "wandb").glob("offline-run-*")
 command = ["wandb", "leet", "inspect", "--summary", record]
@@ -137,7 +137,7 @@ print("\n".join(line for line in lines[:24] if not line.startswith("file")))
 # .. code-block:: console
 #
 #    $ wandb login                                         # once: asks for the key of your account
-#    $ wandb sync runs/small/wandb/offline-run-*
+#    $ wandb sync wandb/runs/small/wandb/offline-run-*
 #
 # Online
 # ------
@@ -147,7 +147,8 @@ print("\n".join(line for line in lines[:24] if not line.startswith("file")))
 #
 # .. code-block:: console
 #
-#    $ fwi train --config small.yaml --run runs/small --tracking.mode online --tracking.project salt
+#    $ fwi train --config wandb/small.yaml --run wandb/runs/online --tracking.mode online \
+#        --tracking.project salt
 #    $ export WANDB_MODE=online        # goes before what a study says
 #
 # A training of hours must not depend on a server, nor stop to ask:

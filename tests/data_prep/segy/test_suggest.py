@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from recordings import Recording, prepare_for
 
+from data_prep.lines import read_line
 from data_prep.segy import direct_arrival
 from data_prep.segy.left_out import left_out
 from data_prep.segy.placing import GeometryError
@@ -19,7 +20,7 @@ from data_prep.segy.shots import SegyShots, open_shots
 from data_prep.segy.source import SegyLine
 from data_prep.segy.suggest import suggest
 from fwi import config
-from fwi.config import PhysicsConfig
+from fwi.config import GridConfig, PhysicsConfig, SurveyConfig
 from fwi.survey import Survey
 
 SPEED = 1500.0
@@ -227,10 +228,20 @@ def test_a_short_spread_is_suggested_smaller_cells(tmp_path: Path) -> None:
 def test_shots_of_one_receiver_are_told_how_traces_may_be_grouped(tmp_path: Path) -> None:
     file = opened(recorded(np.array([0.0, 50.0]), np.array([[500.0], [550.0]])), tmp_path)
 
-    with pytest.raises(
-        GeometryError, match=r"one receiver per shot.*--bytes\.shot 0 groups them by its place"
-    ):
+    with pytest.raises(GeometryError, match=r"one receiver per shot.*a source of its own.*\(--bytes\.shot\)"):
         suggest(file)
+
+
+def test_shots_of_one_receiver_are_refused_for_a_network_by_naming_who_takes_other_bytes(
+    tmp_path: Path,
+) -> None:
+    path = recorded(np.array([0.0, 50.0]), np.array([[500.0], [550.0]])).write(tmp_path / "line.sgy")
+    network = Survey(GridConfig(nz=32, nx=36, spacing=20.0), SurveyConfig(shots=8, receivers=36))
+
+    with pytest.raises(
+        GeometryError, match=r"a source of its own.*read_line takes .*header_bytes.*'fwi import'"
+    ):
+        read_line(path, network, PhysicsConfig())
 
 
 def test_a_line_that_takes_hours_to_simulate_is_refused_at_once(tmp_path: Path) -> None:
