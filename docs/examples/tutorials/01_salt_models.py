@@ -132,9 +132,8 @@ except ValueError as error:
     print(error)
 
 # %%
-# So it is written in a study's file, where ``fwi simulate`` finds it, and on the command line, which
-# changes one of the studies that come with the package (``mixed_half`` is the one of the network
-# ``salt-half``):
+# So it is written in a study's file, where ``fwi simulate`` finds it, and on the command line, which changes
+# one of the studies that come with the package (``mixed_half`` is one of 2 km by 3 km in cells of 20 m):
 #
 # .. code-block:: yaml
 #
