@@ -47,8 +47,8 @@ def main() -> None:
     page.set_axis_off()
 
     def station(x: float, y: float, title: str, below: str):
-        page.text(x + 1, y + 1.48, title, ha="center", va="bottom", fontsize=12, weight="bold", color=INK)
-        page.text(x + 1, y - 0.1, below, ha="center", va="top", fontsize=10.5, color=INK, linespacing=1.25)
+        page.text(x + 1, y + 1.48, title, ha="center", va="bottom", fontsize=15, weight="bold", color=INK)
+        page.text(x + 1, y - 0.1, below, ha="center", va="top", fontsize=12.5, color=INK, linespacing=1.25)
         axes = figure.add_axes((x / 12, (y - 0.6) / 6, 2 / 12, 1.4 / 6))
         axes.set(xticks=[], yticks=[])
         return axes
@@ -59,7 +59,7 @@ def main() -> None:
         page.annotate("", end, start, arrowprops=options)
         if text:
             x, y = at or ((start[0] + end[0]) / 2, start[1] + 0.12)
-            page.text(x, y, text, ha="center", va="bottom", fontsize=10, color=ACCENT, linespacing=1.2)
+            page.text(x, y, text, ha="center", va="bottom", fontsize=12, color=ACCENT, linespacing=1.2)
 
     speeds = {
         "cmap": cm.batlow,
@@ -111,25 +111,25 @@ def main() -> None:
         "SEG-Y, .npy, figures,\none HTML page,\nthe network as a file",
         ha="center",
         va="center",
-        fontsize=10.5,
+        fontsize=12.5,
         color=INK,
         linespacing=1.4,
         bbox={"boxstyle": "round,pad=0.7", "facecolor": "#f2f4f7", "edgecolor": SOFT},
     )
-    page.text(1.35, 2.68, "8  Handed on", ha="center", va="bottom", fontsize=12, weight="bold", color=INK)
+    page.text(1.35, 2.68, "8  Handed on", ha="center", va="bottom", fontsize=15, weight="bold", color=INK)
 
     upper, lower = 5.0, 1.9
     arrow((2.42, upper), (3.33, upper), "wave\nequation")
     arrow((5.47, upper), (6.48, upper), "train\nor invert")
     arrow((8.62, upper), (9.58, upper))
     arrow((10.65, 3.62), (10.65, 3.02), "")
-    page.text(10.75, 3.3, "wave equation", ha="left", va="center", fontsize=10, color=ACCENT)
+    page.text(10.75, 3.3, "wave equation", ha="left", va="center", fontsize=12, color=ACCENT)
     arrow((9.58, lower), (8.62, lower), "compare")
     arrow((6.48, lower), (5.47, lower), "if it is\ndoubted")
     arrow((3.33, lower), (2.5, lower))
     arrow((4.4, 3.62), (7.1, 3.0), "the record, to compare with", at=(5.2, 3.02), bend=-0.12)
     arrow((4.4, 6.52), (4.4, 6.14))
-    page.text(4.52, 6.42, "your own records: SEG-Y, .npy", ha="left", va="center", fontsize=10, color=ACCENT)
+    page.text(4.52, 6.42, "your own records: SEG-Y, .npy", ha="left", va="center", fontsize=12, color=ACCENT)
     plots.save(figure, FIGURE)
 
 

@@ -49,7 +49,8 @@ print(f"time:    {survey.gather_shape[1]} samples of {survey.recorded_dt:g} s")
 truth = generate(grid, SaltConfig(preset="yang_ma"), stream=4, index=2)
 salt = truth.salt > 0
 
-plots.velocity_model(truth.velocity, grid.spacing, grid.velocity, "A salt dome in layered sediments")
+title = "A salt dome in layered sediments"
+plots.velocity_model(truth.velocity, grid.spacing, grid.velocity, title)
 
 # %%
 # Its record
@@ -97,7 +98,8 @@ held = (interval.lower <= truth.velocity) & (truth.velocity <= interval.upper)
 print(f"mean absolute error: {error.mean():.0f} m/s")
 print(f"cells whose true speed is within the interval: {held.mean():.0%}")
 
-plots.velocity_interval(section, interval, grid.spacing, grid.velocity, "Section by salt-demo")
+title = "Section by salt-demo"
+plots.velocity_interval(section, interval, grid.spacing, grid.velocity, title)
 
 # %%
 # The interval is widest along the boundary of the salt. That is where a network errs: it knows that there

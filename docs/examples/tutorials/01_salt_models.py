@@ -132,9 +132,8 @@ except ValueError as error:
     print(error)
 
 # %%
-# So it is written in a study's file, where ``fwi simulate`` finds it, and on the command line, which
-# changes one of the studies that come with the package (``mixed_half`` is the one of the network
-# ``salt-half``):
+# So it is written in a study's file, where ``fwi simulate`` finds it, and on the command line, which changes
+# one of the studies that come with the package (``mixed_half`` is one of 2 km by 3 km in cells of 20 m):
 #
 # .. code-block:: yaml
 #
@@ -166,7 +165,7 @@ show(mixture, "Three parts gulf, one part lenses")
 # ------------
 # Six pictures deceive. :func:`~data_prep.salt.statistics.summarise` measures a set of models; the table
 # has the median over a hundred models of each preset, and in brackets the 10th and 90th percentile.
-presets = ("yang_ma", "seg_eage", "gulf", "mixed")
+presets = ("yang_ma", "seg_eage", "gulf")
 sets = {}
 for preset in presets:
     salt = SaltConfig(preset=preset)
@@ -186,7 +185,8 @@ print(" " * 16, *(f"{preset:18}" for preset in presets))
 for measure, (title, form) in measures.items():
     cells = []
     for preset in presets:
-        low, middle, high = (format(value, form) for value in summaries[preset][measure])
+        values = summaries[preset][measure]
+        low, middle, high = (format(value, form) for value in values)
         cells.append(f"{middle} ({low}, {high})")
     print(f"{title:16}", *(f"{cell:18}" for cell in cells))
 
@@ -200,7 +200,7 @@ for measure, (title, form) in measures.items():
 # in the others; those at the left are water.
 figure, axes = plt.subplots(figsize=(8, 3.6), layout="constrained")
 edges = np.arange(1500, 4601, 100)
-for preset in ("yang_ma", "seg_eage", "gulf"):
+for preset in presets:
     share, _ = np.histogram(sets[preset], edges)
     axes.stairs(100 * share / share.sum(), edges / 1000, label=preset, linewidth=2)
 axes.set(xlabel="Velocity (km/s)", ylabel="Cells (%)")

@@ -152,8 +152,8 @@ rows = []
 for number in (0, 3, 6):
     sample = test[number]
     section = run.invert(sample.gathers.numpy())
-    name = f"test {number}"
-    rows.append(plots.SectionRow(name, section, sample.velocity.numpy(), sample.salt.numpy() > 0))
+    true, salt = sample.velocity.numpy(), sample.salt.numpy() > 0
+    rows.append(plots.SectionRow(f"test {number}", section, true, salt))
 plots.sections(rows, run.survey.grid.spacing, run.survey.grid.velocity)
 
 # %%
@@ -166,7 +166,8 @@ plots.sections(rows, run.survey.grid.spacing, run.survey.grid.velocity)
 inverter = fwi.load("from_nothing/run/inverter.safetensors")
 again = inverter.invert(test[0].gathers.numpy())
 
-print("parameters:", sum(parameter.numel() for parameter in inverter.network.parameters()))
+parameters = inverter.network.parameters()
+print("parameters:", sum(parameter.numel() for parameter in parameters))
 print("the same section:", np.array_equal(again, run.invert(test[0].gathers.numpy())))
 
 # %%

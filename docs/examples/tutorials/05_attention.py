@@ -116,8 +116,9 @@ for name in ("se", "cbam", "ca", "self"):
 #
 #    model:
 #      channels: [24, 48, 96, 192]
-#      attention: [none, se, {name: cbam, kernel_size: 3}, ca]  # one for each level, shallow to deep
-#      skip: [none, none, gate]                                 # one for each skip connection
+#      # One for each level, shallow to deep; one for each skip connection.
+#      attention: [none, se, {name: cbam, kernel_size: 3}, ca]
+#      skip: [none, none, gate]
 #      bottleneck: self
 #
 # On the command line the same is ``--model.attention none se cbam ca --model.skip none none gate
