@@ -164,6 +164,7 @@ plots.sections([row], grid.spacing, grid.velocity)
 # recorded gathers, would change with the speed of each cell. Half of the shots are held out, and the
 # refined section is returned only if it explains these better too. Six gradients take seconds; fifty to a
 # hundred and fifty are usual (``power`` says how much late arrivals count, less where there is noise).
+
 # sphinx_gallery_thumbnail_number = 6
 settings = run.study.refine.model_copy(update={"gradients": 6, "power": 1.0})
 refined = run.refine(section, gathers, config=settings)

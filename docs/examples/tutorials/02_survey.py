@@ -72,6 +72,7 @@ right.set_title("Its spectrum; dashed: 2.5 times the peak")
 # wave itself. Receivers may be at any depth; with a row of them at every depth, one simulation after the
 # other, every cell is recorded. A survey's settings are fixed once it is made; ``model_copy`` makes
 # others that differ in what is named.
+
 # sphinx_gallery_thumbnail_number = 2
 velocity = torch.full((1, grid.nz, grid.nx), 2000.0)
 velocity[:, 24:36, 20:55] = 4500.0  # salt from 0.96 km to 1.44 km

@@ -144,6 +144,7 @@ fwi_command("evaluate --run from_nothing/run --checks 1".split())
 #
 # The command also writes figures and a report that needs no network: ``from_nothing/run/report.html``.
 # The same from Python, with the sections themselves:
+
 # sphinx_gallery_thumbnail_number = 2
 run = fwi.load_run("from_nothing/run")
 test = fwi.ShotDataset([fwi.DataSet.read(Path("from_nothing/data"))], "test")
