@@ -1,4 +1,4 @@
-# make demo, make test and make check set everything up by themselves: Python >= 3.11 and make are all they need.
+# make demo, make test, make check and make docs set everything up: Python >= 3.11 and make are all they need.
 
 PYTHON ?= python3
 VENV := .venv

@@ -493,7 +493,7 @@ def test_a_corruption_is_named_with_its_strength(name, strength, label) -> None:
 
 
 def test_the_guide_lists_the_corruptions_in_their_order_with_their_defaults() -> None:
-    guide = Path(__file__).resolve().parents[2] / "docs" / "training.md"
+    guide = Path(__file__).resolve().parents[2] / "docs" / "guide" / "training.md"
     rows = [line.strip("| ").split(" | ") for line in guide.read_text().splitlines()]
 
     listed = {row[0].strip("`"): row[3:] for row in rows if row[0].strip("`") in CORRUPTIONS}
