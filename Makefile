@@ -11,7 +11,8 @@ export OMP_WAIT_POLICY ?= passive
 demo: $(VENV)/ready
 	$(BIN)/fwi demo
 
-test: $(VENV)/ready
+# With the tools of the site, of which some tests are.
+test: $(VENV)/docs-ready
 	$(BIN)/python -m pytest
 
 check: $(VENV)/ready

@@ -6,12 +6,7 @@ import shlex
 from pathlib import Path
 from typing import Annotated, get_args
 
-import command_examples
-import command_pages
-import generated
 import pytest
-import study_keys
-import study_pages
 import yaml
 from pydantic import Field
 
@@ -21,6 +16,14 @@ from fwi import zoo
 from fwi.config import NETWORK_KINDS, LossName, Section, StudyConfig, known_studies, load, merge
 from fwi.config.choice import CHOICES
 from fwi.survey import Survey
+
+pytest.importorskip("sphinx", reason="the site is built with the extra docs")
+
+import command_examples
+import command_pages
+import generated
+import study_keys
+import study_pages
 
 ROOT = Path(__file__).resolve().parents[2]
 
