@@ -95,10 +95,17 @@ def _plain(kind: Any) -> Any:
 
 
 def _builtins_as_text(app: Sphinx, doctree: nodes.document) -> None:
-    """Take references to Python's own types for text, which else find fields of the same name."""
+    """Take references to Python's own types for text, which else find fields of the same name.
+
+    Types that autodoc has marked to be shown by their last name alone, and has not, are shown so.
+    """
     for reference in list(doctree.findall(addnodes.pending_xref)):
         if reference.get("refdomain") == "py" and hasattr(builtins, reference["reftarget"]):
             reference.replace_self(reference.children)
+    # Autodoc leaves the mark of a short name where a type has quotes in it.
+    for text in list(doctree.findall(nodes.Text)):
+        if re.fullmatch(r"~[\w.]+", text):
+            text.parent.replace(text, nodes.Text(text.rpartition(".")[2]))
 
 
 def _by_another_name(
