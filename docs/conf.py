@@ -11,7 +11,9 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE / "extensions"))
-os.environ.update(OMP_NUM_THREADS="1", WANDB_SILENT="true", COLUMNS="100")
+# As in an environment that is activated, where examples find its programs.
+programs = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+os.environ.update(PATH=programs, OMP_NUM_THREADS="1", WANDB_SILENT="true", COLUMNS="100")
 
 project = "salt-fwi"
 author = "The salt-fwi authors"
