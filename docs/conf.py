@@ -75,7 +75,8 @@ sphinx_gallery_conf = {
     "examples_dirs": ["examples/tutorials", "examples/gallery"],
     "gallery_dirs": ["tutorials", "gallery"],
     "filename_pattern": r"\.py$",
-    "ignore_pattern": r"salt_task\.py$",  # what the pages on attention share
+    # What the pages on attention, and those on corruptions, share.
+    "ignore_pattern": r"(salt_task|one_record)\.py$",
     "within_subsection_order": "teaching_order.TeachingOrder",
     "parallel": 2,
     "image_scrapers": ("figures",),

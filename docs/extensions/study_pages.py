@@ -3,12 +3,12 @@
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from generated import anchored, code, table, text
 from study_keys import Key, default_of, keys
 
-from fwi.config import NETWORK_KINDS, SLOTS, SaltConfig, Section, StudyConfig, known_studies
+from fwi.config import NETWORK_KINDS, SLOTS, CorruptConfig, SaltConfig, Section, StudyConfig, known_studies
 from fwi.config.choice import CHOICES, TAKES, Choice
 from fwi.config.corruption import CorruptionConfig
 
@@ -20,13 +20,14 @@ def section(name: str) -> str:
     return f"{text(kind.__doc__)}\n\n{key_table(found)}"
 
 
-def key_table(found: list[Key]) -> str:
-    """A table of keys."""
+def key_table(found: list[Key], preset: str = "") -> str:
+    """A table of keys of a study, or of parameters of a preset, whose places on the page have its name."""
+    kind, owner = ("preset", f"{preset}-") if preset else ("key", "")
     return table(
-        ["key", "default", "unit", "values", "meaning"],
+        ["parameter" if preset else "key", "default", "unit", "values", "meaning"],
         [
             [
-                anchored(key.name, key.name, "key"),
+                anchored(f"{owner}{key.name}", key.name, kind),
                 code(key.default),
                 text(key.unit) or "-",
                 key.values,
@@ -39,8 +40,6 @@ def key_table(found: list[Key]) -> str:
 
 def corruptions() -> str:
     """The table of the corruptions."""
-    from fwi.config import CorruptConfig
-
     share = next(key for key in keys(CorruptConfig, "data.corrupt") if key.name == "data.corrupt.share")
     rows = []
     for name, field in CorruptConfig.model_fields.items():
@@ -65,31 +64,18 @@ def corruptions() -> str:
 
 def presets() -> str:
     """Each preset with its parameters."""
-    from typing import get_args
-
     annotation: Any = SaltConfig.model_fields["preset"].annotation
     blocks = []
-    for kind in _leaves(annotation, get_args):
+    for kind in _leaves(annotation):
         name = kind.model_fields["name"].default
         own = [key for key in keys(kind, "") if key.name != "name"]
         shown = [
             key._replace(values="a list of `{preset: NAME, weight: W}`") if key.name == "parts" else key
             for key in own
         ]
-        rows = [
-            [
-                anchored(f"{name}-{key.name}", key.name, "preset"),
-                code(key.default),
-                text(key.unit) or "-",
-                key.values,
-                _without_unit(key.meaning),
-            ]
-            for key in shown
-        ]
         lead = text((kind.__doc__ or "").replace("\n\n", " "))
         blocks.append(
-            f"(preset-{name.replace('_', '-')})=\n### `{name}`\n\n{lead}\n\n"
-            f"{table(['parameter', 'default', 'unit', 'values', 'meaning'], rows)}"
+            f"(preset-{name.replace('_', '-')})=\n### `{name}`\n\n{lead}\n\n{key_table(shown, name)}"
         )
     return "\n".join(blocks)
 
@@ -222,11 +208,11 @@ def _implemented(choice: type[Choice]) -> str:
     return f" In Python: {{py:class}}`~{module}.{attribute}`."
 
 
-def _leaves(annotation: Any, get_args: Callable[[Any], tuple[Any, ...]]) -> list[type[Section]]:
+def _leaves(annotation: Any) -> list[type[Section]]:
     """The sections that a union is made of."""
     if isinstance(annotation, type):
         return [annotation] if issubclass(annotation, Section) else []
-    return [leaf for part in get_args(annotation) for leaf in _leaves(part, get_args)]
+    return [leaf for part in get_args(annotation) for leaf in _leaves(part)]
 
 
 def _head(file: Path) -> str:

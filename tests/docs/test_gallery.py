@@ -46,11 +46,12 @@ def test_the_index_links_every_member():
     assert sorted(linked) == sorted(members)
 
 
-def test_a_page_that_imports_the_file_beside_it_offers_it_for_download():
+@pytest.mark.parametrize(("family", "file"), [("attention", "salt_task"), ("corruptions", "one_record")])
+def test_a_page_that_imports_the_file_beside_it_offers_it_for_download(family, file):
     sharing = [
-        page for page in GALLERY.glob("*.py") if "from salt_task import" in page.read_text(encoding="utf-8")
+        page for page in GALLERY.glob("*.py") if f"from {file} import" in page.read_text(encoding="utf-8")
     ]
 
-    assert len(sharing) == len(list(GALLERY.glob("attention_*.py")))
+    assert len(sharing) == len(list(GALLERY.glob(f"{family}_*.py")))
     for page in sharing:
-        assert ":download:`salt_task.py </examples/gallery/salt_task.py>`" in page.read_text(encoding="utf-8")
+        assert f":download:`{file}.py </examples/gallery/{file}.py>`" in page.read_text(encoding="utf-8")

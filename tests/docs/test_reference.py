@@ -126,9 +126,7 @@ def test_every_key_has_a_docstring():
     kinds = [
         StudyConfig,
         *CHOICES,
-        *study_pages._leaves(
-            StudyConfig.model_fields["salt"].annotation.model_fields["preset"].annotation, get_args
-        ),
+        *study_pages._leaves(StudyConfig.model_fields["salt"].annotation.model_fields["preset"].annotation),
     ]
 
     assert [key.name for kind in kinds for key in study_keys.keys(kind) if not key.meaning.strip()] == []

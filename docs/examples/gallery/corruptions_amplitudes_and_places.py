@@ -8,46 +8,17 @@ page takes about two seconds. Why records are spoiled in training is told in :do
 """
 
 import numpy as np
-import torch
 from matplotlib import pyplot as plt
+from one_record import clip, dt, gathers, print_strengths, shot, show, show_traces, survey
 
-import fwi
-from data_prep.salt import generate
-from fwi.config import CorruptConfig, SaltConfig
 from fwi.corruption import CORRUPTIONS
-from fwi.plots.records import clip_of, draw_gather
+from fwi.plots.records import draw_gather
 
 # %%
 # The record is that of a random salt model, eight shots along 3 km, of which the fifth is shown. Amplitudes
 # are multiplied by time, so that late reflections show beside the direct wave, and clipped at the same value
-# in all panels.
-
-inverter = fwi.load("salt-demo")
-survey = fwi.Survey(inverter.survey.grid, inverter.survey.config.model_copy(update={"shots": 8}))
-model = generate(survey.grid, SaltConfig(preset="seg_eage"), 0, 0)
-with torch.no_grad():
-    gathers = fwi.Propagator(survey, inverter.study.physics)(torch.from_numpy(model.velocity)[None])[
-        0
-    ].numpy()
-shot, dt = 4, survey.recorded_dt
-clip = clip_of([gathers[shot]], dt)
-
-
-def show(name, seed=0):
-    corruption = CORRUPTIONS[name]
-    panels = {"As simulated": gathers}
-    for strength in corruption.strengths[1:]:
-        random = np.random.default_rng(seed)
-        panels[corruption.label(strength).partition(", ")[2]] = corruption.function(
-            gathers, survey, strength, random
-        )
-    figure, axes = plt.subplots(1, 3, figsize=(9, 4), sharey=True, layout="constrained")
-    for panel, (title, record) in zip(axes, panels.items()):
-        draw_gather(panel, record[shot], survey.receiver_x[shot], dt, clip)
-        panel.set_title(title)
-        panel.label_outer()
-    figure.suptitle(corruption.title)
-
+# in all panels. It comes from the file that :doc:`corruptions_source` shows at its end (a downloaded
+# script wants :download:`one_record.py </examples/gallery/one_record.py>` beside it).
 
 # %%
 # .. _gallery-gain:
@@ -68,25 +39,6 @@ show("gain")
 # Each shot has a factor of its own, log-normal about one (the strength is the standard deviation of its
 # logarithm): charges differ, guns fail, the ground couples better or worse. Within a gather nothing but its
 # loudness changes, so the pictures show all shots: the RMS amplitude of each trace.
-
-
-def show_traces(name, seed=0):
-    corruption = CORRUPTIONS[name]
-    panels = {"As simulated": gathers}
-    for strength in corruption.strengths[1:]:
-        random = np.random.default_rng(seed)
-        panels[corruption.label(strength).partition(", ")[2]] = corruption.function(
-            gathers, survey, strength, random
-        )
-    figure, axes = plt.subplots(3, 1, figsize=(9, 5), sharex=True, layout="constrained")
-    for panel, (title, record) in zip(axes, panels.items()):
-        level = 20 * np.log10(np.sqrt(np.square(record).mean(1)) / np.sqrt(np.square(gathers).mean()))
-        image = panel.imshow(level, cmap="cividis", vmin=-25, vmax=15, extent=(0, 3, 8.5, 0.5), aspect="auto")
-        panel.set(title=title, ylabel="Shot", yticks=[2, 4, 6, 8])
-    axes[-1].set_xlabel("Receiver (km)")
-    figure.colorbar(image, ax=axes, label="RMS of the trace (dB)")
-    figure.suptitle(corruption.title)
-
 
 show_traces("shot_gain")
 
@@ -150,12 +102,7 @@ show("mute")
 # unless the study says otherwise (``data.corrupt``), and the three strengths at which
 # ``fwi evaluate --robustness`` compares networks:
 
-print(f"{'':17}{'training':15}{'probability':13}{'compared at':18}unit")
-for name in ("gain", "shot_gain", "receiver_gain", "swapped", "jitter", "mute"):
-    corruption, settings = CORRUPTIONS[name], getattr(CorruptConfig(), name)
-    drawn = " to ".join(f"{end:g}" for end in settings.range)
-    compared = ", ".join(f"{strength:g}" for strength in corruption.strengths)
-    print(f"{name:17}{drawn:15}{settings.probability:<13g}{compared:18}{corruption.unit}")
+print_strengths("gain", "shot_gain", "receiver_gain", "swapped", "jitter", "mute")
 
 # %%
 # To try: give ``gain`` a factor below one; another ``seed``, for which ``swapped`` takes single traces. What

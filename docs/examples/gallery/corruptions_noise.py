@@ -7,47 +7,13 @@ the end you will have seen each in a gather, moderate and severe. The page takes
 records are spoiled in training is told in :doc:`/guide/training`.
 """
 
-import numpy as np
-import torch
-from matplotlib import pyplot as plt
-
-import fwi
-from data_prep.salt import generate
-from fwi.config import CorruptConfig, SaltConfig
-from fwi.corruption import CORRUPTIONS
-from fwi.plots.records import clip_of, draw_gather
+from one_record import print_strengths, show
 
 # %%
 # The record is that of a random salt model, eight shots along 3 km, of which the fifth is shown. Amplitudes
 # are multiplied by time, so that late reflections show beside the direct wave, and clipped at the same value
-# in all panels.
-
-inverter = fwi.load("salt-demo")
-survey = fwi.Survey(inverter.survey.grid, inverter.survey.config.model_copy(update={"shots": 8}))
-model = generate(survey.grid, SaltConfig(preset="seg_eage"), 0, 0)
-with torch.no_grad():
-    gathers = fwi.Propagator(survey, inverter.study.physics)(torch.from_numpy(model.velocity)[None])[
-        0
-    ].numpy()
-shot, dt = 4, survey.recorded_dt
-clip = clip_of([gathers[shot]], dt)
-
-
-def show(name, seed=0):
-    corruption = CORRUPTIONS[name]
-    panels = {"As simulated": gathers}
-    for strength in corruption.strengths[1:]:
-        random = np.random.default_rng(seed)
-        panels[corruption.label(strength).partition(", ")[2]] = corruption.function(
-            gathers, survey, strength, random
-        )
-    figure, axes = plt.subplots(1, 3, figsize=(9, 4), sharey=True, layout="constrained")
-    for panel, (title, record) in zip(axes, panels.items()):
-        draw_gather(panel, record[shot], survey.receiver_x[shot], dt, clip)
-        panel.set_title(title)
-        panel.label_outer()
-    figure.suptitle(corruption.title)
-
+# in all panels. It comes from the file that :doc:`corruptions_source` shows at its end (a downloaded
+# script wants :download:`one_record.py </examples/gallery/one_record.py>` beside it).
 
 # %%
 # The level of noise counts in decibels below the root mean square (RMS) of the record, over all of its traces
@@ -114,12 +80,7 @@ show("spikes")
 # unless the study says otherwise (``data.corrupt``), and the three strengths at which
 # ``fwi evaluate --robustness`` compares networks:
 
-print(f"{'':17}{'training':15}{'probability':13}{'compared at':18}unit")
-for name in ("white", "dips", "swell", "bursts", "spikes"):
-    corruption, settings = CORRUPTIONS[name], getattr(CorruptConfig(), name)
-    drawn = " to ".join(f"{end:g}" for end in settings.range)
-    compared = ", ".join(f"{strength:g}" for strength in corruption.strengths)
-    print(f"{name:17}{drawn:15}{settings.probability:<13g}{compared:18}{corruption.unit}")
+print_strengths("white", "dips", "swell", "bursts", "spikes")
 
 # %%
 # To try: another ``seed``; the first of the three strengths. What these do to sections:

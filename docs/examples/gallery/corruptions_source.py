@@ -7,29 +7,17 @@ end you will have seen what each does to a gather. The page takes about two seco
 in training is told in :doc:`/guide/training`.
 """
 
-import torch
 from matplotlib import pyplot as plt
+from one_record import clip, dt, gathers, print_strengths, shot, survey
 
-import fwi
-from data_prep.salt import generate
-from fwi.config import CorruptConfig, SaltConfig
 from fwi.corruption import CORRUPTIONS
-from fwi.plots.records import clip_of, draw_gather
+from fwi.plots.records import draw_gather
 
 # %%
 # The record is that of a random salt model, eight shots along 3 km, of which the fifth is shown. Amplitudes
 # are multiplied by time, so that late reflections show beside the direct wave, and clipped at the same value
-# in all panels.
-
-inverter = fwi.load("salt-demo")
-survey = fwi.Survey(inverter.survey.grid, inverter.survey.config.model_copy(update={"shots": 8}))
-model = generate(survey.grid, SaltConfig(preset="seg_eage"), 0, 0)
-with torch.no_grad():
-    gathers = fwi.Propagator(survey, inverter.study.physics)(torch.from_numpy(model.velocity)[None])[
-        0
-    ].numpy()
-shot, dt = 4, survey.recorded_dt
-clip = clip_of([gathers[shot]], dt)
+# in all panels. What all pages on corruptions share is in a file of its own, shown at the end of this page,
+# which a downloaded script wants beside it: :download:`one_record.py </examples/gallery/one_record.py>`.
 
 # %%
 # On the left the gather as simulated, in the middle as it is at the last of three strengths, and on the right
@@ -93,14 +81,16 @@ compare("delay")
 # unless the study says otherwise (``data.corrupt``), and the three strengths at which
 # ``fwi evaluate --robustness`` compares networks:
 
-print(f"{'':17}{'training':15}{'probability':13}{'compared at':18}unit")
-for name in ("frequency", "phase", "delay"):
-    corruption, settings = CORRUPTIONS[name], getattr(CorruptConfig(), name)
-    drawn = " to ".join(f"{end:g}" for end in settings.range)
-    compared = ", ".join(f"{strength:g}" for strength in corruption.strengths)
-    print(f"{name:17}{drawn:15}{settings.probability:<13g}{compared:18}{corruption.unit}")
+print_strengths("frequency", "phase", "delay")
 
 # %%
 # The gather itself is left alone where a strength is zero (or one, for a factor). To try: a ``delay`` below
 # zero; a phase of 180 degrees, ``source.phase(gathers, survey, 180.0, None)`` of ``fwi.corruption``. What
 # these do to sections: :doc:`/results/how_robust`. Go on with :doc:`corruptions_noise`.
+#
+# The record in full
+# ------------------
+# The file ``one_record.py``, from which all pages on corruptions import what they share:
+#
+# .. literalinclude:: /examples/gallery/one_record.py
+#    :language: python
